@@ -1,0 +1,460 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Batch is what one log record holds and what a store writes: spans of one
+// project, their payloads packed into chunks. Make it with Pack.
+type Batch struct {
+	Project account.ProjectID
+	// Arrived is when the spans were accepted. Its UTC day is where the chunks
+	// live and, RETENTION_DAYS later, are dropped.
+	Arrived time.Time
+	Spans   []trace.Span // Payload empty: it is in Chunks
+	Refs    []PayloadRef // one per span
+	Chunks  []Chunk
+}
+
+// Chunk is the compressed payloads of several spans. One chunk of many payloads
+// costs a store one row and compresses far better than each alone.
+type Chunk struct {
+	ID   uuid.UUID // v7; the same when a record is delivered twice
+	Data []byte    // see packChunk
+}
+
+// PayloadRef says where a span's payload is.
+type PayloadRef struct {
+	Chunk int // index into Batch.Chunks; -1: the span has no payload
+	Index int // within the chunk
+}
+
+// chunkTargetBytes is the size of a chunk's content: large enough that
+// neighbours share what they have in common, small enough that reading one
+// payload does not inflate much more than it needs. A payload larger than this
+// has a chunk of its own.
+const chunkTargetBytes = 64 << 10
+
+// Pack makes a batch of spans with their payloads. It keeps spans, and clears
+// their Payload fields.
+func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batch {
+	b := Batch{Project: project, Arrived: arrived.UTC().Truncate(time.Microsecond), Spans: spans, Refs: make([]PayloadRef, len(spans))}
+	first, size, count := 0, 0, 0
+	var raw []byte
+	flush := func(end int) {
+		if count > 0 {
+			raw = raw[:0]
+			raw = binary.AppendUvarint(raw, uint64(count))
+			for i := first; i < end; i++ {
+				if b.Refs[i].Chunk >= 0 {
+					raw = appendPayload(raw, &spans[i].Payload)
+				}
+			}
+			b.Chunks = append(b.Chunks, Chunk{ID: uuid.Must(uuid.NewV7()), Data: compress(raw)})
+		}
+		first, size, count = end, 0, 0
+	}
+	for i := range spans {
+		p := &spans[i].Payload
+		if p.Empty() {
+			b.Refs[i] = PayloadRef{Chunk: -1}
+			continue
+		}
+		n := p.Bytes()
+		if count > 0 && size+n > chunkTargetBytes {
+			flush(i)
+		}
+		b.Refs[i] = PayloadRef{Chunk: len(b.Chunks), Index: count}
+		size += n
+		count++
+	}
+	flush(len(spans))
+	for i := range spans {
+		spans[i].Payload = trace.Payload{}
+	}
+	return b
+}
+
+// Payload fields by their place on disk: append only.
+const (
+	payloadRequest = iota
+	payloadResponse
+	payloadToolInput
+	payloadToolResponse
+	payloadError
+	payloadMetadata
+	payloadOutputText
+)
+
+// appendPayload writes: length of the rest, then per field its number, length
+// and bytes. All lengths are uvarints.
+func appendPayload(dst []byte, p *trace.Payload) []byte {
+	fields := [...][]byte{
+		payloadRequest: p.Request, payloadResponse: p.Response, payloadToolInput: p.ToolInput,
+		payloadToolResponse: p.ToolResponse, payloadError: p.Error, payloadMetadata: p.Metadata,
+	}
+	size := 0
+	add := func(n int) { size += 1 + uvarintLen(uint64(n)) + n }
+	for _, f := range fields {
+		if f != nil {
+			add(len(f))
+		}
+	}
+	if p.OutputText != nil {
+		add(len(*p.OutputText))
+	}
+	dst = binary.AppendUvarint(dst, uint64(size))
+	for i, f := range fields {
+		if f != nil {
+			dst = binary.AppendUvarint(append(dst, byte(i)), uint64(len(f)))
+			dst = append(dst, f...)
+		}
+	}
+	if p.OutputText != nil {
+		dst = binary.AppendUvarint(append(dst, payloadOutputText), uint64(len(*p.OutputText)))
+		dst = append(dst, *p.OutputText...)
+	}
+	return dst
+}
+
+func uvarintLen(v uint64) int {
+	n := 1
+	for ; v >= 0x80; v >>= 7 {
+		n++
+	}
+	return n
+}
+
+// UnpackChunk gives all payloads of a chunk, by index. fault-free: any damage
+// is an error, never a panic.
+func UnpackChunk(data []byte) ([]trace.Payload, error) {
+	raw, err := decompress(data)
+	if err != nil {
+		return nil, fmt.Errorf("inflate payload chunk: %w", err)
+	}
+	r := reader{b: raw}
+	count := r.uvarint()
+	if r.err != nil || count > uint64(len(raw)) {
+		return nil, errDamaged
+	}
+	out := make([]trace.Payload, count)
+	for i := range out {
+		f := reader{b: r.bytes()}
+		for len(f.b) > 0 && f.err == nil && r.err == nil {
+			kind := f.byte()
+			v := f.bytes()
+			switch kind {
+			case payloadRequest:
+				out[i].Request = v
+			case payloadResponse:
+				out[i].Response = v
+			case payloadToolInput:
+				out[i].ToolInput = v
+			case payloadToolResponse:
+				out[i].ToolResponse = v
+			case payloadError:
+				out[i].Error = v
+			case payloadMetadata:
+				out[i].Metadata = v
+			case payloadOutputText:
+				s := string(v)
+				out[i].OutputText = &s
+			default: // written by a newer program; it reads as absent here
+			}
+		}
+		if err := errors.Join(r.err, f.err); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+const batchVersion = 1
+
+// Optional span fields by their bit in a record: append only.
+const (
+	hasTrace = 1 << iota
+	hasParent
+	hasSession
+	hasDuration
+	hasFirstToken
+	hasService
+	hasToolUseID
+	hasToolName
+	hasInterrupt
+	interrupted
+	hasCWD
+	hasModel
+	hasAgentName
+	hasProvider
+	hasModelUsed
+	hasInputTokens
+	hasOutputTokens
+	hasCost
+	hasFinishReason
+	hasRequestID
+	hasEditedFile
+	hasPayload
+	traceIsSpan // the trace id equals the span id
+)
+
+// AppendBatch encodes b for the log: a version byte, then b's fields in a
+// binary form that UnmarshalBatch reads. It is Pulse's own; a reader of version
+// n reads all versions up to n.
+func AppendBatch(dst []byte, b *Batch) []byte {
+	dst = append(dst, batchVersion)
+	dst = appendString(dst, string(b.Project))
+	dst = binary.AppendVarint(dst, b.Arrived.UnixMicro())
+	dst = binary.AppendUvarint(dst, uint64(len(b.Chunks)))
+	for i := range b.Chunks {
+		dst = append(dst, b.Chunks[i].ID[:]...)
+		dst = appendString(dst, b.Chunks[i].Data)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(b.Spans)))
+	for i := range b.Spans {
+		dst = appendSpan(dst, &b.Spans[i], b.Refs[i])
+	}
+	return dst
+}
+
+func appendSpan(dst []byte, s *trace.Span, ref PayloadRef) []byte {
+	var has uint64
+	flag := func(bit uint64, set bool) {
+		if set {
+			has |= bit
+		}
+	}
+	flag(hasTrace, s.TraceID != "" && string(s.TraceID) != string(s.ID))
+	flag(traceIsSpan, string(s.TraceID) == string(s.ID))
+	flag(hasParent, s.ParentID != "")
+	flag(hasSession, s.SessionID != "")
+	flag(hasDuration, s.DurationMS != nil)
+	flag(hasFirstToken, s.TimeToFirstTokenMS != nil)
+	flag(hasInterrupt, s.IsInterrupt != nil)
+	flag(interrupted, s.IsInterrupt != nil && *s.IsInterrupt)
+	flag(hasInputTokens, s.InputTokens != nil)
+	flag(hasOutputTokens, s.OutputTokens != nil)
+	flag(hasCost, s.CostNanoUSD != nil)
+	flag(hasPayload, ref.Chunk >= 0)
+	texts := optionalTexts(s)
+	for _, t := range texts {
+		flag(t.bit, *t.p != nil)
+	}
+	dst = binary.AppendUvarint(dst, has)
+	dst = appendString(dst, string(s.ID))
+	dst = appendString(dst, string(s.Form))
+	dst = appendString(dst, string(s.Source))
+	dst = appendString(dst, string(s.Kind))
+	dst = appendString(dst, s.EventType)
+	dst = appendString(dst, string(s.Status))
+	dst = binary.AppendVarint(dst, s.Start.UnixMicro())
+	if has&hasTrace != 0 {
+		dst = appendString(dst, string(s.TraceID))
+	}
+	if has&hasParent != 0 {
+		dst = appendString(dst, string(s.ParentID))
+	}
+	if has&hasSession != 0 {
+		dst = appendString(dst, string(s.SessionID))
+	}
+	if has&hasDuration != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(*s.DurationMS))
+	}
+	if has&hasFirstToken != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(*s.TimeToFirstTokenMS))
+	}
+	if has&hasInputTokens != 0 {
+		dst = binary.AppendVarint(dst, *s.InputTokens)
+	}
+	if has&hasOutputTokens != 0 {
+		dst = binary.AppendVarint(dst, *s.OutputTokens)
+	}
+	if has&hasCost != 0 {
+		dst = binary.AppendVarint(dst, *s.CostNanoUSD)
+	}
+	if has&hasPayload != 0 {
+		dst = binary.AppendUvarint(dst, uint64(ref.Chunk))
+		dst = binary.AppendUvarint(dst, uint64(ref.Index))
+	}
+	for _, t := range texts {
+		if *t.p != nil {
+			dst = appendString(dst, **t.p)
+		}
+	}
+	return dst
+}
+
+type optionalText struct {
+	bit uint64
+	p   **string
+}
+
+// optionalTexts lists a span's optional texts in the order they are written in:
+// append only.
+func optionalTexts(s *trace.Span) [11]optionalText {
+	return [11]optionalText{
+		{hasService, &s.Service}, {hasToolUseID, &s.ToolUseID}, {hasToolName, &s.ToolName}, {hasCWD, &s.CWD},
+		{hasModel, &s.Model}, {hasAgentName, &s.AgentName}, {hasProvider, &s.Provider}, {hasModelUsed, &s.ModelUsed},
+		{hasFinishReason, &s.FinishReason}, {hasRequestID, &s.ProviderRequestID}, {hasEditedFile, &s.EditedFile},
+	}
+}
+
+// UnmarshalBatch decodes what AppendBatch wrote. The batch keeps parts of data.
+// An unknown version and any damage is an error, never a panic.
+func UnmarshalBatch(data []byte) (Batch, error) {
+	r := reader{b: data}
+	if v := r.byte(); v != batchVersion {
+		return Batch{}, fmt.Errorf("batch version %d is not one this program reads (1 to %d)", v, batchVersion)
+	}
+	b := Batch{Project: account.ProjectID(r.string()), Arrived: time.UnixMicro(r.varint()).UTC()}
+	b.Chunks = make([]Chunk, r.count())
+	for i := range b.Chunks {
+		copy(b.Chunks[i].ID[:], r.take(len(uuid.UUID{})))
+		b.Chunks[i].Data = r.bytes()
+	}
+	n := r.count()
+	b.Spans, b.Refs = make([]trace.Span, n), make([]PayloadRef, n)
+	for i := range b.Spans {
+		b.Refs[i] = r.span(&b.Spans[i])
+		if b.Refs[i].Chunk >= len(b.Chunks) {
+			return Batch{}, errDamaged
+		}
+	}
+	if r.err == nil && len(r.b) > 0 {
+		r.err = errDamaged
+	}
+	return b, r.err
+}
+
+func (r *reader) span(s *trace.Span) PayloadRef {
+	has := r.uvarint()
+	s.ID = trace.SpanID(r.string())
+	s.Form = trace.Form(r.string())
+	s.Source = trace.Source(r.string())
+	s.Kind = trace.Kind(r.string())
+	s.EventType = r.string()
+	s.Status = trace.Status(r.string())
+	s.Start = time.UnixMicro(r.varint()).UTC()
+	if has&traceIsSpan != 0 {
+		s.TraceID = trace.TraceID(s.ID)
+	}
+	if has&hasTrace != 0 {
+		s.TraceID = trace.TraceID(r.string())
+	}
+	if has&hasParent != 0 {
+		s.ParentID = trace.SpanID(r.string())
+	}
+	if has&hasSession != 0 {
+		s.SessionID = trace.SessionID(r.string())
+	}
+	if has&hasDuration != 0 {
+		s.DurationMS = r.float()
+	}
+	if has&hasFirstToken != 0 {
+		s.TimeToFirstTokenMS = r.float()
+	}
+	if has&hasInterrupt != 0 {
+		v := has&interrupted != 0
+		s.IsInterrupt = &v
+	}
+	optionalInt := func(bit uint64) *int64 {
+		if has&bit == 0 {
+			return nil
+		}
+		v := r.varint()
+		return &v
+	}
+	s.InputTokens, s.OutputTokens, s.CostNanoUSD = optionalInt(hasInputTokens), optionalInt(hasOutputTokens), optionalInt(hasCost)
+	ref := PayloadRef{Chunk: -1}
+	if has&hasPayload != 0 {
+		ref = PayloadRef{Chunk: int(r.uvarint() & math.MaxInt32), Index: int(r.uvarint() & math.MaxInt32)}
+	}
+	for _, t := range optionalTexts(s) {
+		if has&t.bit != 0 {
+			v := r.string()
+			*t.p = &v
+		}
+	}
+	return ref
+}
+
+func appendString[T string | []byte](dst []byte, s T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+var errDamaged = errors.New("record is damaged")
+
+// reader takes values off the front of b; after the first fault err is set and
+// all values are zero.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) take(n int) []byte {
+	if r.err != nil || n < 0 || n > len(r.b) {
+		r.b, r.err = nil, errDamaged
+		return nil
+	}
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) byte() byte {
+	if v := r.take(1); v != nil {
+		return v[0]
+	}
+	return 0
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		n = -1
+	}
+	r.take(n)
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		n = -1
+	}
+	r.take(n)
+	return v
+}
+
+// count reads the number of items that follow; each takes a byte at least, so
+// a lying count cannot make the caller reserve more than the record's size.
+func (r *reader) count() int {
+	n := r.uvarint()
+	if r.err != nil || n > uint64(len(r.b)) {
+		r.b, r.err = nil, errDamaged
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) bytes() []byte { return r.take(int(min(r.uvarint(), math.MaxInt32))) }
+
+func (r *reader) string() string { return string(r.bytes()) }
+
+func (r *reader) float() *float64 {
+	raw := r.take(8)
+	if raw == nil {
+		return nil
+	}
+	v := math.Float64frombits(binary.LittleEndian.Uint64(raw))
+	return &v
+}

@@ -1,0 +1,34 @@
+package store
+
+import (
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxChunkBytes bounds what a chunk may inflate to. It is above the largest
+// request body that is accepted, so only damage passes it.
+const maxChunkBytes = 256 << 20
+
+var encoder = sync.OnceValue(func() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(128<<10),
+		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err) // only for options that contradict each other
+	}
+	return e
+})
+
+var decoder = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxChunkBytes), zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)),
+		zstd.WithDecoderLowmem(true))
+	if err != nil {
+		panic(err)
+	}
+	return d
+})
+
+func compress(raw []byte) []byte { return encoder().EncodeAll(raw, make([]byte, 0, len(raw)/4+64)) }
+
+func decompress(data []byte) ([]byte, error) { return decoder().DecodeAll(data, nil) }

@@ -1,0 +1,193 @@
+// Package store is the storage contract: small roles, the values they exchange
+// and what an engine promises. The suite in storetest checks each promise on
+// every engine; what it does not check is not promised.
+//
+// For every role: a project's rows are invisible to every other project, and
+// "not there" and "not yours" are the same fault.NotFound. Faults used:
+// NotFound, Conflict, Invalid (can never succeed), Unavailable (the engine is
+// down, full or overloaded: try again). Slices and pointers that are returned
+// belong to the caller. A method that writes returns nil only once the write is
+// durable.
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Store is the union of the roles, for wiring and storetest. Handlers ask for
+// one role.
+type Store interface {
+	SpanWriter
+	TraceReader
+	SpanReader
+	SessionReader
+	AnalyticsReader
+	Maintainer
+	UserStore
+	SessionStore
+	ProjectStore
+	KeyStore
+	Close() error
+}
+
+// SpanWriter is what the drain writes with.
+type SpanWriter interface {
+	// WriteBatches stores all batches in one transaction, or nothing. A span
+	// whose (project, id) is stored already, or stands earlier in the call, is
+	// skipped, whatever its other fields say: the first one wins. Traces,
+	// sessions and roll-ups change by exactly the spans that were new, in the
+	// same transaction. One Outcome is returned per batch, in order.
+	//
+	// fault.Invalid: some record can never be stored (an unknown project
+	// among them: its spans could never be read). Unavailable: try again later.
+	WriteBatches(ctx context.Context, batches []Batch) ([]Outcome, error)
+}
+
+// Outcome tells which spans of a batch were new.
+type Outcome struct {
+	Inserted []bool // one per span, in order
+}
+
+// Detail says how much of a record a read brings.
+type Detail int
+
+const (
+	// Summary brings narrow fields only: no Payload.
+	Summary Detail = iota
+	// Full brings the payloads too.
+	Full
+)
+
+// Page asks for a part of a list. Cursor, if set, wins over Offset.
+type Page struct {
+	Limit  int    // 1 to 1000
+	Offset int    // rows to pass over
+	Cursor string // what an earlier answer gave as Next; a malformed one is fault.Invalid with path "cursor"
+	Detail Detail
+}
+
+// TimeRange bounds start times: [From, To). A nil bound is open.
+type TimeRange struct{ From, To *time.Time }
+
+// TraceFilter selects traces; zero fields select everything, set ones are ANDed.
+type TraceFilter struct {
+	Time      TimeRange // of Trace.Start
+	SessionID trace.SessionID
+	Source    trace.Source // traces with a span of this source
+	Service   string       // traces with a span of this service
+	Provider  string       // equals Trace.ProviderKey
+	Model     string       // equals Trace.ModelKey
+	Status    trace.Status
+}
+
+// TraceList is a page of traces with Trace.Spans filled (up to
+// MaxListedSpans each), newest start first, ties by larger id first.
+type TraceList struct {
+	Traces []trace.Trace
+	Total  int64  // all that match the filter
+	Next   string // cursor of the next page; "" on the last
+}
+
+// MaxListedSpans bounds the spans that a list or session view carries per
+// trace; Trace.SpansTruncated says that there are more. The main span is always
+// among them.
+const MaxListedSpans = 1000
+
+// MaxTraceSpans bounds the spans that Trace returns.
+const MaxTraceSpans = 10_000
+
+// TraceReader reads traces.
+type TraceReader interface {
+	// ListTraces leaves out traces without a Start.
+	ListTraces(ctx context.Context, project account.ProjectID, f TraceFilter, p Page) (TraceList, error)
+	// Trace gives one trace with its spans and payloads.
+	Trace(ctx context.Context, project account.ProjectID, id trace.TraceID) (trace.Trace, error)
+	// SessionTraces gives the traces of a session, oldest start first, ties by
+	// smaller id, without those that have no Start, at most limit; Next as in
+	// ListTraces. Empty for an unknown session.
+	SessionTraces(ctx context.Context, project account.ProjectID, id trace.SessionID, p Page) (TraceList, error)
+}
+
+// SpanFilter selects spans; zero fields select everything, set ones are ANDed.
+// Spans of trace.FormTrace are never selected.
+type SpanFilter struct {
+	Time      TimeRange
+	SessionID trace.SessionID
+	TraceID   trace.TraceID
+	Service   string
+	Source    trace.Source
+	Kind      trace.Kind
+	ToolName  string
+	Status    trace.Status
+}
+
+// SpanList is a page of spans, newest start first, ties by larger id first.
+type SpanList struct {
+	Spans []trace.Span
+	Total int64
+	Next  string
+}
+
+// SpanReader reads single spans.
+type SpanReader interface {
+	ListSpans(ctx context.Context, project account.ProjectID, f SpanFilter, p Page) (SpanList, error)
+	// Span gives one span with its payload; NotFound for one of FormTrace.
+	Span(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error)
+	// SessionSpans gives the spans of a session, oldest first, ties by smaller id.
+	SessionSpans(ctx context.Context, project account.ProjectID, id trace.SessionID, p Page) (SpanList, error)
+}
+
+// SessionSort orders a list of sessions. Ties: larger Last first, then smaller id.
+type SessionSort string
+
+// The orders.
+const (
+	SortRecent   SessionSort = "recent"   // larger Last first
+	SortOldest   SessionSort = "oldest"   // smaller First first
+	SortDuration SessionSort = "duration" // larger duration first
+	SortErrors   SessionSort = "errors"   // more errors first
+	SortVolume   SessionSort = "volume"   // more spans first
+)
+
+// SessionFilter selects sessions that have traced spans. A session matches Time
+// if any moment from its First to its Last does.
+type SessionFilter struct {
+	Time   TimeRange
+	Source trace.Source
+	Sort   SessionSort // "" is SortRecent
+}
+
+// SessionList is a page of sessions with ToolCalls and TraceCount filled.
+type SessionList struct {
+	Sessions []trace.Session
+	Total    int64
+}
+
+// SessionReader lists agent sessions.
+type SessionReader interface {
+	ListSessions(ctx context.Context, project account.ProjectID, f SessionFilter, p Page) (SessionList, error)
+}
+
+// Maintainer is what operators and the host call.
+type Maintainer interface {
+	// Ping answers nil if the engine can serve.
+	Ping(ctx context.Context) error
+	// Migrate brings the schema up to date, taking over a database of the
+	// earlier service where it finds one. progress, if not nil, is called with
+	// lines for a person. It may be killed at any moment and called again. A
+	// schema newer than this program is fault.Invalid.
+	Migrate(ctx context.Context, progress func(string)) error
+	// Retain deletes what arrived (payloads) or started (rows) before cutoff,
+	// roll-ups included, in small transactions, and reports the spans deleted.
+	Retain(ctx context.Context, cutoff time.Time) (int64, error)
+	// PurgeSessions deletes sign-in sessions that ended before now.
+	PurgeSessions(ctx context.Context, now time.Time) (int64, error)
+	// Recount builds the roll-ups, traces and sessions of a project anew from
+	// its spans and reports how many rows differed from what was stored.
+	// With fix the stored rows are replaced.
+	Recount(ctx context.Context, project account.ProjectID, fix bool) (differing int64, err error)
+}

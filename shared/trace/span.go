@@ -1,0 +1,127 @@
+// Package trace is the domain: spans, the traces and sessions they add up to,
+// their enumerations, limits and identifiers. A span is the canonical record;
+// everything else is a sum over spans. The package knows no storage, no
+// transport and no provider's JSON.
+package trace
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+)
+
+// SpanID names a span within a project. Any non-empty text up to MaxIDBytes.
+type SpanID string
+
+// TraceID names a trace within a project. Empty means: belongs to no trace.
+type TraceID string
+
+// SessionID names a session within a project. Free text; empty means none.
+type SessionID string
+
+// Form says which wire form a span came in.
+type Form string
+
+const (
+	// FormSpan is the span form: /v1/spans and OTLP.
+	FormSpan Form = "span"
+	// FormTrace is one model call of POST /v1/traces/batch and /async, stored as
+	// a trace with one span of KindLLMCall whose SpanID equals its TraceID. Such
+	// spans are traces to the span routes: GET /v1/spans and the span analytics
+	// leave them out, as the earlier service did.
+	FormTrace Form = "trace"
+)
+
+// Span is one operation: a model call, a tool call, an agent's event. Pointers
+// are nil where the sender said nothing; "" and 0 are values.
+type Span struct {
+	ID        SpanID
+	TraceID   TraceID // "" for events that belong to no trace
+	ParentID  SpanID  // "" for roots
+	SessionID SessionID
+	Form      Form
+	Start     time.Time // UTC, whole microseconds
+	Source    Source
+	Kind      Kind
+	EventType string
+	Status    Status
+
+	DurationMS         *float64 // as the client sent it, fractions kept
+	TimeToFirstTokenMS *float64
+	Service            *string
+	ToolUseID          *string
+	ToolName           *string
+	IsInterrupt        *bool
+	CWD                *string
+	Model              *string // the model asked for
+	AgentName          *string
+	Provider           *string
+	ModelUsed          *string // the model that answered
+	InputTokens        *int64
+	OutputTokens       *int64
+	CostNanoUSD        *int64 // nil: unknown, never 0 for unknown
+	FinishReason       *string
+	ProviderRequestID  *string
+	EditedFile         *string // tool_input.file_path of a file-editing tool (see EditedFileOf)
+
+	Payload Payload
+}
+
+// Payload is what is stored compressed beside the narrow row. Raw values are
+// the client's own bytes of JSON, so that key order and big numbers survive;
+// nil where absent. A JSON null counts as absent.
+type Payload struct {
+	Request      json.RawMessage
+	Response     json.RawMessage
+	ToolInput    json.RawMessage
+	ToolResponse json.RawMessage
+	Error        json.RawMessage
+	Metadata     json.RawMessage
+	OutputText   *string
+}
+
+// Empty reports whether nothing is in p.
+func (p *Payload) Empty() bool {
+	return p.Request == nil && p.Response == nil && p.ToolInput == nil && p.ToolResponse == nil &&
+		p.Error == nil && p.Metadata == nil && p.OutputText == nil
+}
+
+// Bytes is the size of p's content.
+func (p *Payload) Bytes() int {
+	n := len(p.Request) + len(p.Response) + len(p.ToolInput) + len(p.ToolResponse) + len(p.Error) + len(p.Metadata)
+	if p.OutputText != nil {
+		n += len(*p.OutputText)
+	}
+	return n
+}
+
+// LogValue keeps prompts and answers out of logs: only the size is shown.
+func (p Payload) LogValue() slog.Value { return slog.IntValue(p.Bytes()) }
+
+// LogValue shows a span's identity, never its content.
+func (s Span) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("span_id", string(s.ID)), slog.String("kind", string(s.Kind)),
+		slog.Any("payload_bytes", s.Payload))
+}
+
+// End is Start plus the duration; Start if that is unknown.
+func (s *Span) End() time.Time {
+	if s.DurationMS == nil {
+		return s.Start
+	}
+	return s.Start.Add(time.Duration(s.DurationUS()) * time.Microsecond)
+}
+
+// DurationUS is the duration in whole microseconds, 0 if unknown: what sums use.
+func (s *Span) DurationUS() int64 {
+	if s.DurationMS == nil {
+		return 0
+	}
+	return int64(*s.DurationMS*1000 + 0.5)
+}
+
+// IsLifecycle reports whether s only marks the begin or end of an agent's
+// session. Such spans are left out of trace lists.
+func (s *Span) IsLifecycle() bool {
+	return s.EventType == "session_start" || s.EventType == "session_end"
+}
