@@ -19,6 +19,7 @@ type Code string
 const (
 	Invalid         Code = "invalid"         // the caller's input is wrong; sending it again cannot help
 	TooLarge        Code = "too_large"       // the input passes a limit that Message names
+	Unsupported     Code = "unsupported"     // a media type or encoding that is not taken
 	Unauthenticated Code = "unauthenticated" // no valid key or session
 	Forbidden       Code = "forbidden"       // known caller, not allowed
 	NotFound        Code = "not_found"       // does not exist, or is not the caller's
@@ -30,7 +31,7 @@ const (
 
 // Codes lists every code, for tables that must be complete.
 func Codes() []Code {
-	return []Code{Invalid, TooLarge, Unauthenticated, Forbidden, NotFound, Conflict, RateLimited, Unavailable, Internal}
+	return []Code{Invalid, TooLarge, Unsupported, Unauthenticated, Forbidden, NotFound, Conflict, RateLimited, Unavailable, Internal}
 }
 
 // Issue is one thing that is wrong with an input.

@@ -1,0 +1,256 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Limits bound a request's body. Zero fields take the defaults.
+type Limits struct {
+	MaxBodyBytes           int64 // after decompression; default 32 MiB
+	MaxCompressedBodyBytes int64 // as sent; default MaxBodyBytes
+}
+
+const defaultMaxBodyBytes = 32 << 20
+
+func (l Limits) orDefaults() Limits {
+	if l.MaxBodyBytes <= 0 {
+		l.MaxBodyBytes = defaultMaxBodyBytes
+	}
+	if l.MaxCompressedBodyBytes <= 0 {
+		l.MaxCompressedBodyBytes = l.MaxBodyBytes
+	}
+	return l
+}
+
+type limitsKey struct{}
+
+func limitsOf(r *http.Request) Limits {
+	l, _ := r.Context().Value(limitsKey{}).(Limits)
+	return l.orDefaults()
+}
+
+// ReadBody reads a request's whole body, inflating gzip and zstd, within the
+// host's limits. fault.TooLarge names the limit; fault.Invalid an encoding that
+// is not supported or damaged.
+func ReadBody(r *http.Request) ([]byte, error) {
+	limits := limitsOf(r)
+	if r.ContentLength > limits.MaxCompressedBodyBytes {
+		return nil, tooLarge("request body", limits.MaxCompressedBodyBytes)
+	}
+	sent := &countingReader{r: r.Body, left: limits.MaxCompressedBodyBytes + 1}
+	var src io.Reader = sent
+	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	switch encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		gz, err := gzip.NewReader(sent)
+		if err != nil {
+			return nil, readFault(sent, limits, encoding, err)
+		}
+		src = gz
+	case "zstd":
+		zr, err := zstd.NewReader(sent, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(uint64(limits.MaxBodyBytes)+1), zstd.WithDecoderMaxWindow(8<<20))
+		if err != nil {
+			return nil, readFault(sent, limits, encoding, err)
+		}
+		defer zr.Close()
+		src = zr
+	default:
+		return nil, fault.New(fault.Unsupported, "Unsupported Content-Encoding: send gzip, zstd or none")
+	}
+	var buf bytes.Buffer
+	if r.ContentLength > 0 && encoding == "" {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(src, limits.MaxBodyBytes+1))
+	if err != nil {
+		return nil, readFault(sent, limits, encoding, err)
+	}
+	if sent.left <= 0 {
+		return nil, tooLarge("request body", limits.MaxCompressedBodyBytes)
+	}
+	if n > limits.MaxBodyBytes {
+		return nil, tooLarge("decompressed request body", limits.MaxBodyBytes)
+	}
+	return buf.Bytes(), nil
+}
+
+func readFault(sent *countingReader, limits Limits, encoding string, err error) error {
+	switch {
+	case sent.left <= 0:
+		return tooLarge("request body", limits.MaxCompressedBodyBytes)
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return tooLarge("decompressed request body", limits.MaxBodyBytes)
+	case encoding != "" && encoding != "identity" && sent.err == nil:
+		return fault.Wrap(fault.Invalid, "Request body is not valid "+encoding, err)
+	}
+	return fault.Wrap(fault.Invalid, "Request body could not be read", err)
+}
+
+func tooLarge(what string, limit int64) error {
+	return fault.Newf(fault.TooLarge, "The %s is larger than %d bytes: send fewer records in one request", what, limit)
+}
+
+// countingReader stops at left bytes and remembers a transport's error, so that
+// a broken upload is told from a broken encoding.
+type countingReader struct {
+	r    io.Reader
+	left int64
+	err  error
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	if int64(len(p)) > c.left {
+		p = p[:c.left]
+	}
+	n, err := c.r.Read(p)
+	c.left -= int64(n)
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
+	return n, err
+}
+
+// InvalidJSON is the fault of a body that does not parse; it names the place.
+func InvalidJSON(err error) error {
+	e := fault.Wrap(fault.Invalid, "Invalid JSON body", err)
+	if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		e.Issues = []fault.Issue{{Path: pointerPath(se.JSONPointer), Code: "invalid_json",
+			Message: "Not valid JSON at this place: check quotes, commas, escapes and that the text is UTF-8"}}
+	}
+	return e
+}
+
+// pointerPath turns a JSON pointer into an issue's path.
+func pointerPath(p jsontext.Pointer) []any {
+	var path []any
+	for token := range p.Tokens() {
+		if n, ok := arrayIndex(token); ok {
+			path = append(path, n)
+			continue
+		}
+		if len(token) > maxPathToken {
+			token = token[:maxPathToken]
+		}
+		path = append(path, strings.ToValidUTF8(token, "\uFFFD"))
+	}
+	return path
+}
+
+// maxPathToken bounds how much of a client's own name an error repeats.
+const maxPathToken = 64
+
+func arrayIndex(token string) (int, bool) {
+	n := 0
+	if token == "" || len(token) > 9 {
+		return 0, false
+	}
+	for _, c := range []byte(token) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}
+
+// CheckJSON reports whether body is one JSON value that we take: UTF-8 (a byte
+// order mark before it is dropped), nested no deeper than
+// trace.MaxNestingDepth. It gives the body without the mark.
+func CheckJSON(body []byte) ([]byte, error) {
+	body = bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF"))
+	depth, inString := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > trace.MaxNestingDepth {
+				return nil, fault.Newf(fault.Invalid, "Invalid JSON body: nested deeper than %d levels", trace.MaxNestingDepth)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return body, nil
+}
+
+// DecodeOptions are how every body of a client is read: repeated names are
+// taken (the last wins, as JavaScript has it), invalid UTF-8 is not.
+var DecodeOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
+
+// ReadJSON reads a body into v, which should hold raw values where the kind of
+// a value must be checked by name. A body that is not JSON is fault.Invalid
+// "Invalid JSON body".
+func ReadJSON(r *http.Request, v any) error {
+	body, err := ReadBody(r)
+	if err != nil {
+		return err
+	}
+	return UnmarshalJSON(body, v)
+}
+
+// UnmarshalJSON is ReadJSON for bytes that were read already.
+func UnmarshalJSON(body []byte, v any) error {
+	body, err := CheckJSON(body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, v, DecodeOptions); err != nil {
+		return InvalidJSON(err)
+	}
+	return nil
+}
+
+// mediaType gives the lower-case media type of a request, "" if there is none
+// or it does not parse.
+func mediaType(r *http.Request) string {
+	mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return mt
+}
+
+// checkContentType refuses what is clearly not JSON. Clients of the earlier
+// service send text/plain, form types (curl's default) or none.
+func checkContentType(r *http.Request) error {
+	mt := mediaType(r)
+	major, minor, _ := strings.Cut(mt, "/")
+	switch major {
+	case "multipart", "image", "audio", "video", "font", "model":
+		return unsupportedMediaType
+	case "application":
+		switch minor {
+		case "x-protobuf", "protobuf", "xml", "pdf", "zip", "x-ndjson", "msgpack", "x-msgpack", "cbor", "grpc":
+			return unsupportedMediaType
+		}
+	case "text":
+		if minor == "html" || minor == "xml" || minor == "csv" {
+			return unsupportedMediaType
+		}
+	}
+	return nil
+}
+
+var unsupportedMediaType = fault.New(fault.Unsupported, "Unsupported Content-Type: send JSON as application/json")

@@ -1,0 +1,181 @@
+// Package api is the edge: it turns bytes into values and values into bytes,
+// knows the one table from fault codes to HTTP statuses, checks who asks, and
+// bounds what comes in. Route groups live below it and never import each other;
+// each host mounts the groups it serves with New. It knows no SQL.
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Auth is who may call a route.
+type Auth int
+
+// The levels. Each includes the checks of the ones it names.
+const (
+	AuthNone    Auth = iota
+	AuthKey          // a project API key as a bearer token; the project is the key's
+	AuthSession      // a session cookie
+	AuthProject      // AuthSession, and a membership in the project of X-Project-Id
+	AuthAdmin        // AuthProject with account.RoleAdmin
+)
+
+// String names the level as docs and tables do.
+func (a Auth) String() string {
+	return [...]string{"none", "key", "session", "project", "admin"}[a]
+}
+
+// HandlerFunc answers one request: it either writes one answer through this
+// package's writers and returns nil, or returns an error and writes nothing.
+type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
+
+// Route is one method and pattern, as data: the router, the docs and the
+// template check read the same list.
+type Route struct {
+	Method  string // upper case; a GET also answers HEAD
+	Pattern string // segments like /v1/traces/{id}; the value is r.PathValue("id"), percent-decoded
+	Auth    Auth
+	Handler HandlerFunc
+	// Form says that the route takes bodies that a browser may send across
+	// sites without asking (forms): it does its own origin check.
+	Form bool
+}
+
+// Group is one set of routes that is deployed together.
+type Group interface {
+	Routes() []Route
+}
+
+// Fallback is a Group that answers, under a prefix, what no route matches.
+type Fallback interface {
+	Group
+	// Prefix begins and ends with a slash; the longest one that fits wins.
+	Prefix() string
+	// Unmatched answers; allow lists the methods that the path has, if any.
+	Unmatched(w http.ResponseWriter, r *http.Request, allow []string) error
+}
+
+// router finds routes. It is not http.ServeMux because that one redirects
+// doubled slashes and dots, where clients of the earlier service must get an
+// answer, and because ids may hold any character, encoded.
+type router struct {
+	bySegments map[int][]*compiled
+	fallbacks  []Fallback
+}
+
+type compiled struct {
+	Route
+	segments []string // "{name}" for a value
+}
+
+func newRouter(groups []Group) *router {
+	rt := &router{bySegments: map[int][]*compiled{}}
+	seen := map[string]bool{}
+	for _, g := range groups {
+		for _, route := range g.Routes() {
+			if id := route.Method + " " + route.Pattern; seen[id] {
+				panic("api: route declared twice: " + id)
+			} else {
+				seen[id] = true
+			}
+			c := &compiled{Route: route, segments: strings.Split(route.Pattern[1:], "/")}
+			rt.bySegments[len(c.segments)] = append(rt.bySegments[len(c.segments)], c)
+		}
+		if f, ok := g.(Fallback); ok {
+			rt.fallbacks = append(rt.fallbacks, f)
+		}
+	}
+	for _, list := range rt.bySegments { // fixed segments before values, so /traces/batch wins over /traces/{id}
+		slices.SortStableFunc(list, func(a, b *compiled) int {
+			return strings.Count(a.Pattern, "{") - strings.Count(b.Pattern, "{")
+		})
+	}
+	slices.SortStableFunc(rt.fallbacks, func(a, b Fallback) int { return len(b.Prefix()) - len(a.Prefix()) })
+	return rt
+}
+
+// match finds the route of a request and sets its path values, or tells the
+// methods that the path has.
+func (rt *router) match(r *http.Request) (*compiled, []string) {
+	segments := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	for i, s := range segments {
+		if v, err := url.PathUnescape(s); err == nil {
+			segments[i] = v
+		}
+	}
+	var allow []string
+	for _, c := range rt.bySegments[len(segments)] {
+		if !c.fits(segments) {
+			continue
+		}
+		if c.Method == r.Method || (c.Method == http.MethodGet && r.Method == http.MethodHead) {
+			for i, s := range c.segments {
+				if name, ok := valueName(s); ok {
+					r.SetPathValue(name, segments[i])
+				}
+			}
+			return c, nil
+		}
+		allow = append(allow, c.Method)
+		if c.Method == http.MethodGet {
+			allow = append(allow, http.MethodHead)
+		}
+	}
+	slices.Sort(allow)
+	return nil, slices.Compact(allow)
+}
+
+func (c *compiled) fits(segments []string) bool {
+	for i, want := range c.segments {
+		if _, ok := valueName(want); ok {
+			if segments[i] == "" {
+				return false
+			}
+		} else if want != segments[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func valueName(segment string) (string, bool) {
+	if strings.HasPrefix(segment, "{") {
+		return segment[1 : len(segment)-1], true
+	}
+	return "", false
+}
+
+// fallback gives the group that answers unmatched requests of a path.
+func (rt *router) fallback(path string) Fallback {
+	for _, f := range rt.fallbacks {
+		if strings.HasPrefix(path+"/", f.Prefix()) {
+			return f
+		}
+	}
+	return nil
+}
+
+// isAPI reports whether path is one that tolerates stray slashes.
+func isAPI(path string) bool {
+	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/dashboard/api/")
+}
+
+// tidyPath drops doubled and trailing slashes from API paths: SDKs join base
+// URLs and paths carelessly.
+func tidyPath(u *url.URL) {
+	escaped := u.EscapedPath()
+	clean := escaped
+	for strings.Contains(clean, "//") {
+		clean = strings.ReplaceAll(clean, "//", "/")
+	}
+	clean = strings.TrimSuffix(clean, "/")
+	if clean == escaped || !isAPI(clean+"/") {
+		return
+	}
+	if path, err := url.PathUnescape(clean); err == nil {
+		u.Path, u.RawPath = path, clean
+	}
+}
