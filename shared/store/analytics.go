@@ -47,8 +47,9 @@ type Quantiles struct{ P50, P90, P95, P99 *float64 }
 // CallAnalytics is a range's model calls.
 type CallAnalytics struct {
 	Sums CallSums
-	// Sessions is the number of distinct sessions: exact until some hour of
-	// the range holds more than sketch.ExactDistinct of them, then within 2%.
+	// Sessions is the number of distinct sessions: exact until some hour or
+	// whole day of the range holds more than sketch.ExactDistinct of them, then
+	// an estimate with a standard error of 0.8%.
 	Sessions int64
 	// ByModel holds one entry per provider and model, by calls descending, then
 	// provider, then model ascending.

@@ -1,0 +1,191 @@
+package sketch
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Values between minLatencyMS and trace.MaxDurationMS fall into bins that
+// share a float64's exponent and the first subBits bits of its fraction: 64
+// bins per doubling. A bin's bounds differ by 1/64 at most, so the value that
+// stands for it is within 0.8% of everything in it. Bins taken from the bits
+// are the same on every machine, which a logarithm does not promise.
+const (
+	subBits      = 6
+	minLatencyMS = 0.001
+	binShift     = 52 - subBits
+)
+
+var (
+	firstBin = math.Float64bits(minLatencyMS) >> binShift
+	// latencyBins counts all bins, bin 0 for exactly zero included: about 3,000.
+	latencyBins = int(math.Float64bits(trace.MaxDurationMS)>>binShift-firstBin) + 2
+)
+
+const latencyVersion = 1
+
+// Latency counts durations in milliseconds so that quantiles over any union of
+// Latencies are within 1% of the true ones. The zero value is empty. It holds
+// at most some 3,000 counters, in practice the few hundred between the
+// smallest and the largest value seen.
+type Latency struct {
+	counts []uint64 // of the bins first, first+1, …
+	first  int
+	total  uint64
+}
+
+// binOf gives the bin of v. Negative values and NaN count as 0, values under
+// one microsecond as one microsecond, values over trace.MaxDurationMS as that.
+func binOf(v float64) int {
+	if !(v > 0) {
+		return 0
+	}
+	v = min(max(v, minLatencyMS), trace.MaxDurationMS)
+	return int(math.Float64bits(v)>>binShift-firstBin) + 1
+}
+
+// binValue gives the value whose relative distance to both bounds is equal.
+func binValue(bin int) float64 {
+	if bin == 0 {
+		return 0
+	}
+	bits := (uint64(bin-1) + firstBin) << binShift
+	lo, hi := math.Float64frombits(bits), math.Float64frombits(bits+1<<binShift)
+	return 2 * lo * hi / (lo + hi)
+}
+
+// Add counts one duration in milliseconds.
+func (l *Latency) Add(ms float64) { l.addBin(binOf(ms), 1) }
+
+func (l *Latency) addBin(bin int, n uint64) {
+	l.reserve(bin, bin)
+	l.counts[bin-l.first] += n
+	l.total += n
+}
+
+// reserve makes room for the bins lo to hi.
+func (l *Latency) reserve(lo, hi int) {
+	if len(l.counts) == 0 {
+		l.first, l.counts = lo, make([]uint64, hi-lo+1)
+		return
+	}
+	if lo < l.first {
+		l.counts = slices.Insert(l.counts, 0, make([]uint64, l.first-lo)...)
+		l.first = lo
+	}
+	if missing := hi - (l.first + len(l.counts) - 1); missing > 0 {
+		l.counts = append(l.counts, make([]uint64, missing)...)
+	}
+}
+
+// Merge adds what o counted.
+func (l *Latency) Merge(o *Latency) {
+	if o.total == 0 {
+		return
+	}
+	l.reserve(o.first, o.first+len(o.counts)-1)
+	into := l.counts[o.first-l.first:]
+	for i, n := range o.counts {
+		into[i] += n
+	}
+	l.total += o.total
+}
+
+// Count is how many durations were added.
+func (l *Latency) Count() int64 { return int64(l.total) }
+
+// Quantile gives the duration in milliseconds that at least q (0 to 1) of all
+// durations do not pass: the smallest such one that was added, within 1%. It is
+// 0 if nothing was added.
+func (l *Latency) Quantile(q float64) float64 {
+	if l.total == 0 {
+		return 0
+	}
+	rank := uint64(min(max(math.Ceil(q*float64(l.total)), 1), float64(l.total)))
+	for i, n := range l.counts {
+		if n >= rank {
+			return binValue(l.first + i)
+		}
+		rank -= n
+	}
+	return binValue(l.first + len(l.counts) - 1)
+}
+
+// AppendBinary appends the canonical form: nothing if l is empty, else a
+// version byte and, for each bin that counted something, in order, the number
+// of bins passed over and the count, as uvarints. It never fails.
+func (l *Latency) AppendBinary(dst []byte) ([]byte, error) {
+	if l.total == 0 {
+		return dst, nil
+	}
+	dst = append(dst, latencyVersion)
+	next := 0
+	for i, n := range l.counts {
+		if n == 0 {
+			continue
+		}
+		bin := l.first + i
+		dst = binary.AppendUvarint(dst, uint64(bin-next))
+		dst = binary.AppendUvarint(dst, n)
+		next = bin + 1
+	}
+	return dst, nil
+}
+
+// UnmarshalBinary replaces l by what AppendBinary wrote. Damage is an error,
+// never a panic, and makes it reserve no more than the largest sketch needs.
+func (l *Latency) UnmarshalBinary(data []byte) error {
+	*l = Latency{}
+	if len(data) == 0 {
+		return nil
+	}
+	if data[0] != latencyVersion {
+		return errDamaged
+	}
+	bins, err := latencyPairs(data[1:], nil)
+	if err != nil {
+		return err
+	}
+	if len(bins) == 0 {
+		return errDamaged
+	}
+	out := Latency{}
+	out.reserve(bins[0].bin, bins[len(bins)-1].bin)
+	for _, b := range bins {
+		if out.total+b.n > math.MaxInt64 {
+			return errDamaged
+		}
+		out.addBin(b.bin, b.n)
+	}
+	*l = out
+	return nil
+}
+
+type latencyBin struct {
+	bin int
+	n   uint64
+}
+
+func latencyPairs(data []byte, out []latencyBin) ([]latencyBin, error) {
+	for next := 0; len(data) > 0; {
+		skip, k := binary.Uvarint(data)
+		if k <= 0 || skip >= uint64(latencyBins-next) {
+			return nil, errDamaged
+		}
+		n, m := binary.Uvarint(data[k:])
+		if m <= 0 || n == 0 || n > math.MaxInt64 {
+			return nil, errDamaged
+		}
+		data = data[k+m:]
+		next += int(skip)
+		out = append(out, latencyBin{next, n})
+		next++
+		if next >= latencyBins && len(data) > 0 {
+			return nil, errDamaged
+		}
+	}
+	return out, nil
+}
