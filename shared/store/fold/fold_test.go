@@ -1,0 +1,248 @@
+package fold
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/sketch"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
+
+// randomSpans makes spans over three days that share few traces and sessions.
+func randomSpans(rng *rand.Rand, n int) []*trace.Span {
+	var out []*trace.Span
+	for i := range n {
+		s := &trace.Span{
+			ID: trace.SpanID(fmt.Sprint("s", i)), Form: trace.FormSpan,
+			Start:     time.Date(2026, 1, 25, 0, 0, 0, 0, time.UTC).Add(time.Duration(rng.Int64N(int64(72*time.Hour/time.Microsecond))) * time.Microsecond),
+			TraceID:   pick(rng, "", trace.TraceID(fmt.Sprint("t", rng.IntN(20)))),
+			SessionID: pick(rng, "", trace.SessionID(fmt.Sprint("x", rng.IntN(9)))),
+			Source:    pick(rng, trace.Sources()...), Kind: pick(rng, trace.Kinds()...), Status: pick(rng, trace.Statuses()...),
+			EventType: pick(rng, "e", "session_start", "session_end"),
+		}
+		if rng.IntN(2) == 0 {
+			v, in, cost := rng.Float64()*1e4, rng.Int64N(1000), rng.Int64N(1e9)
+			s.DurationMS, s.TimeToFirstTokenMS, s.InputTokens, s.CostNanoUSD = &v, &v, &in, &cost
+			model := pick(rng, "m1", "m2")
+			s.Model = &model
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// flat makes two states comparable.
+func flat(t *testing.T, s *State) any {
+	t.Helper()
+	type sums struct {
+		Sums
+		Latency, FirstToken string
+	}
+	rollups := map[RollupKey]sums{}
+	for k, v := range s.Rollups {
+		l, _ := v.Latency.AppendBinary(nil)
+		f, _ := v.FirstToken.AppendBinary(nil)
+		row := sums{Sums: *v, Latency: string(l), FirstToken: string(f)}
+		row.Sums.Latency, row.Sums.FirstToken = sketch.Latency{}, sketch.Latency{}
+		rollups[k] = row
+	}
+	distinct := map[BucketKey]string{}
+	for k, v := range s.Distinct {
+		b, _ := v.AppendBinary(nil)
+		distinct[k] = string(b)
+	}
+	return struct{ T, S, R, D, C any }{s.Traces, s.Sessions, rollups, distinct, s.TraceCounts}
+}
+
+func TestStateDoesNotDependOnOrder(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 1))
+	spans := randomSpans(rng, 800)
+	whole := NewState()
+	whole.Add(spans)
+	want := flat(t, whole)
+	for range 10 {
+		rng.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
+		s := NewState()
+		for rest := spans; len(rest) > 0; {
+			n := 1 + rng.IntN(len(rest))
+			s.Add(rest[:n])
+			rest = rest[n:]
+		}
+		if diff := cmp.Diff(want, flat(t, s), cmp.AllowUnexported(sketch.Latency{})); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
+
+// Differences of two transactions, each starting from the rows that the first
+// left, add up to those of one.
+func TestTraceCountsAreDifferences(t *testing.T) {
+	t.Parallel()
+	spans := randomSpans(rand.New(rand.NewPCG(2, 1)), 300)
+	whole := NewState()
+	whole.Add(spans)
+
+	sum := map[TraceCountKey]int64{}
+	stored := map[trace.TraceID]*trace.Trace{}
+	for _, part := range [][]*trace.Span{spans[:100], spans[100:110], spans[110:]} {
+		s := NewState()
+		for _, id := range KeysOf(part).Traces {
+			if tr := stored[id]; tr != nil {
+				s.Traces[id] = tr
+			}
+		}
+		s.Add(part)
+		for id, tr := range s.Traces {
+			stored[id] = tr
+		}
+		for k, n := range s.TraceCounts {
+			if sum[k] += n; sum[k] == 0 {
+				delete(sum, k)
+			}
+		}
+	}
+	if diff := cmp.Diff(whole.TraceCounts, sum); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestPlanCoversRangeOnce(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 1))
+	base := time.Date(2026, 1, 25, 0, 0, 0, 0, time.UTC).UnixMicro()
+	for range 5000 {
+		unit := pick(rng, 1, int64(time.Minute/time.Microsecond), hourUS, dayUS)
+		from := base + rng.Int64N(5*dayUS/unit)*unit
+		to := from + rng.Int64N(1+pick(rng, hourUS, 3*hourUS, 5*dayUS)/unit)*unit
+		p := NewPlan(Interval{from, to})
+		parts := append([]Interval{}, p.Hours...)
+		if !p.Days.Empty() {
+			parts = append(parts, p.Days)
+			if p.Days.From%dayUS != 0 || p.Days.To%dayUS != 0 {
+				t.Fatalf("days are cut: %+v", p)
+			}
+		}
+		for _, h := range p.Hours {
+			if h.Empty() || h.From%hourUS != 0 || h.To%hourUS != 0 {
+				t.Fatalf("hours are cut or empty: %+v", p)
+			}
+		}
+		for _, c := range p.Cuts {
+			parts = append(parts, c.Rows)
+			if c.Rows.Empty() || c.Hour%hourUS != 0 || c.Rows.From < c.Hour || c.Rows.To > c.Hour+hourUS {
+				t.Fatalf("cut is no part of its hour: %+v", p)
+			}
+		}
+		var covered int64
+		for i, a := range parts {
+			covered += a.To - a.From
+			for _, b := range parts[:i] {
+				if a.From < b.To && b.From < a.To {
+					t.Fatalf("parts overlap: %+v", p)
+				}
+			}
+			if a.From < from || a.To > to {
+				t.Fatalf("part leaves the range: %+v", p)
+			}
+		}
+		if covered != max(0, to-from) {
+			t.Fatalf("[%d,%d): parts cover %d: %+v", from, to, covered, p)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	at := func(s string) *time.Time {
+		v, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &v
+	}
+	lo, hi := trace.MinTime.UnixMicro(), trace.MaxTime.UnixMicro()
+	noon := at("2026-01-25T12:00:00Z").UnixMicro()
+	for _, c := range []struct {
+		name string
+		in   store.TimeRange
+		want Interval
+	}{
+		{"Open", store.TimeRange{}, Interval{lo, hi}},
+		{"BetweenMicroseconds", store.TimeRange{From: at("2026-01-25T12:00:00.0000001Z"), To: at("2026-01-25T12:00:00.0000011Z")}, Interval{noon + 1, noon + 2}},
+		{"FarOff", store.TimeRange{From: at("0001-01-01T00:00:00Z"), To: at("9999-01-01T00:00:00Z")}, Interval{lo, hi}},
+		{"LongGone", store.TimeRange{To: at("1900-01-01T00:00:00Z")}, Interval{lo, lo}},
+		{"FarAhead", store.TimeRange{From: at("9000-01-01T00:00:00Z")}, Interval{hi, hi}},
+	} {
+		if got := Bounds(c.in); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	span := func(id trace.SpanID) trace.Span { return trace.Span{ID: id} }
+	works := Group([]store.Batch{
+		{Project: "b", Spans: []trace.Span{span("2"), span("1"), span("2")}},
+		{Project: "a", Spans: []trace.Span{span("1")}},
+		{Project: "b", Spans: []trace.Span{span("1"), span("0")}},
+	})
+	var got []string
+	for _, w := range works {
+		for _, it := range w.Items {
+			got = append(got, fmt.Sprint(w.Project, " ", it.Span.ID, " ", it.Batch, it.Index))
+		}
+	}
+	if diff := cmp.Diff([]string{"a 1 1 0", "b 0 2 1", "b 1 0 1", "b 2 0 0"}, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestFillPayloads(t *testing.T) {
+	t.Parallel()
+	text := "answer"
+	b := store.Pack("p", time.Now(), []trace.Span{{ID: "a", Payload: trace.Payload{OutputText: &text}}})
+	chunk := b.Chunks[0]
+	chunks := map[uuid.UUID][]byte{chunk.ID: chunk.Data}
+	spans := []*trace.Span{{}, {}, {}}
+	places := []PayloadAt{{Chunk: chunk.ID}, {}, {Chunk: uuid.New()}}
+	if err := FillPayloads(spans, places, chunks); err != nil {
+		t.Fatal(err)
+	}
+	if spans[0].Payload.OutputText == nil || *spans[0].Payload.OutputText != text || !spans[1].Payload.Empty() || !spans[2].Payload.Empty() {
+		t.Fatalf("%+v", spans)
+	}
+	if err := FillPayloads(spans, []PayloadAt{{Chunk: chunk.ID, Index: 1}, {}, {}}, chunks); err == nil {
+		t.Fatal("an index outside the chunk was taken")
+	}
+	if err := FillPayloads(spans, places, map[uuid.UUID][]byte{chunk.ID: []byte("damage")}); err == nil {
+		t.Fatal("a damaged chunk was taken")
+	}
+}
+
+func FuzzParseCursor(f *testing.F) {
+	f.Add(Cursor{Start: 1, ID: "日本"}.String())
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := ParseCursor(s)
+		if err != nil {
+			if !fault.Is(err, fault.Invalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if back, err := ParseCursor(c.String()); err != nil || back != c {
+			t.Fatalf("%+v: %+v, %v", c, back, err)
+		}
+	})
+}

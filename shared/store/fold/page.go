@@ -1,0 +1,76 @@
+package fold
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Cursor is the place of a row in a list ordered by start, then id. The next
+// page begins behind it, whatever has arrived before it since.
+type Cursor struct {
+	Start int64
+	ID    string
+}
+
+const cursorVersion = 1
+
+// String encodes c for store.Page.
+func (c Cursor) String() string {
+	b := binary.AppendVarint([]byte{cursorVersion}, c.Start)
+	return base64.RawURLEncoding.EncodeToString(append(b, c.ID...))
+}
+
+// ParseCursor decodes what String gave. Anything else is fault.Invalid with
+// path "cursor".
+func ParseCursor(s string) (Cursor, error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err == nil && len(b) > 1 && b[0] == cursorVersion {
+		start, n := binary.Varint(b[1:])
+		id := string(b[1+max(n, 0):])
+		if n > 0 && id != "" && len(id) <= trace.MaxIDBytes {
+			return Cursor{Start: start, ID: id}, nil
+		}
+	}
+	return Cursor{}, &fault.Error{Code: fault.Invalid, Message: "Invalid cursor", Issues: []fault.Issue{
+		{Path: []any{"cursor"}, Code: "invalid_format", Message: "must be a nextCursor of an earlier answer"}}}
+}
+
+// PayloadAt says where a stored span's payload is; the zero value says that it
+// has none.
+type PayloadAt struct {
+	Chunk uuid.UUID
+	Index int
+}
+
+// FillPayloads inflates each chunk once and gives every span its payload. A
+// chunk that is not there was dropped by retention: its spans have no payload
+// any more.
+func FillPayloads(spans []*trace.Span, places []PayloadAt, chunks map[uuid.UUID][]byte) error {
+	inflated := make(map[uuid.UUID][]trace.Payload, len(chunks))
+	for i, at := range places {
+		data, ok := chunks[at.Chunk]
+		if !ok || at.Chunk == uuid.Nil {
+			continue
+		}
+		payloads, ok := inflated[at.Chunk]
+		if !ok {
+			var err error
+			if payloads, err = store.UnpackChunk(data); err != nil {
+				return fmt.Errorf("payload chunk %s: %w", at.Chunk, err)
+			}
+			inflated[at.Chunk] = payloads
+		}
+		if at.Index < 0 || at.Index >= len(payloads) {
+			return fmt.Errorf("payload chunk %s holds %d payloads, not number %d", at.Chunk, len(payloads), at.Index)
+		}
+		spans[i].Payload = payloads[at.Index]
+	}
+	return nil
+}
