@@ -16,6 +16,7 @@ import (
 // Batch is what one log record holds and what a store writes: spans of one
 // project, their payloads packed into chunks. Make it with Pack.
 type Batch struct {
+	ID      uuid.UUID // names the record in messages and to whoever waits for it
 	Project account.ProjectID
 	// Arrived is when the spans were accepted. Its UTC day is where the chunks
 	// live and, RETENTION_DAYS later, are dropped.
@@ -47,7 +48,7 @@ const chunkTargetBytes = 64 << 10
 // Pack makes a batch of spans with their payloads. It keeps spans, and clears
 // their Payload fields.
 func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batch {
-	b := Batch{Project: project, Arrived: arrived.UTC().Truncate(time.Microsecond), Spans: spans, Refs: make([]PayloadRef, len(spans))}
+	b := Batch{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: arrived.UTC().Truncate(time.Microsecond), Spans: spans, Refs: make([]PayloadRef, len(spans))}
 	first, size, count := 0, 0, 0
 	var raw []byte
 	flush := func(end int) {
@@ -212,6 +213,7 @@ const (
 // n reads all versions up to n.
 func AppendBatch(dst []byte, b *Batch) []byte {
 	dst = append(dst, batchVersion)
+	dst = append(dst, b.ID[:]...)
 	dst = appendString(dst, string(b.Project))
 	dst = binary.AppendVarint(dst, b.Arrived.UnixMicro())
 	dst = binary.AppendUvarint(dst, uint64(len(b.Chunks)))
@@ -315,7 +317,10 @@ func UnmarshalBatch(data []byte) (Batch, error) {
 	if v := r.byte(); v != batchVersion {
 		return Batch{}, fmt.Errorf("batch version %d is not one this program reads (1 to %d)", v, batchVersion)
 	}
-	b := Batch{Project: account.ProjectID(r.string()), Arrived: time.UnixMicro(r.varint()).UTC()}
+	var b Batch
+	copy(b.ID[:], r.take(len(b.ID)))
+	b.Project = account.ProjectID(r.string())
+	b.Arrived = time.UnixMicro(r.varint()).UTC()
 	b.Chunks = make([]Chunk, r.count())
 	for i := range b.Chunks {
 		copy(b.Chunks[i].ID[:], r.take(len(uuid.UUID{})))

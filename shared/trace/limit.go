@@ -10,7 +10,8 @@ const (
 	MaxNameBytes    = 1024          // provider, model, tool, service, agent and event names, finish reasons
 	MaxPathBytes    = 4096          // cwd and file paths
 	MaxTokens       = 1<<53 - 1     // what a JSON number holds exactly
-	MaxDurationMS   = float64(1e11) // about three years; sums in microseconds stay within int64
+	MaxDurationMS   = float64(1e13) // about 300 years
+	maxSummedUS     = 1e13          // what one duration adds to a sum at most (115 days), so that sums stay within int64
 	MaxCostCents    = float64(1e9)  // ten million dollars for one call
 	NanoUSDPerCent  = 10_000_000
 	MaxNestingDepth = 200 // of JSON within one record

@@ -62,7 +62,7 @@ type Span struct {
 	CostNanoUSD        *int64 // nil: unknown, never 0 for unknown
 	FinishReason       *string
 	ProviderRequestID  *string
-	EditedFile         *string // tool_input.file_path of a file-editing tool (see EditedFileOf)
+	EditedFile         *string // tool_input.file_path of a file-editing tool (see EditsFiles)
 
 	Payload Payload
 }
@@ -112,12 +112,13 @@ func (s *Span) End() time.Time {
 	return s.Start.Add(time.Duration(s.DurationUS()) * time.Microsecond)
 }
 
-// DurationUS is the duration in whole microseconds, 0 if unknown: what sums use.
+// DurationUS is the duration in whole microseconds, 0 if unknown and at most
+// maxSummedUS: what sums use.
 func (s *Span) DurationUS() int64 {
 	if s.DurationMS == nil {
 		return 0
 	}
-	return int64(*s.DurationMS*1000 + 0.5)
+	return int64(min(*s.DurationMS*1000+0.5, maxSummedUS))
 }
 
 // IsLifecycle reports whether s only marks the begin or end of an agent's
