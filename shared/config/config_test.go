@@ -1,0 +1,396 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	longSecret  = "0123456789abcdef0123456789abcdef" // exactly 32 characters
+	otherSecret = "fedcba9876543210fedcba9876543210-and-more"
+)
+
+// load loads an environment whose HOME is /home/ada and whose working directory
+// is /srv.
+func load(t *testing.T, mode Mode, environ ...string) (Config, []string, error) {
+	t.Helper()
+	return Load(append([]string{"HOME=/home/ada"}, environ...), Defaults{Mode: mode, WorkDir: "/srv"})
+}
+
+func mustLoad(t *testing.T, mode Mode, environ ...string) Config {
+	t.Helper()
+	cfg, _, err := load(t, mode, environ...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+var scaleEnviron = []string{"DATABASE_URL=postgres://pulse:pw@db/pulse", "BETTER_AUTH_SECRET=" + longSecret, "ENCRYPTION_KEY=" + longSecret}
+
+func TestLoadDefaults(t *testing.T) {
+	t.Parallel()
+	want := Config{
+		Mode: ModeSingle, RuntimeMode: RuntimeAll, NodeEnv: NodeEnvDevelopment,
+		Home: "/home/ada/.pulse", DataDir: "/home/ada/.pulse/.data", DatabasePath: "/home/ada/.pulse/.data/pulse.db", DatabaseMaxConns: 10,
+		Port: 3000, PublicURL: "http://localhost:3000",
+		ShutdownTimeout: 30 * time.Second, MaxBodyBytes: 32 << 20, MaxSentBodyBytes: 32 << 20,
+		SignupMode: SignupOpen, AuthRateLimit: true, APIKeyStorage: APIKeyStorageSealed, KeyCacheTTL: 10 * time.Second,
+		TraceWALDir: "/home/ada/.pulse/.data/wal", SpanWALDir: "/home/ada/.pulse/.data/wal-spans",
+		TraceWALPartitions: 1, SpanWALPartitions: 1, WALSegmentBytes: 104857600,
+		DrainBatchRecords: 1000, DrainBatchBytes: 16 << 20, ReadAfterWriteTimeout: 2 * time.Second,
+		LogLevel: slog.LevelInfo, LogFormat: LogFormatText, Metrics: true,
+	}
+	t.Run("Single", func(t *testing.T) {
+		t.Parallel()
+		cfg, warnings, err := load(t, "")
+		if err != nil || len(warnings) != 0 {
+			t.Fatalf("warnings %q, error %v", warnings, err)
+		}
+		if diff := cmp.Diff(want, cfg); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("Scale", func(t *testing.T) {
+		t.Parallel()
+		want := want
+		want.Mode, want.TraceWALPartitions, want.SpanWALPartitions = ModeScale, 4, 4
+		want.DatabaseURL, want.AuthSecret, want.EncryptionKey = "postgres://pulse:pw@db/pulse", longSecret, longSecret
+		if diff := cmp.Diff(want, mustLoad(t, ModeScale, scaleEnviron...)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("EnvironmentBeatsTheBinary", func(t *testing.T) {
+		t.Parallel()
+		if got := mustLoad(t, ModeScale, "PULSE_MODE=single").Mode; got != ModeSingle {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestLoadPaths(t *testing.T) {
+	t.Parallel()
+	type paths struct{ Home, DataDir, DatabasePath, TraceWALDir, SpanWALDir string }
+	for name, tc := range map[string]struct {
+		environ []string
+		want    paths
+	}{
+		"Home":                  {[]string{"PULSE_HOME=~/p"}, paths{"/home/ada/p", "/home/ada/p/.data", "/home/ada/p/.data/pulse.db", "/home/ada/p/.data/wal", "/home/ada/p/.data/wal-spans"}},
+		"BareTilde":             {[]string{"PULSE_HOME=~"}, paths{"/home/ada", "/home/ada/.data", "/home/ada/.data/pulse.db", "/home/ada/.data/wal", "/home/ada/.data/wal-spans"}},
+		"TildeOfAnotherIsAName": {[]string{"PULSE_HOME=~bob"}, paths{"/srv/~bob", "/srv/~bob/.data", "/srv/~bob/.data/pulse.db", "/srv/~bob/.data/wal", "/srv/~bob/.data/wal-spans"}},
+		"Relative":              {[]string{"PULSE_HOME=h", "PULSE_DATA_DIR=../d"}, paths{"/srv/h", "/d", "/d/pulse.db", "/d/wal", "/d/wal-spans"}},
+		"DataFollowsDatabase":   {[]string{"DATABASE_PATH=/db/x.sqlite"}, paths{"/home/ada/.pulse", "/db", "/db/x.sqlite", "/db/wal", "/db/wal-spans"}},
+		"DataBeatsDatabase":     {[]string{"DATABASE_PATH=/db/x.sqlite", "PULSE_DATA_DIR=/d", "WAL_SPAN_DIR=s"}, paths{"/home/ada/.pulse", "/d", "/db/x.sqlite", "/d/wal", "/srv/s"}},
+		"EmptyIsUnset":          {[]string{"PULSE_HOME=", "PULSE_DATA_DIR="}, paths{"/home/ada/.pulse", "/home/ada/.pulse/.data", "/home/ada/.pulse/.data/pulse.db", "/home/ada/.pulse/.data/wal", "/home/ada/.pulse/.data/wal-spans"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := mustLoad(t, ModeSingle, tc.environ...)
+			if diff := cmp.Diff(tc.want, paths{c.Home, c.DataDir, c.DatabasePath, c.TraceWALDir, c.SpanWALDir}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestLoadFaults(t *testing.T) {
+	t.Parallel()
+	const heading = "Invalid environment configuration:"
+	for name, tc := range map[string]struct {
+		mode    Mode
+		environ []string
+		want    string
+	}{
+		"AllAtOnce": {ModeSingle, []string{"PORT=abc", "BETTER_AUTH_SECRET=short", "ENCRYPTION_KEY=short", "NODE_ENV=prod", "SPAN_WAL_PARTITIONS=0"}, heading + `
+  NODE_ENV: Invalid option: expected one of "development"|"production"|"test"
+  PORT: Invalid input: expected number, received NaN
+  BETTER_AUTH_SECRET: BETTER_AUTH_SECRET must be at least 32 characters
+  ENCRYPTION_KEY: ENCRYPTION_KEY must be at least 32 characters
+  SPAN_WAL_PARTITIONS: Too small: expected number to be >=1`},
+		"Mode": {ModeSingle, []string{"PULSE_MODE=both"}, heading + `
+  PULSE_MODE: Invalid PULSE_MODE: both. Expected "single" or "scale".`},
+		"RuntimeMode": {ModeSingle, []string{"PULSE_RUNTIME_MODE=web"}, heading + `
+  PULSE_RUNTIME_MODE: Invalid option: expected one of "all"|"api"|"listener"`},
+		"ScaleNothingSet": {ModeScale, nil, heading + `
+  DATABASE_URL: DATABASE_URL is required in scale mode
+  BETTER_AUTH_SECRET: BETTER_AUTH_SECRET is required in scale mode
+  ENCRYPTION_KEY: ENCRYPTION_KEY is required in scale mode`},
+		"ScaleNoURL":       {ModeScale, scaleEnviron[1:], "Invalid environment configuration: DATABASE_URL is required in scale mode"},
+		"ScaleWrongScheme": {ModeScale, append([]string{"DATABASE_URL=mysql://root:pw@db/x"}, scaleEnviron[1:]...), "Invalid DATABASE_URL: PostgreSQL URL required (expected postgres:// or postgresql://)"},
+		"PortRange": {ModeSingle, []string{"PORT=65536"}, heading + `
+  PORT: Too big: expected number to be <=65535`},
+		"PortInfinite": {ModeSingle, []string{"PORT=Infinity"}, heading + `
+  PORT: Too big: expected number to be <=65535`},
+		"PortNegative": {ModeSingle, []string{"PORT=-1"}, heading + `
+  PORT: Too small: expected number to be >=0`},
+		"PublicURL": {ModeSingle, []string{"BETTER_AUTH_URL=https://user:hunter2@pulse.example"}, heading + `
+  BETTER_AUTH_URL: Invalid URL: expected http://host[:port] or https://host[:port]`},
+		"OriginWithPath": {ModeSingle, []string{"PULSE_ALLOWED_ORIGINS=http://a.example, http://u:hunter2@b.example/app"}, heading + `
+  PULSE_ALLOWED_ORIGINS: "b.example/app" is not an origin: expected scheme://host[:port] without a path`},
+		"OriginPattern": {ModeSingle, []string{"PULSE_ALLOWED_ORIGINS=https://*.example"}, heading + `
+  PULSE_ALLOWED_ORIGINS: "https://*.example" is not an origin: expected scheme://host[:port] without a path`},
+		"CipherKeyNotASCII": {ModeSingle, []string{"ENCRYPTION_KEY=é" + longSecret}, heading + `
+  ENCRYPTION_KEY: ENCRYPTION_KEY: character 1 is not ASCII; the first 32 must be`},
+		"OneLog": {ModeSingle, []string{"WAL_DIR=/l", "WAL_SPAN_DIR=/l/"}, heading + `
+  WAL_SPAN_DIR: must not be the same directory as WAL_DIR`},
+		"LogLevel": {ModeSingle, []string{"LOG_LEVEL=loud", "METRICS=maybe"}, heading + `
+  LOG_LEVEL: Invalid option: expected one of "debug"|"info"|"warn"|"error"
+  METRICS: Invalid option: expected one of "on"|"off"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := load(t, tc.mode, tc.environ...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("NoHome", func(t *testing.T) {
+		t.Parallel()
+		_, _, err := Load([]string{"DATABASE_PATH=~/x"}, Defaults{WorkDir: "/srv"})
+		want := heading + "\n  DATABASE_PATH: ~ cannot be used: the home directory is not known\n  PULSE_HOME: must be set: the home directory is not known"
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestLoadNumbers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"": 0, "0": 0, "8080": 8080, " 8080\n": 8080, "1e3": 1000, "0x1F90": 8080, "0b11": 3, "0o17": 15, "80.9": 80, "+80": 80, ".5e2": 50, "010": 10,
+	} {
+		t.Run("OK"+text, func(t *testing.T) {
+			t.Parallel()
+			if got := mustLoad(t, ModeSingle, "PORT="+text).Port; got != want {
+				t.Errorf("PORT=%q gives %d, want %d", text, got, want)
+			}
+		})
+	}
+	for _, text := range []string{"abc", "80a", "1_0", "0x", "0x1p3", "0x_1", "inf", "NaN", "-0x10", "8080;", "1e", "0b2", "--1"} {
+		t.Run("Err"+text, func(t *testing.T) {
+			t.Parallel()
+			if cfg, _, err := load(t, ModeSingle, "PORT="+text); err == nil {
+				t.Errorf("PORT=%q gives %d", text, cfg.Port)
+			}
+		})
+	}
+}
+
+func TestPublicURL(t *testing.T) {
+	t.Parallel()
+	t.Run("FollowsPort", func(t *testing.T) {
+		t.Parallel()
+		cfg := mustLoad(t, ModeSingle, "PORT=4000")
+		if cfg.PublicURL != "http://localhost:4000" || cfg.PublicURLSet {
+			t.Errorf("got %s, set %t", cfg.PublicURL, cfg.PublicURLSet)
+		}
+		cfg.BindPort(4001)
+		if cfg.PublicURL != "http://localhost:4001" || cfg.Port != 4001 {
+			t.Errorf("after BindPort: %s", cfg.PublicURL)
+		}
+	})
+	t.Run("SetStays", func(t *testing.T) {
+		t.Parallel()
+		cfg := mustLoad(t, ModeSingle, "BETTER_AUTH_URL=https://pulse.example/", "PORT=0")
+		cfg.BindPort(4001)
+		if cfg.PublicURL != "https://pulse.example" || !cfg.PublicURLSet {
+			t.Errorf("got %s, set %t", cfg.PublicURL, cfg.PublicURLSet)
+		}
+	})
+}
+
+func TestAllowedOrigins(t *testing.T) {
+	t.Parallel()
+	cfg, warnings, err := load(t, ModeSingle, "PULSE_ALLOWED_ORIGINS= http://LOCALHOST:5173/,*, https://a.example:443,https://a.example,,app://x, http://[::1]:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"http://localhost:5173", "https://a.example", "app://x", "http://[::1]"}, cfg.AllowedOrigins); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"PULSE_ALLOWED_ORIGINS: * is ignored: name each origin exactly"}, warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	_, warnings, err := load(t, ModeSingle, "ADMIN_KEY=hunter2", "WAL_MAX_RETRIES=3", "WAL_DLQ_DIR=", "DATABASE_URL=mysql://pw", "UNRELATED=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"DATABASE_URL has no effect in single mode: data is stored in DATABASE_PATH; PULSE_MODE=scale stores in Postgres",
+		"ADMIN_KEY is accepted for compatibility and has no effect",
+		"WAL_MAX_RETRIES is accepted for compatibility and has no effect",
+	}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAuthRateLimit(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]bool{
+		"NODE_ENV=production": true, "NODE_ENV=development": true, "NODE_ENV=test": false,
+		"NODE_ENV=test AUTH_RATE_LIMIT=on": true, "AUTH_RATE_LIMIT=off": false,
+	} {
+		if got := mustLoad(t, ModeSingle, strings.Fields(environ)...).AuthRateLimit; got != want {
+			t.Errorf("%s: got %t", environ, got)
+		}
+	}
+}
+
+// TestEveryVariableIsRead sets each variable to something that is not its
+// default and looks whether the Config changed: a row that is bound to another
+// row's field, or to none, fails.
+func TestEveryVariableIsRead(t *testing.T) {
+	t.Parallel()
+	samples := map[string]string{
+		"PULSE_MODE": "scale", "PULSE_RUNTIME_MODE": "api", "NODE_ENV": "production", "AUTH_RATE_LIMIT": "off", "METRICS": "off",
+		"DATABASE_URL": "postgres://other/db", "SIGNUP_MODE": "first", "API_KEY_STORAGE": "hash", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
+		"PULSE_ALLOWED_ORIGINS": "http://a.example", "BETTER_AUTH_URL": "https://b.example", "PULSE_HOST": "127.0.0.1", "METRICS_TOKEN": "t",
+		authSecretName: otherSecret, encryptionKeyName: otherSecret,
+	}
+	base := mustLoad(t, ModeSingle, scaleEnviron...)
+	for _, v := range variables {
+		sample, ok := samples[v.Name]
+		if !ok {
+			switch v.bind(&loader{}).(type) {
+			case path:
+				sample = "/elsewhere/" + v.Name
+			default:
+				sample = "4099"
+				if strings.HasSuffix(v.Name, "PARTITIONS") || v.Name == "TRUSTED_PROXY_HOPS" || strings.HasSuffix(v.Name, "SECONDS") {
+					sample = "7"
+				}
+			}
+		}
+		cfg := mustLoad(t, ModeSingle, append(scaleEnviron, v.Name+"="+sample)...)
+		got, want := v.bind(&loader{cfg: cfg}).String(), sample
+		if _, isSecret := v.bind(&loader{}).(secret); isSecret {
+			want = "[redacted]"
+		}
+		if got != want {
+			t.Errorf("%s=%s reads back as %s", v.Name, sample, got)
+		}
+		if cmp.Equal(base, cfg) {
+			t.Errorf("%s=%s changes nothing", v.Name, sample)
+		}
+	}
+}
+
+func TestNothingPrintsSecrets(t *testing.T) {
+	t.Parallel()
+	secrets := []string{"url-password", "auth-secret-" + longSecret, "cipher-key-" + longSecret, "metrics-token"}
+	cfg := mustLoad(t, ModeScale, "DATABASE_URL=postgres://pulse:"+secrets[0]+"@db/pulse", "BETTER_AUTH_SECRET="+secrets[1],
+		"ENCRYPTION_KEY="+secrets[2], "METRICS_TOKEN="+secrets[3])
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T%v"} {
+		fmt.Fprintf(&out, verb+"\n", cfg, cfg)
+		fmt.Fprintf(&out, verb+"\n", &cfg, cfg)
+		fmt.Fprintf(&out, verb+"\n", cfg.AuthSecret, cfg.DatabaseURL)
+		fmt.Fprintf(&out, verb+"\n", struct{ C Config }{cfg}, []Secret{cfg.EncryptionKey})
+	}
+	for _, v := range []any{cfg, &cfg, cfg.AuthSecret, map[string]any{"c": cfg, "s": cfg.MetricsToken}} {
+		encoded, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(encoded)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("text", "v", v)
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", "v", v)
+	}
+	for _, s := range secrets {
+		if strings.Contains(out.String(), s) || strings.Contains(out.String(), fmt.Sprintf("%x", s)) {
+			t.Errorf("%s was printed", s)
+		}
+	}
+	if !strings.Contains(cfg.String(), "\nPORT=3000\n") || !strings.Contains(cfg.String(), "\nMETRICS_TOKEN=[redacted]\n") {
+		t.Errorf("String() does not show what it should:\n%s", cfg)
+	}
+	if cfg.DatabaseURL.Reveal() != "postgres://pulse:url-password@db/pulse" {
+		t.Error("Reveal does not give the value")
+	}
+}
+
+func TestDotEnv(t *testing.T) {
+	t.Parallel()
+	write := func(t *testing.T, dir, name, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("Precedence", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		write(t, dir, ".env", "# weakest\nPORT=1\nPULSE_HOME=/from-env\nRETENTION_DAYS=1\nLOG_LEVEL=warn\n")
+		write(t, dir, ".env.production", "export PORT=2\nPULSE_HOME='/from-production'\nRETENTION_DAYS=2\n")
+		write(t, dir, ".env.development", "PORT=3\n")
+		write(t, dir, ".env.local", "PORT=4\nPULSE_HOME=\"/from local\" # a comment\n")
+		environ, err := withDotEnv([]string{"NODE_ENV=production", "PORT=5"}, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := mustLoad(t, ModeSingle, environ...)
+		if cfg.Port != 5 || cfg.Home != "/from local" || cfg.RetentionDays != 2 || cfg.LogLevel != slog.LevelWarn {
+			t.Errorf("port %d, home %s, retention %d, level %s", cfg.Port, cfg.Home, cfg.RetentionDays, cfg.LogLevel)
+		}
+	})
+	t.Run("None", func(t *testing.T) {
+		t.Parallel()
+		environ, err := withDotEnv([]string{"PORT=5"}, t.TempDir())
+		if err != nil || len(environ) != 1 {
+			t.Errorf("%v, %v", environ, err)
+		}
+	})
+	t.Run("ErrSyntaxWithoutContents", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		write(t, dir, ".env", "hunter2 hunter2\n=hunter2")
+		_, err := withDotEnv(nil, dir)
+		if want := "Invalid environment configuration:\n  .env: cannot be read: expected lines of NAME=value"; err == nil || err.Error() != want {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("NodeEnvIsNoPath", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		write(t, dir, "secret", "PORT=7\n")
+		environ, err := withDotEnv([]string{"NODE_ENV=/../secret"}, dir)
+		if err != nil || len(environ) != 1 {
+			t.Errorf("%v, %v", environ, err)
+		}
+	})
+}
+
+func TestFromEnviron(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("PULSE_HOME", "here")
+	t.Setenv("PULSE_MODE", "")
+	if err := os.WriteFile(".env", []byte("PULSE_HOME=there\nSIGNUP_MODE=closed\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := FromEnviron(ModeSingle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Base(cfg.Home) != "here" || !filepath.IsAbs(cfg.Home) || cfg.SignupMode != SignupClosed {
+		t.Errorf("home %s, sign-up %s", cfg.Home, cfg.SignupMode)
+	}
+}

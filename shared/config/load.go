@@ -1,0 +1,213 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Defaults are what the program, not the environment, contributes.
+type Defaults struct {
+	Mode    Mode   // where PULSE_MODE is not set; empty means ModeSingle
+	WorkDir string // what relative paths start from; absolute
+}
+
+// Fault is one thing that is wrong with the configuration.
+type Fault struct {
+	Name    string // the variable (or file)
+	Message string // what is wrong; holds no secret
+	// alone is the line that stands for the whole report when this is the only
+	// fault: the earlier service had such lines, and scripts look for them.
+	alone string
+}
+
+// Errors is every fault of a configuration, in the order of the variables. Its
+// text is made to be printed as it is, before the program exits with status 1.
+type Errors []Fault
+
+// Error is the report: a heading, and a line for each fault.
+func (e Errors) Error() string {
+	const heading = "Invalid environment configuration:"
+	if len(e) == 1 && e[0].alone != "" {
+		return e[0].alone
+	}
+	var b strings.Builder
+	b.WriteString(heading)
+	for _, f := range e {
+		fmt.Fprintf(&b, "\n  %s: %s", f.Name, f.Message)
+	}
+	return b.String()
+}
+
+// FromEnviron loads the configuration of this process: from its environment,
+// then .env.local, .env.<NODE_ENV> and .env in the working directory, the first
+// that has a variable giving its value. mode is the default of PULSE_MODE.
+// Warnings and errors are those of Load.
+func FromEnviron(mode Mode) (Config, []string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return Config{}, nil, fmt.Errorf("find working directory: %w", err)
+	}
+	environ, err := withDotEnv(os.Environ(), dir)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	return Load(environ, Defaults{Mode: mode, WorkDir: dir})
+}
+
+// Load reads a configuration from "NAME=value" pairs, of which the last of a
+// name wins, and touches nothing else. A variable that is empty counts as not
+// set, except PORT. warnings are lines for the log: what was set but does
+// nothing, without values. The error is of type Errors.
+func Load(environ []string, defaults Defaults) (cfg Config, warnings []string, err error) {
+	l := &loader{env: make(map[string]string, len(environ)), defaults: defaults}
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			l.env[name] = value
+		}
+	}
+	for _, v := range variables {
+		l.set(v)
+	}
+	l.derive()
+	for _, name := range withoutEffect {
+		if l.isSet(name) {
+			l.warnings = append(l.warnings, name+" is accepted for compatibility and has no effect")
+		}
+	}
+	if len(l.faults) > 0 {
+		return Config{}, l.warnings, l.faults
+	}
+	return l.cfg, l.warnings, nil
+}
+
+// loader is a Config on its way.
+type loader struct {
+	env      map[string]string
+	defaults Defaults
+	cfg      Config
+	faults   Errors
+	warnings []string
+}
+
+// isSet reports whether a variable has a value that counts.
+func (l *loader) isSet(name string) bool { return l.env[name] != "" }
+
+func (l *loader) set(v variable) {
+	value, set := l.env[v.Name]
+	if value == "" && !(set && v.EmptyCounts) {
+		if value = v.Default; value == "" {
+			return // nothing, or derived later
+		}
+	}
+	if err := v.bind(l).Set(value); err != nil {
+		l.faults = append(l.faults, Fault{Name: v.Name, Message: err.Error()})
+	}
+}
+
+func (l *loader) fail(name, message string) {
+	l.faults = append(l.faults, Fault{Name: name, Message: message})
+}
+
+// derive fills what follows from other variables and checks what concerns more
+// than one. Defaults between variables are described in their Derived texts.
+func (l *loader) derive() {
+	c := &l.cfg
+	if c.Mode == "" && !l.isSet("PULSE_MODE") {
+		if c.Mode = l.defaults.Mode; c.Mode == "" {
+			c.Mode = ModeSingle
+		}
+	}
+	l.derivePaths()
+	partitions := 1
+	if c.Mode == ModeScale {
+		partitions = 4
+	}
+	orElse(&c.TraceWALPartitions, partitions)
+	orElse(&c.SpanWALPartitions, partitions)
+	orElse(&c.MaxSentBodyBytes, c.MaxBodyBytes)
+	if !l.isSet("AUTH_RATE_LIMIT") {
+		c.AuthRateLimit = c.NodeEnv != NodeEnvTest
+	}
+	if c.PublicURLSet = l.isSet("BETTER_AUTH_URL"); !c.PublicURLSet {
+		c.BindPort(c.Port)
+	}
+	l.checkStorage()
+	l.warnOrigins()
+}
+
+func orElse[T comparable](p *T, fallback T) {
+	var zero T
+	if *p == zero {
+		*p = fallback
+	}
+}
+
+func (l *loader) derivePaths() {
+	c := &l.cfg
+	if c.Home == "" && l.homeDir() != "" {
+		c.Home = filepath.Join(l.homeDir(), ".pulse")
+	}
+	if c.DataDir == "" && c.DatabasePath != "" {
+		c.DataDir = filepath.Dir(c.DatabasePath)
+	}
+	if c.Home == "" && !l.isSet("PULSE_HOME") {
+		l.fail("PULSE_HOME", "must be set: the home directory is not known")
+		return
+	}
+	orElse(&c.DataDir, filepath.Join(c.Home, ".data"))
+	orElse(&c.DatabasePath, filepath.Join(c.DataDir, "pulse.db"))
+	orElse(&c.TraceWALDir, filepath.Join(c.DataDir, "wal"))
+	orElse(&c.SpanWALDir, filepath.Join(c.DataDir, "wal-spans"))
+	if c.TraceWALDir == c.SpanWALDir {
+		l.fail("WAL_SPAN_DIR", "must not be the same directory as WAL_DIR")
+	}
+}
+
+// checkStorage checks what scale mode needs. Nothing is generated there: two
+// servers of one deployment must have the same secrets.
+func (l *loader) checkStorage() {
+	c := &l.cfg
+	if c.Mode != ModeScale {
+		if l.isSet("DATABASE_URL") && c.Mode == ModeSingle {
+			l.warnings = append(l.warnings, "DATABASE_URL has no effect in single mode: data is stored in DATABASE_PATH; PULSE_MODE=scale stores in Postgres")
+		}
+		return
+	}
+	const wrongScheme = "Invalid DATABASE_URL: PostgreSQL URL required (expected postgres:// or postgresql://)"
+	url := c.DatabaseURL.Reveal()
+	switch {
+	case url == "":
+		const missing = "DATABASE_URL is required in scale mode"
+		l.faults = append(l.faults, Fault{Name: "DATABASE_URL", Message: missing, alone: "Invalid environment configuration: " + missing})
+	case !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://"):
+		l.faults = append(l.faults, Fault{Name: "DATABASE_URL", Message: wrongScheme, alone: wrongScheme})
+	}
+	for _, name := range []string{authSecretName, encryptionKeyName} {
+		if !l.isSet(name) {
+			l.fail(name, name+" is required in scale mode")
+		}
+	}
+}
+
+// warnOrigins names the entry that the list leaves out: answering any origin
+// with credentials would hand every visitor's session to every page.
+func (l *loader) warnOrigins() {
+	for entry := range strings.SplitSeq(l.env["PULSE_ALLOWED_ORIGINS"], ",") {
+		if strings.TrimSpace(entry) == "*" {
+			l.warnings = append(l.warnings, "PULSE_ALLOWED_ORIGINS: * is ignored: name each origin exactly")
+			return
+		}
+	}
+}
+
+// homeDir is the user's home directory, "" if the environment does not say.
+func (l *loader) homeDir() string {
+	for _, name := range []string{"HOME", "USERPROFILE"} {
+		if dir := l.env[name]; filepath.IsAbs(dir) {
+			return dir
+		}
+	}
+	return ""
+}
