@@ -172,7 +172,7 @@ func tidyPath(u *url.URL) {
 		clean = strings.ReplaceAll(clean, "//", "/")
 	}
 	clean = strings.TrimSuffix(clean, "/")
-	if clean == escaped || !isAPI(clean+"/") {
+	if clean == escaped || !isAPI(clean) {
 		return
 	}
 	if path, err := url.PathUnescape(clean); err == nil {

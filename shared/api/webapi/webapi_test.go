@@ -1,0 +1,373 @@
+package webapi_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pulse-traces/pulse/dashboard"
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/webapi"
+	"github.com/pulse-traces/pulse/shared/metrics"
+)
+
+// built is a dashboard as a build leaves it.
+var built = fstest.MapFS{
+	"index.html":         {Data: []byte("<!doctype html><title>app</title>")},
+	"favicon.svg":        {Data: []byte("<svg/>")},
+	"assets/app-1234.js": {Data: []byte("console.log(1)")},
+	"assets/app-1234.css": {
+		Data: []byte("body{}"),
+	},
+	"runtime-config.js":   {Data: []byte("shadowed")},
+	".vite/manifest.json": {Data: []byte("{}")},
+}
+
+func setup(t *testing.T, d webapi.Deps) string {
+	t.Helper()
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.OpenAPI == nil {
+		d.OpenAPI = []byte(`{"openapi":"3.1.0"}`)
+	}
+	g, err := webapi.New(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(api.New(api.Options{Log: d.Log}, g))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send asks without following redirects, with the path as written.
+func send(t *testing.T, method, url string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(body)}
+}
+
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	url := setup(t, webapi.Deps{Dashboard: built})
+	index := string(built["index.html"].Data)
+	const notFound = `{"error":"Not found"}`
+	for _, tc := range []struct {
+		method, path string
+		status       int
+		body, typ    string
+	}{
+		{"GET", "/", 200, index, "text/html;charset=utf-8"},
+		{"HEAD", "/", 200, "", "text/html;charset=utf-8"},
+		{"GET", "/index.html", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/login", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/dashboard/traces", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/dashboard/api-keys", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/dashboard/sessions/x.y", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/v1", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/api", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/health/", 200, index, "text/html;charset=utf-8"},
+		{"GET", "//v1", 200, index, "text/html;charset=utf-8"},
+		{"GET", "/favicon.svg", 200, "<svg/>", "image/svg+xml"},
+		{"GET", "/assets/app-1234.js", 200, "console.log(1)", "text/javascript;charset=utf-8"},
+		{"GET", "/assets/app-1234.css", 200, "body{}", "text/css;charset=utf-8"},
+		{"GET", "/assets/nope.js", 404, notFound, "application/json"},
+		{"GET", "/assets/nope", 404, notFound, "application/json"},
+		{"GET", "/assets/", 404, notFound, "application/json"},
+		{"GET", "/nope.txt", 404, notFound, "application/json"},
+		{"GET", "/.vite/manifest.json", 404, notFound, "application/json"},
+		{"GET", "/a..b", 404, notFound, "application/json"},
+		{"GET", "/%2e%2e/package.json", 404, notFound, "application/json"},
+		{"GET", "/dashboard/..%2f..%2fetc", 404, notFound, "application/json"},
+		{"GET", "/%00", 400, `{"error":"Invalid path"}`, "application/json"},
+		{"GET", "/v1/not-a-route", 404, notFound, "application/json"},
+		{"GET", "/v1/", 404, notFound, "application/json"},
+		{"GET", "//v1/not-a-route", 404, notFound, "application/json"},
+		{"GET", "/api/nope", 404, notFound, "application/json"},
+		{"GET", "/dashboard/api/nope", 404, notFound, "application/json"},
+		{"GET", "/metrics", 404, notFound, "application/json"},
+		{"POST", "/", 404, notFound, "application/json"},
+		{"POST", "/admin/projects", 404, notFound, "application/json"},
+		{"OPTIONS", "/v1/traces/batch", 404, notFound, "application/json"},
+		{"OPTIONS", "/health", 405, `{"error":"Method not allowed: use GET, HEAD"}`, "application/json"},
+		{"POST", "/health", 405, `{"error":"Method not allowed: use GET, HEAD"}`, "application/json"},
+	} {
+		t.Run(tc.method+" "+tc.path, func(t *testing.T) {
+			t.Parallel()
+			got := send(t, tc.method, url+tc.path)
+			if got.status != tc.status || got.body != tc.body || got.header.Get("Content-Type") != tc.typ {
+				t.Errorf("got %d %q %q, want %d %q %q", got.status, got.header.Get("Content-Type"), got.body, tc.status, tc.typ, tc.body)
+			}
+		})
+	}
+}
+
+func TestDashboardHeaders(t *testing.T) {
+	t.Parallel()
+	url := setup(t, webapi.Deps{Dashboard: built})
+
+	page := send(t, "GET", url+"/dashboard/traces")
+	asset := send(t, "GET", url+"/assets/app-1234.js")
+	if got := page.header.Get("Cache-Control"); got != "no-cache" {
+		t.Errorf("page: Cache-Control %q", got)
+	}
+	if got := asset.header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+		t.Errorf("asset: Cache-Control %q", got)
+	}
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		"Strict-Transport-Security": "", "Cross-Origin-Opener-Policy": "same-origin",
+	} {
+		if got := page.header.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	csp := page.header.Get("Content-Security-Policy")
+	for _, rule := range []string{"default-src 'none'", "script-src 'self'", "connect-src 'self';", "frame-ancestors 'none'"} {
+		if !strings.Contains(csp, rule) {
+			t.Errorf("policy %q lacks %q", csp, rule)
+		}
+	}
+	if strings.Contains(csp, "unsafe") {
+		t.Errorf("policy allows inline code: %q", csp)
+	}
+	if page.header.Get("Permissions-Policy") == "" {
+		t.Error("no Permissions-Policy")
+	}
+
+	again := send(t, "GET", url+"/", "If-None-Match", page.header.Get("Etag"))
+	if again.status != http.StatusNotModified || again.body != "" {
+		t.Errorf("known page: got %d %q, want 304", again.status, again.body)
+	}
+	if changed := send(t, "GET", url+"/", "If-None-Match", `W/"other"`); changed.status != http.StatusOK {
+		t.Errorf("another tag: got %d, want 200", changed.status)
+	}
+}
+
+func TestHTTPS(t *testing.T) {
+	t.Parallel()
+	url := setup(t, webapi.Deps{Dashboard: built, HTTPS: true, APIBaseURL: "https://pulse.example.com/base"})
+	got := send(t, "GET", url+"/")
+	if v := got.header.Get("Strict-Transport-Security"); v != "max-age=31536000" {
+		t.Errorf("Strict-Transport-Security = %q", v)
+	}
+	if csp := got.header.Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' https://pulse.example.com;") {
+		t.Errorf("the configured API may not be called: %q", csp)
+	}
+}
+
+func TestWithoutDashboard(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string]fs.FS{
+		"Nil":         nil,
+		"OnlyGitkeep": fstest.MapFS{".gitkeep": {}},
+		"NoSuchDir":   missingDir(t),
+		"NoIndex":     fstest.MapFS{"assets/app.js": {Data: []byte("1")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := setup(t, webapi.Deps{Dashboard: files})
+			got := send(t, "GET", url+"/")
+			if got.status != 200 || !strings.Contains(got.body, "/dashboard/api/signup") {
+				t.Errorf("got %d %q, want the page that says how to begin", got.status, got.body)
+			}
+			if got := send(t, "GET", url+"/assets/app.js"); got.status != 404 {
+				t.Errorf("asset: got %d, want 404", got.status)
+			}
+		})
+	}
+}
+
+// TestEmbedded serves what this checkout has embedded, built or not.
+func TestEmbedded(t *testing.T) {
+	t.Parallel()
+	url := setup(t, webapi.Deps{Dashboard: dashboard.Files()})
+	if got := send(t, "GET", url+"/"); got.status != 200 || got.header.Get("Content-Type") != "text/html;charset=utf-8" {
+		t.Errorf("got %d %q", got.status, got.header.Get("Content-Type"))
+	}
+}
+
+func missingDir(t *testing.T) fs.FS {
+	root, err := fs.Sub(fstest.MapFS{"x": {}}, "nope")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func TestRuntimeConfig(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, base, want string }{
+		{"NotConfigured", "", "window.__PULSE_CONFIG = Object.assign({}, window.__PULSE_CONFIG, {});\n"},
+		{"Configured", "http://localhost:3900", "window.__PULSE_CONFIG = Object.assign({}, window.__PULSE_CONFIG, {\"apiBaseUrl\":\"http://localhost:3900\"});\n"},
+		{
+			"Escaped", "http://h/\"</script>\u2028",
+			"window.__PULSE_CONFIG = Object.assign({}, window.__PULSE_CONFIG, {\"apiBaseUrl\":\"http://h/\\\"\\u003c/script\\u003e\\u2028\"});\n",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			url := setup(t, webapi.Deps{Dashboard: built, APIBaseURL: tc.base})
+			got := send(t, "GET", url+"/runtime-config.js")
+			if got.status != 200 || got.body != tc.want {
+				t.Errorf("got %d %q, want %q", got.status, got.body, tc.want)
+			}
+			if v := got.header.Get("Content-Type"); v != "application/javascript; charset=utf-8" {
+				t.Errorf("Content-Type %q", v)
+			}
+			if v := got.header.Get("Cache-Control"); v != "no-store" {
+				t.Errorf("Cache-Control %q", v)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]webapi.Deps{
+		"NoOpenAPI":     {},
+		"BrokenOpenAPI": {OpenAPI: []byte("openapi: 3.1.0")},
+		"BaseURL":       {OpenAPI: []byte("{}"), APIBaseURL: "javascript:alert(1)"},
+		"BaseURLSpaces": {OpenAPI: []byte("{}"), APIBaseURL: "http://a;script-src *"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := webapi.New(d); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("dial tcp 10.0.0.7:5432: password authentication failed")
+	var log lockedBuffer
+	url := setup(t, webapi.Deps{
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Ready: []webapi.Check{
+			{Name: "database", Run: func(context.Context) error { return broken }},
+			{Name: "log", Run: func(context.Context) error { return nil }},
+		},
+	})
+	live := send(t, "GET", url+"/health")
+	if want := `{"status":"ok","service":"pulse"}`; live.status != 200 || live.body != want {
+		t.Errorf("live: got %d %s, want %s", live.status, live.body, want)
+	}
+	if head := send(t, "HEAD", url+"/health"); head.status != 200 || head.body != "" {
+		t.Errorf("HEAD: got %d %q", head.status, head.body)
+	}
+	ready := send(t, "GET", url+"/health/ready")
+	if want := `{"status":"unavailable","service":"pulse","checks":{"database":"failing","log":"ok"}}`; ready.status != 503 || ready.body != want {
+		t.Errorf("ready: got %d %s, want 503 %s", ready.status, ready.body, want)
+	}
+	if !strings.Contains(log.String(), "check=database") {
+		t.Errorf("the log does not say which check failed: %s", log.String())
+	}
+}
+
+// lockedBuffer is a log that a test reads while the server writes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	t.Run("OK", func(t *testing.T) {
+		t.Parallel()
+		url := setup(t, webapi.Deps{Ready: []webapi.Check{{Name: "database", Run: func(context.Context) error { return nil }}}})
+		if got := send(t, "GET", url+"/health/ready"); got.status != 200 {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	})
+	t.Run("HangingCheckFails", func(t *testing.T) {
+		t.Parallel()
+		url := setup(t, webapi.Deps{Ready: []webapi.Check{{Name: "database", Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}}})
+		start := time.Now()
+		if got := send(t, "GET", url+"/health/ready"); got.status != 503 || time.Since(start) > 10*time.Second {
+			t.Errorf("got %d after %v", got.status, time.Since(start))
+		}
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	metrics.New(reg).Accepted(42)
+	t.Run("Open", func(t *testing.T) {
+		t.Parallel()
+		url := setup(t, webapi.Deps{Metrics: reg})
+		got := send(t, "GET", url+"/metrics")
+		if got.status != 200 || !strings.Contains(got.body, "pulse_spans_accepted_total 42") {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	})
+	t.Run("Token", func(t *testing.T) {
+		t.Parallel()
+		url := setup(t, webapi.Deps{Metrics: reg, MetricsToken: "scrape-me"})
+		for header, want := range map[string]int{"": 401, "Bearer wrong": 401, "scrape-me": 401, "Bearer scrape-me": 200} {
+			got := send(t, "GET", url+"/metrics", "Authorization", header)
+			if got.status != want || (want == 401) != (got.header.Get("Www-Authenticate") == "Bearer") {
+				t.Errorf("%q: got %d, challenge %q, want %d", header, got.status, got.header.Get("Www-Authenticate"), want)
+			}
+		}
+	})
+}
+
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	url := setup(t, webapi.Deps{OpenAPI: []byte(`{"openapi":"3.1.0","paths":{}}`)})
+	got := send(t, "GET", url+"/openapi.json")
+	if diff := cmp.Diff([]any{200, `{"openapi":"3.1.0","paths":{}}`, "application/json"}, []any{got.status, got.body, got.header.Get("Content-Type")}); diff != "" {
+		t.Error(diff)
+	}
+}
