@@ -1,0 +1,204 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Trace is a trace's row. Omitted and null fields are as in Span.
+//
+// Of a trace that came as one (trace.FormTrace) the fields are the client's
+// own. Those of a trace made of spans are its main span's, or sums: latencyMs
+// adds the durations of all spans, tokens and cost add the model calls, and a
+// trace without a model call has no provider, model, tokens, cost or bodies.
+type Trace struct {
+	TraceID           trace.TraceID     `json:"traceId"`
+	ProjectID         account.ProjectID `json:"projectId"`
+	SessionID         *trace.SessionID  `json:"sessionId"`
+	Timestamp         string            `json:"timestamp"`
+	LatencyMS         float64           `json:"latencyMs"`
+	Source            trace.Source      `json:"source"`
+	Services          []string          `json:"services"` // by first appearance
+	SpanCount         int64             `json:"spanCount"`
+	Summary           string            `json:"summary"`
+	ToolCallCount     int               `json:"toolCallCount"` // of the spans that were read
+	FilesEdited       int               `json:"filesEdited"`   // likewise
+	ProviderRequestID *string           `json:"providerRequestId"`
+	OutputText        any               `json:"outputText,omitzero"` // a *string
+	FinishReason      *string           `json:"finishReason"`
+	Status            trace.Status      `json:"status"`
+	Error             jsontext.Value    `json:"error,omitzero"`
+	ErrorService      *string           `json:"errorService"`
+	Metadata          jsontext.Value    `json:"metadata,omitzero"`
+	Spans             []Span            `json:"spans,omitzero"`
+	Provider          *string           `json:"provider"`
+	ModelRequested    *string           `json:"modelRequested"`
+	ModelUsed         *string           `json:"modelUsed"`
+	InputTokens       *int64            `json:"inputTokens"`
+	OutputTokens      *int64            `json:"outputTokens"`
+	CostCents         *float64          `json:"costCents"`
+	RequestBody       jsontext.Value    `json:"requestBody,omitzero"`
+	ResponseBody      jsontext.Value    `json:"responseBody,omitzero"`
+	// TimeToFirstTokenMS is the main span's.
+	TimeToFirstTokenMS *float64 `json:"timeToFirstTokenMs"`
+	// SpansTruncated says that the trace has more spans than Spans shows.
+	SpansTruncated bool `json:"spansTruncated,omitzero"`
+	// PayloadsTruncated says that some payload of the trace did not fit the
+	// answer: the trace's own fields where they are missing, or a span's.
+	PayloadsTruncated bool `json:"payloadsTruncated,omitzero"`
+}
+
+// Trace makes the row of a trace whose Spans were read.
+func (r *Rows) Trace(t *trace.Trace) Trace {
+	main := mainSpan(t)
+	mainWhole := r.Narrow || r.take(main)
+	c := count(t.Spans)
+	row := Trace{
+		TraceID: t.ID, ProjectID: r.Project, SessionID: optional(main.SessionID), Timestamp: Timestamp(main.Start),
+		LatencyMS: latencyMS(t, main), Source: main.Source, Services: c.services, SpanCount: t.SpanCount,
+		Summary: c.summary(t, main), ToolCallCount: c.toolCalls, FilesEdited: c.files,
+		ProviderRequestID: main.ProviderRequestID, FinishReason: main.FinishReason, Status: t.Status(),
+		ErrorService: c.errorService, TimeToFirstTokenMS: main.TimeToFirstTokenMS,
+		SpansTruncated: t.SpansTruncated, PayloadsTruncated: !mainWhole,
+	}
+	var meta object
+	if t.Form == trace.FormSpan && mainWhole && !r.Narrow {
+		meta = parseObject(main.Payload.Metadata)
+	}
+	if t.LLMCount > 0 {
+		row.InputTokens, row.OutputTokens, row.CostCents = t.InputTokens, t.OutputTokens, cents(t.CostNanoUSD)
+		row.setModel(t.Form, main, meta)
+	}
+	if r.Narrow {
+		return row
+	}
+	row.Spans = make([]Span, 0, len(t.Spans))
+	for i := range t.Spans {
+		s := &t.Spans[i]
+		whole := mainWhole
+		if s != main {
+			whole = r.take(s)
+		}
+		span := r.span(s, whole)
+		span.Label = label(s)
+		row.Spans = append(row.Spans, span)
+		row.PayloadsTruncated = row.PayloadsTruncated || !whole
+		if row.Error == nil && whole && truthy(s.Payload.Error) {
+			row.Error = jsontext.Value(s.Payload.Error)
+		}
+	}
+	if mainWhole {
+		row.setPayload(t, main, meta, c.toolCalls)
+	}
+	return row
+}
+
+// setModel fills what a trace with a model call tells of it.
+func (row *Trace) setModel(form trace.Form, main *trace.Span, meta object) {
+	provider, model := trace.ProviderOf(main), trace.ModelOf(main)
+	if main.Provider == nil || *main.Provider == "" {
+		if v, ok := meta.text("pulse.provider", "provider", "gen_ai.system"); ok {
+			provider = v
+		}
+	}
+	row.Provider, row.ModelRequested, row.ModelUsed = &provider, &model, main.ModelUsed
+	if form == trace.FormSpan && main.ModelUsed == nil {
+		row.ModelUsed = &model
+	}
+}
+
+// setPayload fills the trace's own large fields, with null where there is none.
+func (row *Trace) setPayload(t *trace.Trace, main *trace.Span, meta object, toolCalls int) {
+	p := &main.Payload
+	row.OutputText = p.OutputText
+	if row.Error == nil {
+		row.Error = null
+	}
+	request, response := p.Request, p.Response
+	if t.Form == trace.FormTrace {
+		row.Metadata = raw(p.Metadata)
+	} else {
+		row.Metadata = meta.with("toolCalls", toolCalls)
+		// Span senders put the bodies into metadata; an SDK of the second
+		// generation doubles the prefix.
+		if request == nil {
+			request = meta.value("pulse.request", "pulse.metadata.pulse.request", "request")
+		}
+		if response == nil {
+			response = meta.value("pulse.response", "pulse.metadata.pulse.response", "response")
+		}
+	}
+	if t.LLMCount == 0 {
+		request, response = nil, nil
+	}
+	row.RequestBody, row.ResponseBody = raw(request), raw(response)
+}
+
+// mainSpan finds the span that stands for t; reads always bring it.
+func mainSpan(t *trace.Trace) *trace.Span {
+	for i := range t.Spans {
+		if t.Spans[i].ID == t.Main.SpanID {
+			return &t.Spans[i]
+		}
+	}
+	return &trace.Span{ID: t.Main.SpanID, SessionID: t.SessionID, Start: t.Main.Start, Form: t.Form}
+}
+
+// latencyMS is the sum of the spans' durations; a lone span's as it was sent.
+func latencyMS(t *trace.Trace, main *trace.Span) float64 {
+	if t.SpanCount == 1 && main.DurationMS != nil {
+		return *main.DurationMS
+	}
+	return float64(t.DurationUS) / 1000
+}
+
+// counts are what a summary tells of a trace's spans.
+type counts struct {
+	services         []string
+	toolCalls, files int
+	errorService     *string // of the first span that failed
+}
+
+func count(spans []trace.Span) counts {
+	c := counts{services: []string{}}
+	calls, files := map[string]bool{}, map[string]bool{}
+	failed := false
+	for i := range spans {
+		s := &spans[i]
+		if s.Service != nil && !slices.Contains(c.services, *s.Service) {
+			c.services = append(c.services, *s.Service)
+		}
+		if s.Kind == trace.KindToolUse {
+			if s.ToolUseID != nil && *s.ToolUseID != "" {
+				calls[*s.ToolUseID] = true
+			} else {
+				calls[string(s.ID)] = true
+			}
+			if s.EditedFile != nil {
+				files[*s.EditedFile] = true
+			}
+		}
+		if s.Status == trace.StatusError && !failed {
+			c.errorService, failed = s.Service, true
+		}
+	}
+	c.toolCalls, c.files = len(calls), len(files)
+	return c
+}
+
+// summary is one line about a trace: the model of its main call, or what an
+// agent did.
+func (c counts) summary(t *trace.Trace, main *trace.Span) string {
+	if t.LLMCount > 0 {
+		return trace.ModelOf(main)
+	}
+	if c.files > 0 {
+		return fmt.Sprintf("%d tool calls · %d files edited", c.toolCalls, c.files)
+	}
+	return fmt.Sprintf("%d tool calls", c.toolCalls)
+}
