@@ -1,0 +1,217 @@
+package ingestapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+const (
+	validTrace = `{"trace_id":"8609df2c-4c56-4d35-9d88-f4a23e6d7fa8","timestamp":"2026-01-25T06:30:00.123Z","provider":"openai",` +
+		`"model_requested":"gpt-4o","request_body":{"z":1,"a":[1,2.50,12345678901234567890]},"status":"success","latency_ms":150}`
+	validSpan = `{"span_id":"a","session_id":"s","timestamp":"2026-01-25T06:30:00Z","source":"codex","kind":"tool_use","event_type":"x","status":"success"}`
+)
+
+// widened names the rows of the observed table where Pulse takes more than the
+// earlier service did, and the one field where it takes less.
+func widened(form, field string, value any) (want int, ok bool) {
+	switch {
+	case value == nil && form == "traces": // null is absent
+		switch field {
+		case "trace_id", "timestamp", "provider", "model_requested", "request_body", "status", "latency_ms":
+			return 400, false
+		}
+		return 202, true
+	case value == nil:
+		switch field {
+		case "span_id", "session_id", "timestamp", "source", "kind", "event_type", "status":
+			return 400, false
+		}
+		return 202, true
+	case field == "provider" && value != "", field == "session_id" && value == "sess-1":
+		return 202, true
+	case form == "spans" && (field == "span_id" || field == "parent_span_id") && value != "": // any text, as generation 2
+		return 202, true
+	case form == "spans" && (value == "sdk" || value == "llm_call"):
+		return 202, true
+	case field == "timestamp" && (value == "0001-01-01T00:00:00Z" || value == "9999-12-31T23:59:59.999Z"):
+		return 400, true
+	}
+	return 0, false
+}
+
+// TestObservedValidation replays one-field variations of a valid record with
+// the statuses that the earlier service answered.
+func TestObservedValidation(t *testing.T) {
+	raw, err := os.ReadFile("testdata/validation.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table map[string][]struct {
+		Field  string
+		Value  any
+		Status int
+		Path   []any
+	}
+	if err := json.Unmarshal(raw, &table); err != nil {
+		t.Fatal(err)
+	}
+	for form, rows := range table {
+		base, decode := validTrace, decodeTraces
+		if form == "spans" {
+			base, decode = validSpan, decodeSpans
+		}
+		for _, row := range rows {
+			var record map[string]any
+			if err := json.Unmarshal([]byte(base), &record); err != nil {
+				t.Fatal(err)
+			}
+			record[row.Field] = row.Value
+			body, err := json.Marshal([]any{record})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := row.Status
+			if w, ok := widened(form, row.Field, row.Value); ok {
+				want = w
+			}
+			_, err = decode(body)
+			if got := fault.Is(err, fault.Invalid); got != (want == 400) {
+				t.Errorf("%s.%s = %v: error %v, want status %d", form, row.Field, row.Value, err, want)
+			}
+			if e, ok := err.(*fault.Error); ok {
+				if len(e.Issues) != 1 || fmt.Sprint(e.Issues[0].Path...) != fmt.Sprint(0, row.Field) {
+					t.Errorf("%s.%s = %v: issues %v", form, row.Field, row.Value, e.Issues)
+				}
+			}
+		}
+	}
+}
+
+func TestDecodeKeepsBytes(t *testing.T) {
+	spans, err := decodeTraces([]byte("\xEF\xBB\xBF [ " + validTrace + " ] "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := spans[0]
+	if string(s.Payload.Request) != `{"z":1,"a":[1,2.50,12345678901234567890]}` {
+		t.Errorf("request is %s", s.Payload.Request)
+	}
+	if s.ID != "8609df2c-4c56-4d35-9d88-f4a23e6d7fa8" || string(s.TraceID) != string(s.ID) || *s.Model != "gpt-4o" || *s.DurationMS != 150 ||
+		s.Form != trace.FormTrace || s.Kind != trace.KindLLMCall || s.SessionID != "" || s.Payload.Metadata != nil {
+		t.Errorf("span is %+v", s)
+	}
+}
+
+func TestDecodeOddities(t *testing.T) {
+	ok := map[string]string{
+		"empty":                    `[]`,
+		"unknown fields":           `[` + strings.Replace(validSpan, `{`, `{"x":{"y":[]},"span_ID":5,`, 1) + `]`,
+		"escaped name":             `[` + strings.Replace(validSpan, `"kind"`, `"k\u0069nd"`, 1) + `]`,
+		"NUL in a payload":         `[` + strings.Replace(validSpan, `{`, `{"tool_input":"a\u0000b",`, 1) + `]`,
+		"last of two names counts": `[` + strings.Replace(validSpan, `{`, `{"tool_name":"a","tool_name":null,`, 1) + `]`,
+	}
+	for name, body := range ok {
+		if _, err := decodeSpans([]byte(body)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	bad := map[string]struct{ body, path string }{
+		"not an array":          {`{"spans":[]}`, `[]`},
+		"null":                  {`null`, `[]`},
+		"not JSON":              {`[{bad`, ``},
+		"cut off":               {`[` + validSpan, ``},
+		"text behind":           {`[` + validSpan + `] x`, ``},
+		"comma behind":          {`[` + validSpan + `],`, ``},
+		"nothing":               {``, ``},
+		"item null":             {`[null]`, `[0]`},
+		"item of another type":  {`[` + validSpan + `,5]`, `[1]`},
+		"NUL in an id":          {`[` + strings.Replace(validSpan, `"a"`, `"a\u0000"`, 1) + `]`, `[0 span_id]`},
+		"id too long":           {`[` + strings.Replace(validSpan, `"a"`, `"`+strings.Repeat("x", trace.MaxIDBytes+1)+`"`, 1) + `]`, `[0 span_id]`},
+		"huge number":           {`[` + strings.Replace(validSpan, `{`, `{"duration_ms":1e400,`, 1) + `]`, `[0 duration_ms]`},
+		"large number":          {`[` + strings.Replace(validSpan, `{`, `{"duration_ms":1e14,`, 1) + `]`, `[0 duration_ms]`},
+		"huge integer":          {`[` + strings.Replace(validSpan, `{`, `{"input_tokens":99999999999999999999,`, 1) + `]`, `[0 input_tokens]`},
+		"negative huge integer": {`[` + strings.Replace(validSpan, `{`, `{"input_tokens":-1e300,`, 1) + `]`, `[0 input_tokens]`},
+		"huge cost":             {`[` + strings.Replace(validSpan, `{`, `{"cost_cents":1e300,`, 1) + `]`, `[0 cost_cents]`},
+		"invalid UTF-8":         {`[` + strings.Replace(validSpan, `"a"`, "\"\xff\"", 1) + `]`, `[0 span_id]`},
+		"deep":                  {`[` + strings.Replace(validSpan, `{`, `{"tool_input":`+strings.Repeat("[", 300)+strings.Repeat("]", 300)+`,`, 1) + `]`, ``},
+		"many":                  {`[` + strings.Repeat(validSpan+",", trace.MaxBatch) + validSpan + `]`, `[]`},
+	}
+	for name, c := range bad {
+		_, err := decodeSpans([]byte(c.body))
+		if !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		e := err.(*fault.Error)
+		if c.path != "" && (len(e.Issues) != 1 || fmt.Sprint(e.Issues[0].Path) != c.path) {
+			t.Errorf("%s: issues %v, want path %s", name, e.Issues, c.path)
+		}
+	}
+}
+
+func TestDecodeReportsAllFaults(t *testing.T) {
+	_, err := decodeTraces([]byte(`[{},` + validTrace + `,{"status":5,"trace_id":"x","request_body":[]}]`))
+	e, ok := err.(*fault.Error)
+	if !ok || len(e.Issues) != 14 {
+		t.Fatalf("%v: %v", err, e)
+	}
+}
+
+func TestEditedFile(t *testing.T) {
+	for input, want := range map[string]string{
+		`{"tool_name":"Edit","tool_input":{"x":[{"file_path":"no"}],"file_path":"/日.go"}}`: "/日.go",
+		`{"tool_name":"Edit","tool_input":{"file_path":""}}`:                               "<nil>",
+		`{"tool_name":"Edit","tool_input":{"file_path":5}}`:                                "<nil>",
+		`{"tool_name":"Edit","tool_input":"file_path"}`:                                    "<nil>",
+		`{"tool_name":"Read","tool_input":{"file_path":"/x"}}`:                             "<nil>",
+	} {
+		spans, err := decodeSpans([]byte(`[` + strings.Replace(validSpan, "{", input[:len(input)-1]+",", 1) + `]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "<nil>"
+		if p := spans[0].EditedFile; p != nil {
+			got = *p
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", input, got, want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`[` + validTrace + `]`))
+	f.Add([]byte(`[` + validSpan + `]`))
+	f.Add([]byte(`[{"tool_name":"Edit","tool_input":{"file_path":"x"},"is_interrupt":true,"error":null}]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, decode := range []func([]byte) ([]trace.Span, error){decodeTraces, decodeSpans} {
+			spans, err := decode(body)
+			if err != nil && !fault.Is(err, fault.Invalid) {
+				t.Fatalf("error of code %s: %v", fault.CodeOf(err), err)
+			}
+			for i := range spans {
+				if issues := spans[i].Check(); len(issues) > 0 {
+					t.Fatalf("accepted a span that Check refuses: %v", issues)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkDecodeTraces(b *testing.B) {
+	record := strings.Replace(validTrace, `"z":1`, `"z":"`+strings.Repeat("some text of a prompt ", 150)+`"`, 1)
+	body := []byte(`[` + strings.Repeat(record+",", 99) + record + `]`)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decodeTraces(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
