@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// loadResult is what a run of requests gave.
+type loadResult struct {
+	acked    int           // traces that were answered 202
+	elapsed  time.Duration // from the first request to the last answer
+	p50, p99 time.Duration // of one request
+	bytes    int64         // of bodies
+}
+
+func (l loadResult) rate() float64 { return float64(l.acked) / l.elapsed.Seconds() }
+
+// ingest posts bodies over connections at once for d. Every request has new
+// ids. Any answer but 202 is an error.
+func ingest(ctx context.Context, s *server, path string, connections int, bodies [][]byte, d time.Duration) (loadResult, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
+	var (
+		wg        sync.WaitGroup
+		acked     atomic.Int64
+		sent      atomic.Int64
+		mu        sync.Mutex
+		latencies []time.Duration
+		failure   error
+	)
+	start := time.Now()
+	end := start.Add(d)
+	for c := range connections {
+		wg.Go(func() {
+			var mine []time.Duration
+			body := bytes.Clone(bodies[c%len(bodies)])
+			for n := 0; time.Now().Before(end) && ctx.Err() == nil; n++ {
+				copyInto(&body, bodies[(c+n*connections)%len(bodies)])
+				renew(body)
+				began := time.Now()
+				err := post(ctx, client, s, path, body)
+				if err != nil {
+					mu.Lock()
+					failure = err
+					mu.Unlock()
+					return
+				}
+				mine = append(mine, time.Since(began))
+				acked.Add(batchSize)
+				sent.Add(int64(len(body)))
+			}
+			mu.Lock()
+			latencies = append(latencies, mine...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	r := loadResult{acked: int(acked.Load()), elapsed: time.Since(start), bytes: sent.Load()}
+	slices.Sort(latencies)
+	if n := len(latencies); n > 0 {
+		r.p50, r.p99 = latencies[n/2], latencies[n*99/100]
+	}
+	return r, failure
+}
+
+func copyInto(dst *[]byte, src []byte) { *dst = append((*dst)[:0], src...) }
+
+func post(ctx context.Context, client *http.Client, s *server, path string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.key)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusAccepted {
+		err = fmt.Errorf("%s: %s: %s", path, resp.Status, answer)
+	}
+	return err
+}
+
+// quantiles times n calls of f one after the other.
+func quantiles(n int, f func() error) (p50, p95 time.Duration, err error) {
+	times := make([]time.Duration, n)
+	for i := range times {
+		start := time.Now()
+		if err := f(); err != nil {
+			return 0, 0, err
+		}
+		times[i] = time.Since(start)
+	}
+	slices.Sort(times)
+	return times[n/2], times[n*95/100], nil
+}

@@ -1,0 +1,389 @@
+// Command bench measures Pulse as docs/benchmarks.md shows it: each figure
+// beside the limit that it is compared with, both measured in the same run on
+// the same machine. It starts servers of its own on loopback and stops by
+// itself.
+//
+//	make bench                  # everything, 1 M traces
+//	go run ./bench -traces 0    # ingest only
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/postgres"
+	"github.com/pulse-traces/pulse/shared/store/sqlite"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+func main() {
+	var b bench
+	flag.StringVar(&b.binary, "binary", "dist/pulse", "the server to measure; make build makes it")
+	flag.StringVar(&b.postgres, "postgres", os.Getenv("TEST_DATABASE_URL"), "Postgres to measure; none without")
+	flag.IntVar(&b.traces, "traces", 1_000_000, "size of the store that reads are measured on")
+	flag.DurationVar(&b.seconds, "for", 10*time.Second, "how long the ingest load runs")
+	flag.StringVar(&b.dir, "dir", "", "where to keep the stores; a temporary directory by default")
+	out := flag.String("o", "", "write the table to this file too")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := b.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	report := b.report()
+	fmt.Print(report)
+	if *out != "" {
+		if err := os.WriteFile(*out, []byte(report), 0o644); err != nil { //nolint:gosec // a document for everybody
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+type bench struct {
+	binary, postgres, dir string
+	traces                int
+	seconds               time.Duration
+	rows                  []row
+}
+
+// row is a line of the table.
+type row struct{ what, measured, limit, ratio, target string }
+
+func (b *bench) add(r row) {
+	b.rows = append(b.rows, r)
+	fmt.Fprintf(os.Stderr, "%s: %s (limit %s, ratio %s, target %s)\n", r.what, r.measured, r.limit, r.ratio, r.target)
+}
+
+const (
+	connections = 8
+	seed        = 7
+	project     = account.ProjectID("5b3f6c1e-0000-4000-8000-000000000001")
+)
+
+func (b *bench) run(ctx context.Context) (err error) {
+	if b.binary, err = filepath.Abs(b.binary); err != nil {
+		return err
+	}
+	if _, err := os.Stat(b.binary); err != nil {
+		return fmt.Errorf("%w: run make build first", err)
+	}
+	if b.dir == "" {
+		if b.dir, err = os.MkdirTemp("", "pulse-bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	}
+	steps := []func(context.Context) error{b.atRest, b.ingestLocal}
+	if b.postgres != "" {
+		steps = append(steps, b.drainPostgres)
+	}
+	if b.traces > 0 {
+		steps = append(steps, b.readsSQLite)
+		if b.postgres != "" {
+			steps = append(steps, b.readsPostgres)
+		}
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atRest measures a server that nobody talks to.
+func (b *bench) atRest(ctx context.Context) error {
+	s, err := startServer(ctx, b.binary, b.sub("rest"), "")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	time.Sleep(3 * time.Second) // past the work of the start
+	rss, core, err := s.rest(10 * time.Second)
+	if err != nil {
+		return err
+	}
+	b.add(row{"resident memory at rest", fmt.Sprintf("%.1f MiB", rss), "", "", "< 40 MB"})
+	b.add(row{"processor at rest", fmt.Sprintf("%.2f%% of a core", core*100), "", "", "< 1%"})
+	return nil
+}
+
+func (b *bench) ingestLocal(ctx context.Context) error {
+	g := newGenerator(seed, time.Now().Add(-24*time.Hour), 24*time.Hour)
+	bodies := make([][]byte, 64)
+	for i := range bodies {
+		bodies[i] = g.body(batchSize)
+	}
+	records := make([]record, 50_000)
+	for i := range records {
+		records[i] = g.record()
+	}
+	raw, err := rawSQLite(b.dir, records, 1000)
+	if err != nil {
+		return err
+	}
+	s, err := startServer(ctx, b.binary, b.sub("ingest"), "")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	start := time.Now()
+	load, err := ingest(ctx, s, "/v1/traces/async", connections, bodies, b.seconds)
+	if err != nil {
+		return err
+	}
+	for { // until the last one can be read
+		n, err := s.total()
+		if err != nil {
+			return err
+		}
+		if n == load.acked {
+			break
+		}
+		if n > load.acked || ctx.Err() != nil {
+			return fmt.Errorf("%d traces can be read, %d were acknowledged", n, load.acked)
+		}
+	}
+	queryable := float64(load.acked) / time.Since(start).Seconds()
+	b.add(row{"acknowledged ingest, batches of 100, 8 connections", perSecond(load.rate()), "", "", "≥ 25,000 traces/s"})
+	b.add(row{"its p50 / p99 until the answer", fmt.Sprintf("%s / %s", ms(load.p50), ms(load.p99)), "", "", "p99 < 50 ms"})
+	b.add(row{"sustained ingest until queryable", perSecond(queryable), perSecond(raw) + " raw SQLite insert, 1,000 a transaction",
+		ratio(queryable, raw), "≥ 1.0"})
+	sync, err := ingest(ctx, s, "/v1/traces/batch", connections, bodies, b.seconds/2)
+	if err != nil {
+		return err
+	}
+	b.add(row{"`/v1/traces/batch`: stored before the answer", perSecond(sync.rate()), perSecond(raw) + " raw SQLite insert",
+		ratio(sync.rate(), raw), ""})
+	return nil
+}
+
+func (b *bench) drainPostgres(ctx context.Context) error {
+	g := newGenerator(seed+1, time.Now().Add(-24*time.Hour), 24*time.Hour)
+	records := make([]record, 40_000)
+	for i := range records {
+		records[i] = g.record()
+	}
+	const perTx = 2000
+	var batches []store.Batch
+	for at := 0; at < len(records); at += batchSize {
+		batches = append(batches, pack(records[at:at+batchSize]))
+	}
+	db, err := postgres.Open(ctx, b.postgres, postgres.Options{MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // measured, not kept
+	if err := prepare(ctx, db); err != nil {
+		return err
+	}
+	// In turns, so that a machine that slows down slows both.
+	var drained, copied float64
+	const rounds = 4
+	for i := range rounds {
+		part := records[i*len(records)/rounds : (i+1)*len(records)/rounds]
+		rate, err := rawCopy(ctx, b.postgres, part, perTx)
+		if err != nil {
+			return err
+		}
+		copied += rate / rounds
+		mine := batches[i*len(batches)/rounds : (i+1)*len(batches)/rounds]
+		start := time.Now()
+		for at := 0; at < len(mine); at += perTx / batchSize {
+			if _, err := db.WriteBatches(ctx, mine[at:min(at+perTx/batchSize, len(mine))]); err != nil {
+				return err
+			}
+		}
+		drained += float64(len(part)) / time.Since(start).Seconds() / rounds
+	}
+	b.add(row{"drain into Postgres, one connection", perSecond(drained), perSecond(copied) + " raw COPY of the same rows, JSONB, three indexes",
+		ratio(drained, copied), "≥ 1.0"})
+	return nil
+}
+
+func (b *bench) readsSQLite(ctx context.Context) error {
+	home := b.sub("reads")
+	s, err := startServer(ctx, b.binary, home, "")
+	if err != nil {
+		return err
+	}
+	key := s.key
+	s.stop()
+	path := filepath.Join(home, ".data", "pulse.db")
+	owner, err := projectOf(path)
+	if err != nil {
+		return err
+	}
+	db, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(b.fill(ctx, db, owner), db.Close()); err != nil {
+		return err
+	}
+	if s, err = startServer(ctx, b.binary, home, key); err != nil {
+		return err
+	}
+	defer s.stop()
+	return b.reads(s, "SQLite")
+}
+
+func (b *bench) readsPostgres(ctx context.Context) error {
+	db, err := postgres.Open(ctx, b.postgres, postgres.Options{MaxConns: 1})
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // read only by now
+	home := b.sub("reads-postgres")
+	env := []string{"PULSE_MODE=scale", "DATABASE_URL=" + b.postgres, "BETTER_AUTH_SECRET=" + strings.Repeat("s", 32), "ENCRYPTION_KEY=" + strings.Repeat("k", 32)}
+	s, err := startServer(ctx, b.binary, home, "", env...)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	k, err := db.KeyByHash(ctx, account.HashKey(s.key))
+	if err != nil {
+		return err
+	}
+	if err := b.fill(ctx, db, k.ProjectID); err != nil {
+		return err
+	}
+	return b.reads(s, "Postgres")
+}
+
+// fill stores b.traces traces of the last 30 days.
+func (b *bench) fill(ctx context.Context, w store.SpanWriter, owner account.ProjectID) error {
+	g := newGenerator(seed+2, time.Now().Add(-30*24*time.Hour), 30*24*time.Hour)
+	// Making a million texts takes longer than storing them: contents repeat.
+	texts := make([]record, 5000)
+	for i := range texts {
+		texts[i] = g.record()
+	}
+	start := time.Now()
+	for done := 0; done < b.traces; {
+		var batches []store.Batch
+		for range 20 {
+			spans := make([]trace.Span, batchSize)
+			for i := range spans {
+				fresh := g.narrow(texts[g.rng.IntN(len(texts))])
+				spans[i] = fresh.span()
+			}
+			batches = append(batches, store.Pack(owner, time.Now(), spans))
+			done += batchSize
+		}
+		if _, err := w.WriteBatches(ctx, batches); err != nil {
+			return err
+		}
+		if done%200_000 == 0 {
+			fmt.Fprintf(os.Stderr, "stored %d of %d traces, %s\n", done, b.traces, perSecond(float64(done)/time.Since(start).Seconds()))
+		}
+	}
+	return nil
+}
+
+func (b *bench) reads(s *server, engine string) error {
+	of := fmt.Sprintf(" of %s traces, %s", thousands(b.traces), engine)
+	day := func(back int) string {
+		return time.Now().Add(-time.Duration(back) * 24 * time.Hour).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	page, err := s.get("/v1/traces?limit=50")
+	if err != nil {
+		return err
+	}
+	id, _, _ := strings.Cut(strings.SplitN(string(page), `"traceId":"`, 2)[1], `"`)
+	for _, q := range []struct{ what, path, target string }{
+		{"`GET /v1/analytics`, 30 days" + of, "/v1/analytics?date_from=" + day(31) + "&date_to=" + day(0), "< 30 ms"},
+		{"`GET /v1/analytics`, 7 days, by hour" + of, "/v1/analytics?group_by=hour&date_from=" + day(7) + "&date_to=" + day(0), "< 30 ms"},
+		{"`GET /v1/traces?limit=50`" + of, "/v1/traces?limit=50", "< 15 ms"},
+		{"`GET /v1/traces?limit=50&fields=summary`" + of, "/v1/traces?limit=50&fields=summary", "< 15 ms"},
+		{"`GET /v1/traces/:id`" + of, "/v1/traces/" + id, "< 15 ms"},
+	} {
+		p50, p95, err := quantiles(100, func() error { _, err := s.get(q.path); return err })
+		if err != nil {
+			return err
+		}
+		b.add(row{q.what, fmt.Sprintf("p50 %s, p95 %s", ms(p50), ms(p95)), "", "", "p95 " + q.target})
+	}
+	return nil
+}
+
+func pack(records []record) store.Batch {
+	spans := make([]trace.Span, len(records))
+	for i := range records {
+		spans[i] = records[i].span()
+	}
+	return store.Pack(project, time.Now(), spans)
+}
+
+// prepare makes the schema and the project that pack names.
+func prepare(ctx context.Context, db *postgres.DB) error {
+	if err := db.Migrate(ctx, nil); err != nil {
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	user := account.User{ID: "bench-user", Name: "Bench", Email: "store@bench.example", CreatedAt: now, UpdatedAt: now}
+	return db.CreateUser(ctx, store.NewUser{User: user, CredentialID: "bench-credential", PasswordHash: "none", Project: &store.NewProject{
+		Project: account.Project{ID: project, Name: "Bench", CreatedAt: now},
+		Key:     account.APIKey{ID: "bench-key", ProjectID: project, Hash: account.HashKey("none"), Name: "none", CreatedAt: now},
+		Member:  account.Membership{ID: "bench-member", UserID: user.ID, ProjectID: project, Role: account.RoleAdmin, CreatedAt: now},
+	}})
+}
+
+// projectOf gives the project that startServer made last.
+func projectOf(path string) (id account.ProjectID, err error) {
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	err = db.QueryRow(`SELECT id FROM projects WHERE name = 'Measured'`).Scan(&id)
+	return id, err
+}
+
+// sub makes a directory of its own for a step.
+func (b *bench) sub(name string) string {
+	dir := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // measured data is no secret
+		panic(err)
+	}
+	return dir
+}
+
+func (b *bench) report() string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "# Benchmarks\n\nMade by `make bench` on %s: %s/%s, %d processors, %s. Limits were measured in the same run. Figures of one machine\nare no promise for another: compare the ratios.\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	w.WriteString("| what | measured | limit | ratio | target |\n|---|---|---|---|---|\n")
+	for _, r := range b.rows {
+		fmt.Fprintf(&w, "| %s | %s | %s | %s | %s |\n", r.what, r.measured, r.limit, r.ratio, r.target)
+	}
+	w.WriteString("\nTraces are chat calls of about 3.3 KB of JSON. The load generator runs on the same processors as the server.\n")
+	return w.String()
+}
+
+func perSecond(rate float64) string { return thousands(int(rate)) + "/s" }
+
+func ratio(a, b float64) string { return fmt.Sprintf("%.2f", a/b) }
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }
+
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a dist/pulse of its own, with an account and a key.
+type server struct {
+	cmd     *exec.Cmd
+	url     string
+	key     string
+	home    string
+	logFile *os.File
+}
+
+// startServer starts binary on a free port with an empty home, or with one that
+// is filled, and makes an account and a key if key is "".
+func startServer(ctx context.Context, binary, home, key string, env ...string) (*server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	logFile, err := os.Create(filepath.Join(home, "pulse.log"))
+	if err != nil {
+		return nil, err
+	}
+	s := &server{url: fmt.Sprintf("http://127.0.0.1:%d", port), home: home, key: key, logFile: logFile}
+	s.cmd = exec.CommandContext(ctx, binary)
+	s.cmd.Dir = home
+	s.cmd.Env = append(os.Environ(), append([]string{"PULSE_HOME=" + home, "PORT=" + strconv.Itoa(port), "PULSE_HOST=127.0.0.1",
+		"NODE_ENV=test", "LOG_LEVEL=warn"}, env...)...)
+	s.cmd.Stdout, s.cmd.Stderr = logFile, logFile
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if resp, err := http.Get(s.url + "/health/ready"); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			s.stop()
+			return nil, fmt.Errorf("server did not become ready; see %s", logFile.Name())
+		}
+	}
+	if s.key == "" {
+		if err := s.signUp(); err != nil {
+			s.stop()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *server) signUp() error {
+	post := func(path string, body, cookie, project string) (*http.Response, []byte, error) {
+		req, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(body))
+		if err != nil {
+			return nil, nil, err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if cookie != "" {
+			req.Header.Set("Cookie", cookie)
+			req.Header.Set("X-Project-Id", project)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer resp.Body.Close() //nolint:errcheck // read to its end
+		b, err := io.ReadAll(resp.Body)
+		if err == nil && resp.StatusCode >= 300 {
+			err = fmt.Errorf("%s: %s: %s", path, resp.Status, b)
+		}
+		return resp, b, err
+	}
+	if _, _, err := post("/dashboard/api/signup", `{"name":"Bench","email":"bench@example.com","password":"bench-password","projectName":"Bench"}`, "", ""); err != nil {
+		return err
+	}
+	resp, _, err := post("/api/auth/sign-in/email", `{"email":"bench@example.com","password":"bench-password"}`, "", "")
+	if err != nil {
+		return err
+	}
+	cookie, _, _ := strings.Cut(resp.Header.Get("Set-Cookie"), ";")
+	_, body, err := post("/dashboard/api/projects", `{"name":"Measured"}`, cookie, "")
+	if err != nil {
+		return err
+	}
+	var made struct{ APIKey string }
+	if err := json.Unmarshal(body, &made); err != nil {
+		return err
+	}
+	s.key = made.APIKey
+	return nil
+}
+
+// get reads a /v1 path whole.
+func (s *server) get(path string) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %s", path, resp.Status, b)
+	}
+	return b, err
+}
+
+// total counts the traces that can be read.
+func (s *server) total() (int, error) {
+	b, err := s.get("/v1/traces?limit=1&fields=summary")
+	if err != nil {
+		return 0, err
+	}
+	var page struct{ Total int }
+	return page.Total, json.Unmarshal(b, &page)
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+	_ = s.logFile.Close()
+}
+
+// rest gives the resident memory in MiB and the share of a core that the
+// process used over d.
+func (s *server) rest(d time.Duration) (rssMiB, core float64, err error) {
+	cpu := func() (float64, error) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+		if err != nil {
+			return 0, err
+		}
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+2:]))
+		user, _ := strconv.ParseFloat(fields[11], 64)
+		system, _ := strconv.ParseFloat(fields[12], 64)
+		return (user + system) / 100, nil // USER_HZ is 100 on every Linux that Go runs on
+	}
+	before, err := cpu()
+	if err != nil {
+		return 0, 0, err
+	}
+	time.Sleep(d)
+	after, err := cpu()
+	if err != nil {
+		return 0, 0, err
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if kb, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, _ := strconv.ParseFloat(strings.Fields(kb)[0], 64)
+			rssMiB = n / 1024
+		}
+	}
+	return rssMiB, (after - before) / d.Seconds(), nil
+}
