@@ -50,7 +50,7 @@ func readDotEnv(file string) ([]string, error) {
 	if err != nil {
 		return nil, errors.Unwrap(err) // the path is the fault's name
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	values, err := godotenv.Parse(f)
 	if err != nil {
 		// The parser's own error quotes the file, which holds secrets.

@@ -96,13 +96,13 @@ func (l *loader) isSet(name string) bool { return l.env[name] != "" }
 
 func (l *loader) set(v variable) {
 	value, set := l.env[v.Name]
-	if value == "" && !(set && v.EmptyCounts) {
+	if value == "" && (!set || !v.EmptyCounts) {
 		if value = v.Default; value == "" {
 			return // nothing, or derived later
 		}
 	}
-	if err := v.bind(l).Set(value); err != nil {
-		l.faults = append(l.faults, Fault{Name: v.Name, Message: err.Error()})
+	if complaint := v.bind(l).set(value); complaint != "" {
+		l.fail(v.Name, complaint)
 	}
 }
 

@@ -83,7 +83,7 @@ func writeSecrets(file string, s persistedSecrets) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // gone once it was renamed
+	defer os.Remove(temp.Name())
 	if _, err = temp.Write(append(raw, '\n')); err == nil {
 		err = temp.Sync()
 	}

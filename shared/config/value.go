@@ -16,34 +16,34 @@ import (
 
 // value is one field of a Config seen as text.
 type value interface {
-	Set(text string) error // the error is for the operator and holds no secret
-	String() string        // as Set takes it; secrets say only that they are there
-	accepts() string       // what Set takes, for the documentation (Markdown)
+	set(text string) (complaint string) // "" if text is taken; holds no secret
+	String() string                     // as set takes it; secrets say only that they are there
+	accepts() string                    // what set takes, for the documentation (Markdown)
 }
 
 type choice[T ~string] struct {
 	p      *T
 	values []T
 	// refuse words the error for a value that is none of them.
-	refuse func(text string) error
+	refuse func(text string) (complaint string)
 }
 
 func oneOf[T ~string](p *T, values ...T) *choice[T] {
-	return &choice[T]{p: p, values: values, refuse: func(string) error {
+	return &choice[T]{p: p, values: values, refuse: func(string) string {
 		quoted := make([]string, len(values))
 		for i, v := range values {
 			quoted[i] = strconv.Quote(string(v))
 		}
-		return errors.New("Invalid option: expected one of " + strings.Join(quoted, "|"))
+		return "Invalid option: expected one of " + strings.Join(quoted, "|")
 	}}
 }
 
-func (c *choice[T]) Set(text string) error {
+func (c *choice[T]) set(text string) (complaint string) {
 	if !slices.Contains(c.values, T(text)) {
 		return c.refuse(text)
 	}
 	*c.p = T(text)
-	return nil
+	return ""
 }
 
 func (c *choice[T]) String() string { return string(*c.p) }
@@ -73,20 +73,20 @@ func duration(p *time.Duration, minimum, maximum int64, unit time.Duration, unit
 	return &integer[time.Duration]{p: p, min: minimum, max: maximum, unit: unit, unitName: unitName}
 }
 
-func (n *integer[T]) Set(text string) error {
+func (n *integer[T]) set(text string) (complaint string) {
 	f, ok := jsNumber(text)
 	if !ok {
-		return errors.New("Invalid input: expected number, received NaN")
+		return "Invalid input: expected number, received NaN"
 	}
 	f = math.Trunc(f)
 	if f < float64(n.min) {
-		return fmt.Errorf("Too small: expected number to be >=%d", n.min)
+		return fmt.Sprintf("Too small: expected number to be >=%d", n.min)
 	}
 	if f > float64(n.max) {
-		return fmt.Errorf("Too big: expected number to be <=%d", n.max)
+		return fmt.Sprintf("Too big: expected number to be <=%d", n.max)
 	}
 	*n.p = T(f) * n.unit
-	return nil
+	return ""
 }
 
 func (n *integer[T]) String() string { return strconv.FormatInt(int64(*n.p/n.unit), 10) }
@@ -128,11 +128,11 @@ type path struct {
 	l *loader
 }
 
-func (v path) Set(text string) error {
+func (v path) set(text string) (complaint string) {
 	if text == "~" || strings.HasPrefix(text, "~/") {
 		home := v.l.homeDir()
 		if home == "" {
-			return errors.New("~ cannot be used: the home directory is not known")
+			return "~ cannot be used: the home directory is not known"
 		}
 		text = filepath.Join(home, text[1:])
 	}
@@ -140,7 +140,7 @@ func (v path) Set(text string) error {
 		text = filepath.Join(v.l.defaults.WorkDir, text)
 	}
 	*v.p = filepath.Clean(text)
-	return nil
+	return ""
 }
 
 func (v path) String() string { return *v.p }
@@ -152,7 +152,10 @@ type text struct {
 	what string
 }
 
-func (v text) Set(s string) error { *v.p = s; return nil }
+func (v text) set(s string) (complaint string) {
+	*v.p = s
+	return ""
+}
 
 func (v text) String() string { return *v.p }
 
@@ -160,16 +163,16 @@ func (v text) accepts() string { return v.what }
 
 type onOff struct{ p *bool }
 
-func (v onOff) Set(text string) error {
+func (v onOff) set(text string) (complaint string) {
 	switch strings.ToLower(text) {
 	case "on", "true", "1":
 		*v.p = true
 	case "off", "false", "0":
 		*v.p = false
 	default:
-		return errors.New(`Invalid option: expected one of "on"|"off"`)
+		return `Invalid option: expected one of "on"|"off"`
 	}
-	return nil
+	return ""
 }
 
 func (v onOff) String() string {
@@ -186,20 +189,20 @@ type secret struct {
 	p     *Secret
 	name  string
 	min   int
-	check func(text string) error
+	check func(text string) (complaint string)
 }
 
-func (v secret) Set(text string) error {
+func (v secret) set(text string) (complaint string) {
 	if utf8.RuneCountInString(text) < v.min {
-		return fmt.Errorf("%s must be at least %d characters", v.name, v.min)
+		return fmt.Sprintf("%s must be at least %d characters", v.name, v.min)
 	}
 	if v.check != nil {
-		if err := v.check(text); err != nil {
-			return err
+		if complaint := v.check(text); complaint != "" {
+			return complaint
 		}
 	}
 	*v.p = Secret(text)
-	return nil
+	return ""
 }
 
 func (v secret) String() string { return v.p.String() }
@@ -215,25 +218,25 @@ func (v secret) accepts() string {
 // AES-256; they must be as many bytes.
 const cipherKeyChars = 32
 
-func checkEncryptionKey(text string) error {
+func checkEncryptionKey(text string) (complaint string) {
 	for i, r := range []rune(text)[:cipherKeyChars] {
 		if r >= utf8.RuneSelf {
-			return fmt.Errorf("%s: character %d is not ASCII; the first %d must be", encryptionKeyName, i+1, cipherKeyChars)
+			return fmt.Sprintf("%s: character %d is not ASCII; the first %d must be", encryptionKeyName, i+1, cipherKeyChars)
 		}
 	}
-	return nil
+	return ""
 }
 
 // publicURL is the base URL of the service as browsers see it.
 type publicURL struct{ p *string }
 
-func (v publicURL) Set(text string) error {
+func (v publicURL) set(text string) (complaint string) {
 	u, err := url.Parse(text) // its error would quote the text, which may hold a password
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("Invalid URL: expected http://host[:port] or https://host[:port]")
+		return "Invalid URL: expected http://host[:port] or https://host[:port]"
 	}
 	*v.p = strings.TrimRight(text, "/")
-	return nil
+	return ""
 }
 
 func (v publicURL) String() string { return *v.p }
@@ -243,7 +246,7 @@ func (publicURL) accepts() string { return "`http://` or `https://` URL" }
 // origins is a comma list of exact origins, kept as browsers send them.
 type origins struct{ p *[]string }
 
-func (v origins) Set(text string) error {
+func (v origins) set(text string) (complaint string) {
 	var list []string
 	for entry := range strings.SplitSeq(text, ",") {
 		entry = strings.TrimSpace(entry)
@@ -252,14 +255,14 @@ func (v origins) Set(text string) error {
 		}
 		origin, ok := parseOrigin(entry)
 		if !ok {
-			return fmt.Errorf("%q is not an origin: expected scheme://host[:port] without a path", withoutUserinfo(entry))
+			return fmt.Sprintf("%q is not an origin: expected scheme://host[:port] without a path", withoutUserinfo(entry))
 		}
 		if !slices.Contains(list, origin) {
 			list = append(list, origin)
 		}
 	}
 	*v.p = list
-	return nil
+	return ""
 }
 
 // parseOrigin gives an origin as the Origin header has it: lower case, without
@@ -291,12 +294,14 @@ func (origins) accepts() string { return "comma list of origins" }
 
 type logLevel struct{ p *slog.Level }
 
-func (v logLevel) Set(text string) error {
+func (v logLevel) set(text string) (complaint string) {
 	switch text = strings.ToLower(text); text {
 	case "debug", "info", "warn", "error":
-		return v.p.UnmarshalText([]byte(text))
+		if v.p.UnmarshalText([]byte(text)) == nil {
+			return ""
+		}
 	}
-	return errors.New(`Invalid option: expected one of "debug"|"info"|"warn"|"error"`)
+	return `Invalid option: expected one of "debug"|"info"|"warn"|"error"`
 }
 
 func (v logLevel) String() string { return strings.ToLower(v.p.String()) }

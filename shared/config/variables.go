@@ -42,133 +42,205 @@ const (
 // variables is every variable that has an effect, in the order of the
 // documentation and of the faults.
 var variables = []variable{
-	{Section: sectionGeneral, Name: "PULSE_MODE", Derived: "`single`; `scale` in `pulse-scale`",
+	{
+		Section: sectionGeneral, Name: "PULSE_MODE", Derived: "`single`; `scale` in `pulse-scale`",
 		Effect: "Where data is stored: `single` in a SQLite file, `scale` in Postgres.",
 		bind: func(l *loader) value {
 			c := oneOf(&l.cfg.Mode, ModeSingle, ModeScale)
-			c.refuse = func(text string) error {
-				return fmt.Errorf("Invalid PULSE_MODE: %s. Expected \"single\" or \"scale\".", text)
+			c.refuse = func(text string) string {
+				return fmt.Sprintf("Invalid PULSE_MODE: %s. Expected \"single\" or \"scale\".", text)
 			}
 			return c
-		}},
-	{Section: sectionGeneral, Name: "PULSE_RUNTIME_MODE", Default: string(RuntimeAll),
+		},
+	},
+	{
+		Section: sectionGeneral, Name: "PULSE_RUNTIME_MODE", Default: string(RuntimeAll),
 		Effect: "Which parts run in this process: `api` serves HTTP and appends to the log, `listener` drains the log into the store and serves no HTTP, `all` does both.",
-		bind:   func(l *loader) value { return oneOf(&l.cfg.RuntimeMode, RuntimeAll, RuntimeAPI, RuntimeListener) }},
-	{Section: sectionGeneral, Name: "NODE_ENV", Default: string(NodeEnvDevelopment),
+		bind:   func(l *loader) value { return oneOf(&l.cfg.RuntimeMode, RuntimeAll, RuntimeAPI, RuntimeListener) },
+	},
+	{
+		Section: sectionGeneral, Name: "NODE_ENV", Default: string(NodeEnvDevelopment),
 		Effect: "`test` switches off the origin check of `/api/auth` and the rate limit. Also names the file `.env.<NODE_ENV>`.",
 		bind: func(l *loader) value {
 			return oneOf(&l.cfg.NodeEnv, NodeEnvDevelopment, NodeEnvProduction, NodeEnvTest)
-		}},
-	{Section: sectionGeneral, Name: "SHUTDOWN_TIMEOUT_SECONDS", Default: "30", New: true,
+		},
+	},
+	{
+		Section: sectionGeneral, Name: "SHUTDOWN_TIMEOUT_SECONDS", Default: "30", New: true,
 		Effect: "How long a stop may take to finish requests and the drain before the process exits with status 1.",
-		bind:   func(l *loader) value { return duration(&l.cfg.ShutdownTimeout, 1, 3600, time.Second, "seconds") }},
+		bind:   func(l *loader) value { return duration(&l.cfg.ShutdownTimeout, 1, 3600, time.Second, "seconds") },
+	},
 
-	{Section: sectionStorage, Name: "PULSE_HOME", Derived: "`~/.pulse`",
+	{
+		Section: sectionStorage, Name: "PULSE_HOME", Derived: "`~/.pulse`",
 		Effect: "Base directory. Holds `server-secrets.json` and, unless told otherwise, the data.",
-		bind:   func(l *loader) value { return path{&l.cfg.Home, l} }},
-	{Section: sectionStorage, Name: "PULSE_DATA_DIR", Derived: "directory of `DATABASE_PATH` if that is set, else `$PULSE_HOME/.data`",
+		bind:   func(l *loader) value { return path{&l.cfg.Home, l} },
+	},
+	{
+		Section: sectionStorage, Name: "PULSE_DATA_DIR", Derived: "directory of `DATABASE_PATH` if that is set, else `$PULSE_HOME/.data`",
 		Effect: "Directory of the database and the log.",
-		bind:   func(l *loader) value { return path{&l.cfg.DataDir, l} }},
-	{Section: sectionStorage, Name: "DATABASE_PATH", Derived: "`$PULSE_DATA_DIR/pulse.db`",
+		bind:   func(l *loader) value { return path{&l.cfg.DataDir, l} },
+	},
+	{
+		Section: sectionStorage, Name: "DATABASE_PATH", Derived: "`$PULSE_DATA_DIR/pulse.db`",
 		Effect: "SQLite file, in single mode. Its directory is made.",
-		bind:   func(l *loader) value { return path{&l.cfg.DatabasePath, l} }},
-	{Section: sectionStorage, Name: "DATABASE_URL", Derived: "none; required in scale mode",
+		bind:   func(l *loader) value { return path{&l.cfg.DatabasePath, l} },
+	},
+	{
+		Section: sectionStorage, Name: "DATABASE_URL", Derived: "none; required in scale mode",
 		Effect: "Postgres, as `postgres://` or `postgresql://`. No effect in single mode.",
-		bind:   func(l *loader) value { return secret{p: &l.cfg.DatabaseURL, name: "DATABASE_URL"} }},
-	{Section: sectionStorage, Name: "DATABASE_MAX_CONNS", Default: "10", New: true,
+		bind:   func(l *loader) value { return secret{p: &l.cfg.DatabaseURL, name: "DATABASE_URL"} },
+	},
+	{
+		Section: sectionStorage, Name: "DATABASE_MAX_CONNS", Default: "10", New: true,
 		Effect: "Size of the Postgres connection pool.",
-		bind:   func(l *loader) value { return whole(&l.cfg.DatabaseMaxConns, 1, 10_000, "") }},
-	{Section: sectionStorage, Name: "RETENTION_DAYS", Default: "0", New: true,
+		bind:   func(l *loader) value { return whole(&l.cfg.DatabaseMaxConns, 1, 10_000, "") },
+	},
+	{
+		Section: sectionStorage, Name: "RETENTION_DAYS", Default: "0", New: true,
 		Effect: "Traces, spans and roll-ups older than this are removed. 0 keeps them for ever.",
-		bind:   func(l *loader) value { return whole(&l.cfg.RetentionDays, 0, 36_500, "days") }},
+		bind:   func(l *loader) value { return whole(&l.cfg.RetentionDays, 0, 36_500, "days") },
+	},
 
-	{Section: sectionHTTP, Name: "PULSE_HOST", Derived: "all interfaces", New: true,
+	{
+		Section: sectionHTTP, Name: "PULSE_HOST", Derived: "all interfaces", New: true,
 		Effect: "Address to listen on; `127.0.0.1` for this machine only.",
-		bind:   func(l *loader) value { return text{&l.cfg.Host, "host name or address"} }},
-	{Section: sectionHTTP, Name: "PORT", Default: "3000", EmptyCounts: true,
+		bind:   func(l *loader) value { return text{&l.cfg.Host, "host name or address"} },
+	},
+	{
+		Section: sectionHTTP, Name: "PORT", Default: "3000", EmptyCounts: true,
 		Effect: "Port to listen on. 0, or an empty value, takes a free one.",
-		bind:   func(l *loader) value { return whole(&l.cfg.Port, 0, math.MaxUint16, "") }},
-	{Section: sectionHTTP, Name: "BETTER_AUTH_URL", Derived: "`http://localhost:<PORT>`",
+		bind:   func(l *loader) value { return whole(&l.cfg.Port, 0, math.MaxUint16, "") },
+	},
+	{
+		Section: sectionHTTP, Name: "BETTER_AUTH_URL", Derived: "`http://localhost:<PORT>`",
 		Effect: "Public base URL. Its scheme decides the name and the `Secure` attribute of the session cookie, its origin is trusted, and if it is set the dashboard calls the API there (otherwise at its own origin).",
-		bind:   func(l *loader) value { return publicURL{&l.cfg.PublicURL} }},
-	{Section: sectionHTTP, Name: "PULSE_ALLOWED_ORIGINS", Derived: "none",
+		bind:   func(l *loader) value { return publicURL{&l.cfg.PublicURL} },
+	},
+	{
+		Section: sectionHTTP, Name: "PULSE_ALLOWED_ORIGINS", Derived: "none",
 		Effect: "Origins (`scheme://host[:port]`) whose pages may call `/dashboard/api` and `/api/auth` with the session cookie. `*` is ignored, with a warning.",
-		bind:   func(l *loader) value { return origins{&l.cfg.AllowedOrigins} }},
-	{Section: sectionHTTP, Name: "TRUSTED_PROXY_HOPS", Default: "0", New: true,
+		bind:   func(l *loader) value { return origins{&l.cfg.AllowedOrigins} },
+	},
+	{
+		Section: sectionHTTP, Name: "TRUSTED_PROXY_HOPS", Default: "0", New: true,
 		Effect: "How many proxies in front append to `X-Forwarded-For`. With 0 the header is ignored and the peer's address counts.",
-		bind:   func(l *loader) value { return whole(&l.cfg.TrustedProxies, 0, 100, "") }},
-	{Section: sectionHTTP, Name: "DASHBOARD_DIST_DIR", Derived: "the dashboard inside the binary",
+		bind:   func(l *loader) value { return whole(&l.cfg.TrustedProxies, 0, 100, "") },
+	},
+	{
+		Section: sectionHTTP, Name: "DASHBOARD_DIST_DIR", Derived: "the dashboard inside the binary",
 		Effect: "Directory with a built dashboard to serve instead.",
-		bind:   func(l *loader) value { return path{&l.cfg.DashboardDir, l} }},
-	{Section: sectionHTTP, Name: "MAX_BODY_BYTES", Default: "33554432", New: true,
+		bind:   func(l *loader) value { return path{&l.cfg.DashboardDir, l} },
+	},
+	{
+		Section: sectionHTTP, Name: "MAX_BODY_BYTES", Default: "33554432", New: true,
 		Effect: "Largest request body after decompression; more is answered 413.",
-		bind:   func(l *loader) value { return whole(&l.cfg.MaxBodyBytes, 1024, maxBytes, "bytes") }},
-	{Section: sectionHTTP, Name: "MAX_COMPRESSED_BODY_BYTES", Derived: "`MAX_BODY_BYTES`", New: true,
+		bind:   func(l *loader) value { return whole(&l.cfg.MaxBodyBytes, 1024, maxBytes, "bytes") },
+	},
+	{
+		Section: sectionHTTP, Name: "MAX_COMPRESSED_BODY_BYTES", Derived: "`MAX_BODY_BYTES`", New: true,
 		Effect: "Largest request body as it is sent.",
-		bind:   func(l *loader) value { return whole(&l.cfg.MaxSentBodyBytes, 1024, maxBytes, "bytes") }},
+		bind:   func(l *loader) value { return whole(&l.cfg.MaxSentBodyBytes, 1024, maxBytes, "bytes") },
+	},
 
-	{Section: sectionAuth, Name: authSecretName, Derived: "generated in single mode; required in scale mode",
+	{
+		Section: sectionAuth, Name: authSecretName, Derived: "generated in single mode; required in scale mode",
 		Effect: "Signs the session cookies. Changing it signs everybody out.",
 		bind: func(l *loader) value {
 			return secret{p: &l.cfg.AuthSecret, name: authSecretName, min: minSecretChars}
-		}},
-	{Section: sectionAuth, Name: encryptionKeyName, Derived: "generated in single mode; required in scale mode",
+		},
+	},
+	{
+		Section: sectionAuth, Name: encryptionKeyName, Derived: "generated in single mode; required in scale mode",
 		Effect: "Encrypts the copies of API keys that administrators can list. The first 32 characters count and must be ASCII. After a change the older keys still work but are no longer shown.",
 		bind: func(l *loader) value {
 			return secret{p: &l.cfg.EncryptionKey, name: encryptionKeyName, min: minSecretChars, check: checkEncryptionKey}
-		}},
-	{Section: sectionAuth, Name: "SIGNUP_MODE", Default: string(SignupOpen), New: true,
+		},
+	},
+	{
+		Section: sectionAuth, Name: "SIGNUP_MODE", Default: string(SignupOpen), New: true,
 		Effect: "Who may create an account: everybody (`open`), only the first person (`first`), nobody (`closed`).",
-		bind:   func(l *loader) value { return oneOf(&l.cfg.SignupMode, SignupOpen, SignupFirst, SignupClosed) }},
-	{Section: sectionAuth, Name: "AUTH_RATE_LIMIT", Derived: "`on`; `off` if `NODE_ENV` is `test`", New: true,
+		bind:   func(l *loader) value { return oneOf(&l.cfg.SignupMode, SignupOpen, SignupFirst, SignupClosed) },
+	},
+	{
+		Section: sectionAuth, Name: "AUTH_RATE_LIMIT", Derived: "`on`; `off` if `NODE_ENV` is `test`", New: true,
 		Effect: "Limits sign-up and sign-in attempts by address and by account.",
-		bind:   func(l *loader) value { return onOff{&l.cfg.AuthRateLimit} }},
-	{Section: sectionAuth, Name: "API_KEY_STORAGE", Default: string(APIKeyStorageSealed), New: true,
+		bind:   func(l *loader) value { return onOff{&l.cfg.AuthRateLimit} },
+	},
+	{
+		Section: sectionAuth, Name: "API_KEY_STORAGE", Default: string(APIKeyStorageSealed), New: true,
 		Effect: "`sealed` keeps an encrypted copy of each new API key, which administrators and the older command-line client can list; `hash` keeps none, so that a key is shown once.",
-		bind:   func(l *loader) value { return oneOf(&l.cfg.APIKeyStorage, APIKeyStorageSealed, APIKeyStorageHash) }},
-	{Section: sectionAuth, Name: "KEY_CACHE_SECONDS", Default: "10", New: true,
+		bind:   func(l *loader) value { return oneOf(&l.cfg.APIKeyStorage, APIKeyStorageSealed, APIKeyStorageHash) },
+	},
+	{
+		Section: sectionAuth, Name: "KEY_CACHE_SECONDS", Default: "10", New: true,
 		Effect: "How long a process remembers that an API key is good, and so how long a deleted key may still work in another process. 0 asks the database each time.",
-		bind:   func(l *loader) value { return duration(&l.cfg.KeyCacheTTL, 0, 3600, time.Second, "seconds") }},
+		bind:   func(l *loader) value { return duration(&l.cfg.KeyCacheTTL, 0, 3600, time.Second, "seconds") },
+	},
 
-	{Section: sectionLog, Name: "WAL_DIR", Derived: "`$PULSE_DATA_DIR/wal`",
+	{
+		Section: sectionLog, Name: "WAL_DIR", Derived: "`$PULSE_DATA_DIR/wal`",
 		Effect: "Directory of the log of traces.",
-		bind:   func(l *loader) value { return path{&l.cfg.TraceWALDir, l} }},
-	{Section: sectionLog, Name: "WAL_SPAN_DIR", Derived: "`$PULSE_DATA_DIR/wal-spans`",
+		bind:   func(l *loader) value { return path{&l.cfg.TraceWALDir, l} },
+	},
+	{
+		Section: sectionLog, Name: "WAL_SPAN_DIR", Derived: "`$PULSE_DATA_DIR/wal-spans`",
 		Effect: "Directory of the log of spans.",
-		bind:   func(l *loader) value { return path{&l.cfg.SpanWALDir, l} }},
-	{Section: sectionLog, Name: "WAL_MAX_SEGMENT_SIZE", Default: "104857600",
+		bind:   func(l *loader) value { return path{&l.cfg.SpanWALDir, l} },
+	},
+	{
+		Section: sectionLog, Name: "WAL_MAX_SEGMENT_SIZE", Default: "104857600",
 		Effect: "Size at which a new segment file is begun.",
-		bind:   func(l *loader) value { return whole(&l.cfg.WALSegmentBytes, 1, maxBytes, "bytes") }},
-	{Section: sectionLog, Name: "TRACE_WAL_PARTITIONS", Derived: "1; 4 in scale mode",
+		bind:   func(l *loader) value { return whole(&l.cfg.WALSegmentBytes, 1, maxBytes, "bytes") },
+	},
+	{
+		Section: sectionLog, Name: "TRACE_WAL_PARTITIONS", Derived: "1; 4 in scale mode",
 		Effect: "How many partitions of the log of traces are drained side by side. May be changed at any time.",
-		bind:   func(l *loader) value { return whole(&l.cfg.TraceWALPartitions, 1, 256, "") }},
-	{Section: sectionLog, Name: "SPAN_WAL_PARTITIONS", Derived: "1; 4 in scale mode",
+		bind:   func(l *loader) value { return whole(&l.cfg.TraceWALPartitions, 1, 256, "") },
+	},
+	{
+		Section: sectionLog, Name: "SPAN_WAL_PARTITIONS", Derived: "1; 4 in scale mode",
 		Effect: "The same for spans.",
-		bind:   func(l *loader) value { return whole(&l.cfg.SpanWALPartitions, 1, 256, "") }},
-	{Section: sectionLog, Name: "DRAIN_BATCH_RECORDS", Default: "1000", New: true,
+		bind:   func(l *loader) value { return whole(&l.cfg.SpanWALPartitions, 1, 256, "") },
+	},
+	{
+		Section: sectionLog, Name: "DRAIN_BATCH_RECORDS", Default: "1000", New: true,
 		Effect: "How many log records the drain stores in one transaction at most.",
-		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchRecords, 1, 100_000, "") }},
-	{Section: sectionLog, Name: "DRAIN_BATCH_BYTES", Default: "16777216", New: true,
+		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchRecords, 1, 100_000, "") },
+	},
+	{
+		Section: sectionLog, Name: "DRAIN_BATCH_BYTES", Default: "16777216", New: true,
 		Effect: "How many bytes of log records the drain stores in one transaction at most; a record that is larger goes alone.",
-		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchBytes, 1, maxBytes, "bytes") }},
-	{Section: sectionLog, Name: "READ_AFTER_WRITE_TIMEOUT_MS", Default: "2000", New: true,
+		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchBytes, 1, maxBytes, "bytes") },
+	},
+	{
+		Section: sectionLog, Name: "READ_AFTER_WRITE_TIMEOUT_MS", Default: "2000", New: true,
 		Effect: "How long a read waits for writes that were accepted before it. 0 does not wait.",
 		bind: func(l *loader) value {
 			return duration(&l.cfg.ReadAfterWriteTimeout, 0, 60_000, time.Millisecond, "milliseconds")
-		}},
+		},
+	},
 
-	{Section: sectionObserve, Name: "LOG_LEVEL", Default: "info", New: true,
+	{
+		Section: sectionObserve, Name: "LOG_LEVEL", Default: "info", New: true,
 		Effect: "The least severe lines to log. No level shows prompts, completions or keys.",
-		bind:   func(l *loader) value { return logLevel{&l.cfg.LogLevel} }},
-	{Section: sectionObserve, Name: "LOG_FORMAT", Default: string(LogFormatText), New: true,
+		bind:   func(l *loader) value { return logLevel{&l.cfg.LogLevel} },
+	},
+	{
+		Section: sectionObserve, Name: "LOG_FORMAT", Default: string(LogFormatText), New: true,
 		Effect: "How log lines are written.",
-		bind:   func(l *loader) value { return oneOf(&l.cfg.LogFormat, LogFormatText, LogFormatJSON) }},
-	{Section: sectionObserve, Name: "METRICS", Default: "on", New: true,
+		bind:   func(l *loader) value { return oneOf(&l.cfg.LogFormat, LogFormatText, LogFormatJSON) },
+	},
+	{
+		Section: sectionObserve, Name: "METRICS", Default: "on", New: true,
 		Effect: "Serves Prometheus metrics at `/metrics`.",
-		bind:   func(l *loader) value { return onOff{&l.cfg.Metrics} }},
-	{Section: sectionObserve, Name: "METRICS_TOKEN", Derived: "none", New: true,
+		bind:   func(l *loader) value { return onOff{&l.cfg.Metrics} },
+	},
+	{
+		Section: sectionObserve, Name: "METRICS_TOKEN", Derived: "none", New: true,
 		Effect: "If set, `/metrics` asks for it as a bearer token.",
-		bind:   func(l *loader) value { return secret{p: &l.cfg.MetricsToken, name: "METRICS_TOKEN"} }},
+		bind:   func(l *loader) value { return secret{p: &l.cfg.MetricsToken, name: "METRICS_TOKEN"} },
+	},
 }
 
 // withoutEffect is what the earlier service read and Pulse does not need. Each

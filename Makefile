@@ -1,0 +1,105 @@
+# Pulse. `make` alone lists the targets. Go is all that most of them need.
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# How long each fuzz target runs, and how long the tests of one package may take.
+FUZZTIME     ?= 30s
+TEST_TIMEOUT ?= 20m
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI         := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+# CGO is off everywhere but under the race detector, which cannot do without.
+export CGO_ENABLED ?= 0
+
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+BUILD_FLAGS := -trimpath
+WITH_TESTPG := $(GO) run ./shared/testkit/testpg --
+
+ifeq ($(shell command -v $(GO) 2>/dev/null),)
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
+$(error Go is missing: install Go 1.26 or newer from https://go.dev/dl and put it in PATH)
+endif
+endif
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: dist/pulse ## build, and start single mode on PORT (default 3000); needs no configuration
+	@exec ./dist/pulse serve
+
+.PHONY: build
+build: dist/pulse dist/pulse-scale ## dist/pulse (single mode by default) and dist/pulse-scale (scale)
+
+# go build decides what is stale, quickly, so the files are always asked for.
+.PHONY: dist/pulse dist/pulse-scale
+dist/pulse:
+	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o $@ ./functions/pulse
+dist/pulse-scale:
+	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS) -X main.defaultMode=scale' -o $@ ./functions/pulse
+
+.PHONY: test
+test: ## run every test, with a Postgres of its own (or TEST_DATABASE_URL)
+	$(WITH_TESTPG) $(GO) test -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: race
+race: export CGO_ENABLED = 1
+race: ## run every test under the race detector (needs a C compiler)
+	$(WITH_TESTPG) $(GO) test -race -timeout 60m ./...
+
+.PHONY: test-crash
+test-crash: ## the long crash suite: kill -9 under load, restart, count
+	PULSE_CRASH_LONG=1 $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -run '^TestCrash' -v ./functions/pulse/...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	GO='$(GO)' FUZZTIME='$(FUZZTIME)' infra/scripts/fuzz.sh
+
+.PHONY: bench
+bench: ## measure against the limits of this machine; writes docs/benchmarks.md
+	$(WITH_TESTPG) $(GO) run ./bench
+
+.PHONY: migrate
+migrate: dist/pulse ## bring the database of PULSE_MODE up to date
+	./dist/pulse migrate
+
+.PHONY: lint
+lint: $(GOLANGCI) ## run the linters of .golangci.yaml
+	$(GOLANGCI) run ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format the Go code
+	$(GOLANGCI) fmt ./...
+
+$(GOLANGCI):
+	@mkdir -p $(@D)
+	GOBIN='$(CURDIR)/$(@D)' $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(@D)/golangci-lint $@
+
+# Packages whose tests make files of the repository when run with -update.
+GENERATED = $(shell grep -rl --include='*_test.go' 'flag.Bool."update"' shared functions bench migrations docs 2>/dev/null | xargs -r -n 1 dirname | sort -u | sed 's,^,./,')
+
+.PHONY: generate
+generate: ## rewrite generated documents and golden files
+	$(WITH_TESTPG) $(GO) test -count 1 $(GENERATED) -update
+
+.PHONY: verify
+verify: ## fail if something is stale, unformatted or untidy
+	@unformatted=$$(git ls-files -z -- '*.go' | xargs -0 gofmt -l); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	$(GO) vet ./...
+	$(WITH_TESTPG) $(GO) test -count 1 $(GENERATED)
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf dist .cache
+
+.PHONY: ci
+ci: verify lint test build ## exactly what CI runs
