@@ -60,7 +60,7 @@ func (r *Rows) Trace(t *trace.Trace) Trace {
 	c := count(t.Spans)
 	row := Trace{
 		TraceID: t.ID, ProjectID: r.Project, SessionID: optional(main.SessionID), Timestamp: Timestamp(main.Start),
-		LatencyMS: latencyMS(t, main), Source: main.Source, Services: c.services, SpanCount: t.SpanCount,
+		LatencyMS: latencyMS(t), Source: main.Source, Services: c.services, SpanCount: t.SpanCount,
 		Summary: c.summary(t, main), ToolCallCount: c.toolCalls, FilesEdited: c.files,
 		ProviderRequestID: main.ProviderRequestID, FinishReason: main.FinishReason, Status: t.Status(),
 		ErrorService: c.errorService, TimeToFirstTokenMS: main.TimeToFirstTokenMS,
@@ -96,6 +96,13 @@ func (r *Rows) Trace(t *trace.Trace) Trace {
 		row.setPayload(t, main, meta, c.toolCalls)
 	}
 	return row
+}
+
+// TraceOf makes the row of a trace that is one span, before it is stored.
+func (r *Rows) TraceOf(s *trace.Span) Trace {
+	t := trace.Trace{ID: s.TraceID, Spans: []trace.Span{*s}}
+	t.Add(s)
+	return r.Trace(&t)
 }
 
 // setModel fills what a trace with a model call tells of it.
@@ -149,12 +156,19 @@ func mainSpan(t *trace.Trace) *trace.Span {
 	return &trace.Span{ID: t.Main.SpanID, SessionID: t.SessionID, Start: t.Main.Start, Form: t.Form}
 }
 
-// latencyMS is the sum of the spans' durations; a lone span's as it was sent.
-func latencyMS(t *trace.Trace, main *trace.Span) float64 {
-	if t.SpanCount == 1 && main.DurationMS != nil {
-		return *main.DurationMS
+// latencyMS is the sum of the spans' durations: of those that were sent, or,
+// where not all were read, of the rounded ones that t keeps.
+func latencyMS(t *trace.Trace) float64 {
+	if t.SpansTruncated {
+		return float64(t.DurationUS) / 1000
 	}
-	return float64(t.DurationUS) / 1000
+	var sum float64
+	for i := range t.Spans {
+		if d := t.Spans[i].DurationMS; d != nil {
+			sum += *d
+		}
+	}
+	return sum
 }
 
 // counts are what a summary tells of a trace's spans.

@@ -47,7 +47,7 @@ var null = jsontext.Value("null")
 
 // raw gives a stored value, null if there is none.
 func raw(v []byte) jsontext.Value {
-	if v == nil {
+	if len(v) == 0 {
 		return null
 	}
 	return v
