@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzhttp"
 
@@ -178,6 +179,9 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, level Auth) (
 	project := account.ProjectID(r.Header.Get("X-Project-Id"))
 	if project == "" {
 		return nil, fault.New(fault.Invalid, "Missing X-Project-Id header")
+	}
+	if !utf8.ValidString(string(project)) { // no text column holds it
+		return nil, fault.New(fault.Forbidden, "Forbidden: no access to this project")
 	}
 	role, err := s.Roles.Role(ctx, project, user.ID)
 	switch {
