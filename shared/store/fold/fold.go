@@ -203,11 +203,18 @@ func KeysOf(spans []*trace.Span) Keys {
 
 // Add counts spans that were not counted before, in any order.
 func (s *State) Add(spans []*trace.Span) {
+	for _, sp := range spans {
+		s.AddToTrace(sp)
+		s.AddToSession(sp)
+	}
+	s.AddToRollups(spans)
+}
+
+// AddToRollups is the part of Add that changes Rollups and Distinct.
+func (s *State) AddToRollups(spans []*trace.Span) {
 	hours := Rollups{}
 	sessions := map[int64]*sketch.Distinct{}
 	for _, sp := range spans {
-		s.addToTrace(sp)
-		s.addToSession(sp)
 		hours.AddSpan(GrainHour, sp)
 		if sp.Kind == trace.KindLLMCall && sp.SessionID != "" {
 			at(sessions, GrainHour.Bucket(sp.Start)).Add(string(sp.SessionID))
@@ -234,7 +241,8 @@ func at[K comparable, V any](m map[K]*V, k K) *V {
 	return v
 }
 
-func (s *State) addToTrace(sp *trace.Span) {
+// AddToTrace is the part of Add that changes Traces and TraceCounts.
+func (s *State) AddToTrace(sp *trace.Span) {
 	if sp.TraceID == "" {
 		return
 	}
@@ -245,7 +253,8 @@ func (s *State) addToTrace(sp *trace.Span) {
 	s.CountTrace(t, 1)
 }
 
-func (s *State) addToSession(sp *trace.Span) {
+// AddToSession is the part of Add that changes Sessions.
+func (s *State) AddToSession(sp *trace.Span) {
 	if sp.SessionID == "" {
 		return
 	}

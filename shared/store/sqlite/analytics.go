@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/sketch"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// measured is one kind of analytics: which roll-up rows it reads and from which
+// spans it counts the hours that a range cuts.
+type measured struct {
+	rollups string   // condition on rollups
+	spans   []string // sources of rows: index and condition on spans
+}
+
+var (
+	measuredCalls = measured{rollups: "kind = 'llm_call'", spans: []string{
+		"INDEXED BY spans_call_start_idx WHERE project_id = ? AND form = 'trace' AND kind = 'llm_call'",
+		spansByStart + "WHERE project_id = ? AND form = 'span' AND kind = 'llm_call'",
+	}}
+	measuredSpans = measured{rollups: "form = 'span'", spans: []string{
+		spansByStart + "WHERE project_id = ? AND form = 'span'",
+	}}
+)
+
+// CallAnalytics implements store.AnalyticsReader.
+func (db *DB) CallAnalytics(ctx context.Context, project account.ProjectID, r store.TimeRange, p store.Period) (store.CallAnalytics, error) {
+	c := fold.NewCalls(p)
+	err := db.inRead(ctx, func(q querier) error {
+		return measuredCalls.read(ctx, q, project, r, p, c, &c.Sessions)
+	})
+	if err != nil {
+		return store.CallAnalytics{}, err
+	}
+	return c.Result(), nil
+}
+
+// SpanAnalytics implements store.AnalyticsReader.
+func (db *DB) SpanAnalytics(ctx context.Context, project account.ProjectID, r store.TimeRange, p store.Period) (store.SpanAnalytics, error) {
+	s := fold.NewSpans(p)
+	err := db.inRead(ctx, func(q querier) error {
+		return measuredSpans.read(ctx, q, project, r, p, s, nil)
+	})
+	if err != nil {
+		return store.SpanAnalytics{}, err
+	}
+	return s.Result(), nil
+}
+
+// assembly is fold.Calls or fold.Spans.
+type assembly interface {
+	Add(fold.RollupKey, *fold.Sums)
+	AddSeries(fold.RollupKey, *fold.Sums)
+}
+
+// read gives every part of a range to a, and to sessions (if not nil) its
+// distinct sessions.
+func (m measured) read(ctx context.Context, q querier, project account.ProjectID, r store.TimeRange, p store.Period, a assembly, sessions *sketch.Distinct) error {
+	plan := fold.NewPlan(fold.Bounds(r))
+	for _, part := range rollupParts(plan) {
+		if err := m.rollupRows(ctx, q, project, part, a.Add); err != nil {
+			return err
+		}
+		if err := readDistinct(ctx, q, project, part, sessions); err != nil {
+			return err
+		}
+	}
+	for _, cut := range plan.Cuts {
+		if err := m.cut(ctx, q, project, cut, a, sessions); err != nil {
+			return err
+		}
+	}
+	if !fold.NeedsHours(plan, p) {
+		return nil
+	}
+	return query(ctx, q, "read series", func(rows *sql.Rows) error {
+		k := fold.RollupKey{Grain: fold.GrainHour}
+		var s fold.Sums
+		err := rows.Scan(&k.Bucket, &k.Provider, &k.Status, &s.Count, &s.Timed, &s.DurationUS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD)
+		a.AddSeries(k, &s)
+		return err
+	}, `SELECT bucket, provider, status, sum(count), sum(timed), sum(duration_us), sum(input_tokens), sum(output_tokens), sum(cost_nano_usd)
+		FROM rollups WHERE project_id = ? AND grain = 'hour' AND bucket >= ? AND bucket < ? AND `+m.rollups+`
+		GROUP BY bucket, provider, status`, string(project), plan.Days.From, plan.Days.To)
+}
+
+// rollupRows gives each roll-up row of a part to add.
+func (m measured) rollupRows(ctx context.Context, q querier, project account.ProjectID, part rollupPart, add func(fold.RollupKey, *fold.Sums)) error {
+	return query(ctx, q, "read roll-ups", func(rows *sql.Rows) error {
+		k, s, err := scanRollup(rows)
+		if err == nil {
+			add(k, &s)
+		}
+		return err
+	}, selectRollup+`WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ? AND `+m.rollups,
+		string(project), string(part.grain), part.From, part.To)
+}
+
+func readDistinct(ctx context.Context, q querier, project account.ProjectID, part rollupPart, into *sketch.Distinct) error {
+	if into == nil {
+		return nil
+	}
+	return query(ctx, q, "read session sketches", func(rows *sql.Rows) error {
+		var data sql.RawBytes
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		var d sketch.Distinct
+		if err := d.UnmarshalBinary(data); err != nil {
+			return err
+		}
+		into.Merge(&d)
+		return nil
+	}, `SELECT data FROM rollup_sessions WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ?`,
+		string(project), string(part.grain), part.From, part.To)
+}
+
+// cut reads an hour that the range cuts: from its roll-up rows if all that they
+// count is in the range, else from the spans.
+func (m measured) cut(ctx context.Context, q querier, project account.ProjectID, cut fold.Cut, a assembly, sessions *sketch.Distinct) error {
+	hour := rollupPart{fold.GrainHour, fold.Interval{From: cut.Hour, To: cut.Hour + fold.GrainHour.WidthUS()}}
+	rollups := fold.Rollups{}
+	var sums []*fold.Sums
+	err := m.rollupRows(ctx, q, project, hour, func(k fold.RollupKey, s *fold.Sums) {
+		rollups[k] = s
+		sums = append(sums, s)
+	})
+	if err != nil {
+		return err
+	}
+	if cut.Whole(sums) {
+		if err := readDistinct(ctx, q, project, hour, sessions); err != nil {
+			return err
+		}
+	} else if rollups, err = m.rows(ctx, q, project, cut.Rows, sessions); err != nil {
+		return err
+	}
+	for k, s := range rollups {
+		a.Add(k, s)
+	}
+	return nil
+}
+
+// rows counts the spans of an interval.
+func (m measured) rows(ctx context.Context, q querier, project account.ProjectID, i fold.Interval, sessions *sketch.Distinct) (fold.Rollups, error) {
+	out := fold.Rollups{}
+	for _, source := range m.spans {
+		err := query(ctx, q, "count spans", func(rows *sql.Rows) error {
+			var s trace.Span
+			var start int64
+			err := rows.Scan(&start, &s.SessionID, &s.Form, &s.Kind, &s.Source, &s.Status, &s.Provider, &s.Model, &s.ToolName, &s.DurationMS,
+				&s.TimeToFirstTokenMS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD)
+			s.Start = time.UnixMicro(start).UTC()
+			out.AddSpan(fold.GrainHour, &s)
+			if sessions != nil && s.SessionID != "" {
+				sessions.Add(string(s.SessionID))
+			}
+			return err
+		}, `SELECT start_time, session_id, form, kind, source, status, provider, model, tool_name, duration_ms, first_token_ms, input_tokens,
+			output_tokens, cost_nano_usd FROM spans `+source+` AND start_time >= ? AND start_time < ?`, string(project), i.From, i.To)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,117 @@
+package sqlite_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/sqlite"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// The benchmarks write what the drain writes: transactions of 20 records of
+// 100 LLM traces with 3.3 kB of payload each.
+const (
+	benchBatches = 20
+	benchSpans   = 100
+	benchProject = account.ProjectID("e13e27dc-3b50-4d9b-80a2-d15fbc8808b4")
+)
+
+var benchStart = time.Date(2026, 1, 25, 0, 0, 0, 0, time.UTC)
+
+func openBench(b *testing.B) *sqlite.DB {
+	b.Helper()
+	db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "pulse.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = db.Close() })
+	if err := db.Migrate(b.Context(), nil); err != nil {
+		b.Fatal(err)
+	}
+	now := time.Now()
+	err = db.CreateUser(b.Context(), store.NewUser{User: account.User{ID: "u", Email: "u@example.com"}, CredentialID: "c",
+		Project: &store.NewProject{Project: account.Project{ID: benchProject, Name: "bench", CreatedAt: now},
+			Key:    account.APIKey{ID: "k", ProjectID: benchProject, Hash: "h", CreatedAt: now},
+			Member: account.Membership{ID: "m", UserID: "u", ProjectID: benchProject, Role: account.RoleAdmin, CreatedAt: now}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return db
+}
+
+// benchTransaction makes the n-th transaction; 100 traces begin per second.
+func benchTransaction(rng *rand.Rand, n int) []store.Batch {
+	words := make([]string, 400)
+	batches := make([]store.Batch, benchBatches)
+	for i := range batches {
+		spans := make([]trace.Span, benchSpans)
+		for j := range spans {
+			for k := range words {
+				words[k] = fmt.Sprintf("word%03d", rng.IntN(1000))
+			}
+			provider, model := "openai", fmt.Sprint("gpt-", rng.IntN(5))
+			latency, in, out, cost := rng.ExpFloat64()*800, rng.Int64N(4000), rng.Int64N(1000), rng.Int64N(50_000_000)
+			text := strings.Join(words[300:], " ")
+			id := uuid.NewString()
+			spans[j] = trace.Span{ID: trace.SpanID(id), TraceID: trace.TraceID(id), SessionID: trace.SessionID(fmt.Sprint("session-", rng.IntN(500))),
+				Form: trace.FormTrace, Start: benchStart.Add(time.Duration(n*benchBatches+i) * time.Second).Add(time.Duration(j) * 10 * time.Millisecond),
+				Source: trace.SourceSDK, Kind: trace.KindLLMCall, EventType: "llm_call", Status: trace.StatusSuccess,
+				DurationMS: &latency, Provider: &provider, Model: &model, ModelUsed: &model, InputTokens: &in, OutputTokens: &out, CostNanoUSD: &cost,
+				FinishReason: &provider, ProviderRequestID: &id,
+				Payload: trace.Payload{Request: json.RawMessage(`{"messages":[{"role":"user","content":"` + strings.Join(words[:300], " ") + `"}]}`),
+					Response: json.RawMessage(`{"content":"` + text + `"}`)}}
+		}
+		batches[i] = store.Pack(benchProject, benchStart, spans)
+	}
+	return batches
+}
+
+func BenchmarkWriteBatches(b *testing.B) {
+	db := openBench(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		batches := benchTransaction(rng, n)
+		b.StartTimer()
+		if _, err := db.WriteBatches(b.Context(), batches); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*benchBatches*benchSpans)/b.Elapsed().Seconds(), "spans/s")
+}
+
+// BenchmarkRead measures the two heaviest queries over 100,000 traces.
+func BenchmarkRead(b *testing.B) {
+	db := openBench(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for n := range 50 {
+		if _, err := db.WriteBatches(b.Context(), benchTransaction(rng, n)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("List", func(b *testing.B) {
+		for b.Loop() {
+			list, err := db.ListTraces(b.Context(), benchProject, store.TraceFilter{}, store.Page{Limit: 50, Detail: store.Full})
+			if err != nil || len(list.Traces) != 50 {
+				b.Fatal(len(list.Traces), err)
+			}
+		}
+	})
+	from, to := benchStart.Add(time.Minute), benchStart.AddDate(0, 0, 2)
+	b.Run("Analytics", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.CallAnalytics(b.Context(), benchProject, store.TimeRange{From: &from, To: &to}, store.PeriodDay); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,280 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// where collects conditions, each a static text with its parameters.
+type where struct {
+	text strings.Builder
+	args []any
+}
+
+func newWhere(project account.ProjectID) *where {
+	w := &where{}
+	w.text.WriteString("WHERE project_id = ?")
+	w.args = append(w.args, string(project))
+	return w
+}
+
+// and adds a condition.
+func (w *where) and(condition string, args ...any) {
+	w.text.WriteString(" AND " + condition)
+	w.args = append(w.args, args...)
+}
+
+// andIf adds "column = value" unless value is empty.
+func (w *where) andIf(column, value string) {
+	if value != "" {
+		w.and(column+" = ?", value)
+	}
+}
+
+// andStart bounds a start time.
+func (w *where) andStart(i fold.Interval) { w.and("start_time >= ? AND start_time < ?", i.From, i.To) }
+
+// clone gives a copy to which conditions can be added.
+func (w *where) clone() *where {
+	c := &where{args: slices.Clone(w.args)}
+	c.text.WriteString(w.text.String())
+	return c
+}
+
+// page adds what follows from a store.Page: the place after the cursor, the
+// order and one row more than the limit, which tells whether a page follows.
+func (w *where) page(p store.Page, id string, descending bool) error {
+	offset := p.Offset
+	dir, less := " ASC", " > "
+	if descending {
+		dir, less = " DESC", " < "
+	}
+	if p.Cursor != "" {
+		c, err := fold.ParseCursor(p.Cursor)
+		if err != nil {
+			return err
+		}
+		offset = 0
+		w.and("(start_time, "+id+")"+less+"(?, ?)", c.Start, c.ID)
+	}
+	w.text.WriteString(" ORDER BY start_time" + dir + ", " + id + dir + " LIMIT ? OFFSET ?")
+	w.args = append(w.args, p.Limit+1, offset)
+	return nil
+}
+
+// readSpans reads the rows of selectSpan with a rest, and their payloads if
+// detail asks for them.
+func readSpans(ctx context.Context, q querier, project account.ProjectID, detail store.Detail, rest string, args ...any) ([]trace.Span, error) {
+	var spans []trace.Span
+	var places []place
+	err := query(ctx, q, "read spans", func(rows *sql.Rows) error {
+		s, at, err := scanSpan(rows)
+		spans, places = append(spans, s), append(places, at)
+		return err
+	}, selectSpan+rest, args...)
+	if err != nil || detail != store.Full {
+		return spans, err
+	}
+	all := make([]*trace.Span, len(spans))
+	for i := range spans {
+		all[i] = &spans[i]
+	}
+	return spans, fillPayloads(ctx, q, project, all, places)
+}
+
+// fillPayloads reads each chunk once.
+func fillPayloads(ctx context.Context, q querier, project account.ProjectID, spans []*trace.Span, places []place) error {
+	chunks := map[uuid.UUID][]byte{}
+	at := make([]fold.PayloadAt, len(places))
+	for i, p := range places {
+		at[i] = p.PayloadAt
+		if _, done := chunks[p.Chunk]; done || p.Chunk == uuid.Nil {
+			continue
+		}
+		err := query(ctx, q, "read payload chunk", func(rows *sql.Rows) error {
+			var data []byte
+			err := rows.Scan(&data)
+			chunks[p.Chunk] = data
+			return err
+		}, `SELECT data FROM payload_chunks WHERE project_id = ? AND day = ? AND chunk_id = ?`, string(project), p.day, p.Chunk[:])
+		if err != nil {
+			return err
+		}
+	}
+	return fold.FillPayloads(spans, at, chunks)
+}
+
+// spanPage reads a page of spans that w selects.
+func spanPage(ctx context.Context, q querier, project account.ProjectID, index string, w *where, p store.Page, descending bool) (store.SpanList, error) {
+	var out store.SpanList
+	if err := w.page(p, "span_id", descending); err != nil {
+		return out, err
+	}
+	// The row beyond the page is read without its payload's chunk only if the
+	// chunk is not another row's too: cheap enough, and simpler than two reads.
+	spans, err := readSpans(ctx, q, project, p.Detail, index+w.text.String(), w.args...)
+	if err != nil {
+		return out, err
+	}
+	if len(spans) > p.Limit {
+		spans = spans[:p.Limit]
+		last := spans[p.Limit-1]
+		out.Next = fold.Cursor{Start: last.Start.UnixMicro(), ID: string(last.ID)}.String()
+	}
+	out.Spans = spans
+	return out, nil
+}
+
+// count answers a SELECT count.
+func count(ctx context.Context, q querier, what, text string, args ...any) (int64, error) {
+	var n int64
+	err := q.QueryRowContext(ctx, text, args...).Scan(&n)
+	return n, toFault(what, err)
+}
+
+// Without ANALYZE the engine guesses which index fits; INDEXED BY makes each
+// plan certain, and a plan that became impossible an error instead of a scan.
+const (
+	spansByStart   = "INDEXED BY spans_start_idx "
+	spansByTrace   = "INDEXED BY spans_trace_idx "
+	spansBySession = "INDEXED BY spans_session_idx "
+	spansByTool    = "INDEXED BY spans_tool_idx "
+	spansByService = "INDEXED BY spans_service_idx "
+)
+
+// ListSpans implements store.SpanReader.
+func (db *DB) ListSpans(ctx context.Context, project account.ProjectID, f store.SpanFilter, p store.Page) (store.SpanList, error) {
+	var out store.SpanList
+	bounds := fold.Bounds(f.Time)
+	index := spansByStart
+	w := newWhere(project)
+	w.and("form = 'span'")
+	switch {
+	case f.TraceID != "":
+		index = spansByTrace
+		w.and("trace_id <> ''")
+	case f.SessionID != "":
+		index = spansBySession
+		w.and("session_id <> ''")
+	case f.ToolName != "":
+		index = spansByTool
+		w.and("tool_name IS NOT NULL")
+	}
+	w.andIf("trace_id", string(f.TraceID))
+	w.andIf("session_id", string(f.SessionID))
+	w.andIf("tool_name", f.ToolName)
+	w.andIf("service", f.Service)
+	w.andIf("source", string(f.Source))
+	w.andIf("kind", string(f.Kind))
+	w.andIf("status", string(f.Status))
+	err := db.inRead(ctx, func(q querier) error {
+		rows := w.clone()
+		rows.andStart(bounds)
+		var err error
+		if out, err = spanPage(ctx, q, project, index, rows, p, true); err != nil {
+			return err
+		}
+		if fold.RollupsCount(f) {
+			out.Total, err = countSpans(ctx, q, project, f, w, bounds)
+			return err
+		}
+		if f.Service != "" && index == spansByStart {
+			index = spansByService
+			w.and("service IS NOT NULL")
+		}
+		w.andStart(bounds)
+		out.Total, err = count(ctx, q, "count spans", `SELECT count(*) FROM spans `+index+w.text.String(), w.args...)
+		return err
+	})
+	return out, err
+}
+
+// countSpans counts whole days and hours from roll-ups, the rest from rows.
+func countSpans(ctx context.Context, q querier, project account.ProjectID, f store.SpanFilter, rows *where, bounds fold.Interval) (int64, error) {
+	plan := fold.NewPlan(bounds)
+	var total int64
+	for _, part := range rollupParts(plan) {
+		w := newWhere(project)
+		w.and("grain = ? AND bucket >= ? AND bucket < ? AND form = 'span'", string(part.grain), part.From, part.To)
+		w.andIf("kind", string(f.Kind))
+		w.andIf("source", string(f.Source))
+		w.andIf("status", string(f.Status))
+		w.andIf("tool_name", f.ToolName)
+		n, err := count(ctx, q, "count spans", `SELECT coalesce(sum(count), 0) FROM rollups `+w.text.String(), w.args...)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	for _, cut := range plan.Cuts {
+		w := rows.clone()
+		w.andStart(cut.Rows)
+		n, err := count(ctx, q, "count spans", `SELECT count(*) FROM spans `+spansByStart+w.text.String(), w.args...)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// rollupPart is a run of buckets of one grain.
+type rollupPart struct {
+	grain fold.Grain
+	fold.Interval
+}
+
+// rollupParts lists the runs of a plan that roll-up rows answer.
+func rollupParts(p fold.Plan) []rollupPart {
+	var parts []rollupPart
+	if !p.Days.Empty() {
+		parts = append(parts, rollupPart{fold.GrainDay, p.Days})
+	}
+	for _, h := range p.Hours {
+		parts = append(parts, rollupPart{fold.GrainHour, h})
+	}
+	return parts
+}
+
+// Span implements store.SpanReader.
+func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error) {
+	var out trace.Span
+	err := db.inRead(ctx, func(q querier) error {
+		spans, err := readSpans(ctx, q, project, store.Full, `WHERE project_id = ? AND span_id = ? AND form = 'span'`, string(project), string(id))
+		if err != nil {
+			return err
+		}
+		if len(spans) == 0 {
+			return errNotFound
+		}
+		out = spans[0]
+		return nil
+	})
+	return out, err
+}
+
+// SessionSpans implements store.SpanReader.
+func (db *DB) SessionSpans(ctx context.Context, project account.ProjectID, id trace.SessionID, p store.Page) (store.SpanList, error) {
+	var out store.SpanList
+	err := db.inRead(ctx, func(q querier) error {
+		w := newWhere(project)
+		w.and("form = 'span' AND session_id <> '' AND session_id = ?", string(id))
+		total, err := count(ctx, q, "count session spans", `SELECT count(*) FROM spans `+spansBySession+w.text.String(), w.args...)
+		if err != nil {
+			return err
+		}
+		out, err = spanPage(ctx, q, project, spansBySession, w, p, false)
+		out.Total = total
+		return err
+	})
+	return out, err
+}

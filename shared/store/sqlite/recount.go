@@ -1,0 +1,285 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"reflect"
+	"strings"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/sketch"
+	"github.com/pulse-traces/pulse/shared/store/fold"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// recountPage is how many traces or sessions are compared at a time.
+const recountPage = 500
+
+// Recount implements store.Maintainer. It compares one snapshot, in parts, so
+// that memory does not grow with the rows; with fix it holds the writer.
+func (db *DB) Recount(ctx context.Context, project account.ProjectID, fix bool) (int64, error) {
+	b, err := db.writers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	r := recount{project: project, bulks: b}
+	if fix {
+		err = db.inTx(ctx, func(tx *sql.Tx) error {
+			r.tx = tx
+			return r.run(ctx, tx)
+		})
+	} else {
+		err = db.inRead(ctx, func(q querier) error { return r.run(ctx, q) })
+	}
+	return r.differing, err
+}
+
+type recount struct {
+	project   account.ProjectID
+	bulks     *bulks
+	tx        *sql.Tx // nil: only compare
+	differing int64
+}
+
+func (r *recount) run(ctx context.Context, q querier) error {
+	counts := fold.NewState()
+	if err := r.traces(ctx, q, counts); err != nil {
+		return err
+	}
+	if err := r.traceCounts(ctx, q, counts); err != nil {
+		return err
+	}
+	if err := r.sessions(ctx, q); err != nil {
+		return err
+	}
+	return r.rollups(ctx, q)
+}
+
+// rowsByKey are rows of a table by what tells them apart.
+type rowsByKey[K comparable] map[K][]any
+
+// compare counts the rows that differ and, if asked to fix, replaces them. The
+// first keys values of a row are its key.
+func compare[K comparable](ctx context.Context, r *recount, table string, columns []string, keys int, b *bulk, stored, want rowsByKey[K]) error {
+	var inserts []any
+	var deletes [][]any
+	for k, row := range want {
+		old, ok := stored[k]
+		if ok && reflect.DeepEqual(old, row) {
+			continue
+		}
+		r.differing++
+		inserts = append(inserts, row...)
+		if ok {
+			deletes = append(deletes, old[:keys])
+		}
+	}
+	for k, row := range stored {
+		if _, ok := want[k]; !ok {
+			r.differing++
+			deletes = append(deletes, row[:keys])
+		}
+	}
+	if r.tx == nil {
+		return nil
+	}
+	text := "DELETE FROM " + table + " WHERE " + strings.Join(columns[:keys], " = ? AND ") + " = ?"
+	for _, key := range deletes {
+		if err := exec(ctx, r.tx, "delete from "+table, true, text, key...); err != nil {
+			return err
+		}
+	}
+	return b.insert(ctx, r.tx, "insert into "+table, inserts)
+}
+
+// idPage reads the next ids of a UNION of sorted lists of ids.
+func idPage[T ~string](ctx context.Context, q querier, lists []string, project account.ProjectID, after T) ([]T, error) {
+	parts := make([]string, len(lists))
+	for i, list := range lists {
+		parts[i] = "SELECT id FROM (" + list + " ORDER BY 1 LIMIT ?3)"
+	}
+	var ids []T
+	err := query(ctx, q, "read ids", func(rows *sql.Rows) error {
+		var id T
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, strings.Join(parts, " UNION ")+" ORDER BY 1 LIMIT ?3", string(project), string(after), recountPage)
+	return ids, err
+}
+
+func (r *recount) traces(ctx context.Context, q querier, counts *fold.State) error {
+	lists := []string{
+		`SELECT trace_id AS id FROM traces WHERE project_id = ?1 AND trace_id > ?2`,
+		`SELECT DISTINCT trace_id AS id FROM spans ` + spansByTrace + `WHERE project_id = ?1 AND trace_id > ?2 AND trace_id <> '' AND form = 'span'`,
+		`SELECT span_id AS id FROM spans WHERE project_id = ?1 AND span_id > ?2 AND form = 'trace'`,
+	}
+	for after := trace.TraceID(""); ; {
+		ids, err := idPage(ctx, q, lists, r.project, after)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+		old, err := tracesByID(ctx, q, r.project, ids)
+		if err != nil {
+			return err
+		}
+		counts.Traces = map[trace.TraceID]*trace.Trace{}
+		if err := recountTraces(ctx, q, r.project, ids, counts); err != nil {
+			return err
+		}
+		stored, want := rowsByKey[trace.TraceID]{}, rowsByKey[trace.TraceID]{}
+		for i := range old {
+			stored[old[i].ID] = appendTrace(nil, r.project, &old[i])
+		}
+		for id, t := range counts.Traces {
+			want[id] = appendTrace(nil, r.project, t)
+		}
+		if err := compare(ctx, r, "traces", traceColumns, 2, &r.bulks.traces, stored, want); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *recount) traceCounts(ctx context.Context, q querier, counts *fold.State) error {
+	stored, want := rowsByKey[fold.TraceCountKey]{}, rowsByKey[fold.TraceCountKey]{}
+	err := query(ctx, q, "read trace counts", func(rows *sql.Rows) error {
+		var k fold.TraceCountKey
+		var n int64
+		err := rows.Scan(&k.Grain, &k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &n)
+		stored[k] = appendTraceCount(nil, r.project, k, n)
+		return err
+	}, `SELECT grain, bucket, provider, model, status, sources, count FROM trace_counts WHERE project_id = ?`, string(r.project))
+	if err != nil {
+		return err
+	}
+	for k, n := range counts.TraceCounts {
+		want[k] = appendTraceCount(nil, r.project, k, n)
+	}
+	return compare(ctx, r, "trace_counts", traceCountColumns, 7, &r.bulks.traceCounts, stored, want)
+}
+
+func (r *recount) sessions(ctx context.Context, q querier) error {
+	lists := []string{
+		`SELECT session_id AS id FROM sessions WHERE project_id = ?1 AND session_id > ?2`,
+		`SELECT DISTINCT session_id AS id FROM spans ` + spansBySession + `WHERE project_id = ?1 AND session_id > ?2 AND session_id <> ''`,
+	}
+	for after := trace.SessionID(""); ; {
+		ids, err := idPage(ctx, q, lists, r.project, after)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+		old, err := loadState(ctx, q, r.project, fold.Keys{Sessions: ids})
+		if err != nil {
+			return err
+		}
+		state := fold.NewState()
+		if err := recountSessions(ctx, q, r.project, ids, state); err != nil {
+			return err
+		}
+		stored, want := rowsByKey[trace.SessionID]{}, rowsByKey[trace.SessionID]{}
+		for id, s := range old.Sessions {
+			stored[id] = appendSession(nil, r.project, s)
+		}
+		for id, s := range state.Sessions {
+			want[id] = appendSession(nil, r.project, s)
+		}
+		if err := compare(ctx, r, "sessions", sessionColumns, 2, &r.bulks.sessions, stored, want); err != nil {
+			return err
+		}
+	}
+}
+
+// rollups compares day by day: an hour belongs to one day.
+func (r *recount) rollups(ctx context.Context, q querier) error {
+	width := fold.GrainDay.WidthUS()
+	for from := int64(0); ; {
+		var next *int64
+		err := q.QueryRowContext(ctx, `SELECT min(t) FROM (
+			SELECT min(start_time) AS t FROM spans `+spansByStart+`WHERE project_id = ?1 AND form = 'span' AND start_time >= ?2 UNION ALL
+			SELECT min(start_time) FROM spans INDEXED BY spans_call_start_idx WHERE project_id = ?1 AND form = 'trace' AND start_time >= ?2 UNION ALL
+			SELECT min(bucket) FROM rollups WHERE project_id = ?1 AND grain = 'hour' AND bucket >= ?2 UNION ALL
+			SELECT min(bucket) FROM rollups WHERE project_id = ?1 AND grain = 'day' AND bucket >= ?2 UNION ALL
+			SELECT min(bucket) FROM rollup_sessions WHERE project_id = ?1 AND grain = 'hour' AND bucket >= ?2 UNION ALL
+			SELECT min(bucket) FROM rollup_sessions WHERE project_id = ?1 AND grain = 'day' AND bucket >= ?2)`,
+			string(r.project), from).Scan(&next)
+		if err != nil {
+			return toFault("find next day", err)
+		}
+		if next == nil {
+			return nil
+		}
+		day := fold.Interval{From: *next - *next%width}
+		day.To = day.From + width
+		if err := r.day(ctx, q, day); err != nil {
+			return err
+		}
+		from = day.To
+	}
+}
+
+func (r *recount) day(ctx context.Context, q querier, day fold.Interval) error {
+	state := fold.NewState()
+	for _, source := range []string{
+		spansByStart + "WHERE form = 'span'", "INDEXED BY spans_call_start_idx WHERE form = 'trace'",
+	} {
+		var spans []*trace.Span
+		err := query(ctx, q, "read spans", func(rows *sql.Rows) error {
+			s, _, err := scanSpan(rows)
+			if spans = append(spans, &s); len(spans) == recountPage {
+				state.AddToRollups(spans)
+				spans = spans[:0]
+			}
+			return err
+		}, selectSpan+source+` AND project_id = ? AND start_time >= ? AND start_time < ?`, string(r.project), day.From, day.To)
+		if err != nil {
+			return err
+		}
+		state.AddToRollups(spans)
+	}
+	stored, want := rowsByKey[fold.RollupKey]{}, rowsByKey[fold.RollupKey]{}
+	err := query(ctx, q, "read roll-ups", func(rows *sql.Rows) error {
+		k, s, err := scanRollup(rows)
+		if err != nil {
+			return err
+		}
+		stored[k], err = appendRollup(nil, r.project, k, &s)
+		return err
+	}, selectRollup+`WHERE project_id = ? AND grain IN ('hour', 'day') AND bucket >= ? AND bucket < ?`, string(r.project), day.From, day.To)
+	if err != nil {
+		return err
+	}
+	for k, s := range state.Rollups {
+		if want[k], err = appendRollup(nil, r.project, k, s); err != nil {
+			return err
+		}
+	}
+	if err := compare(ctx, r, "rollups", rollupColumns, rollupKeys, &r.bulks.rollups, stored, want); err != nil {
+		return err
+	}
+	return r.daySessions(ctx, q, day, state.Distinct)
+}
+
+func (r *recount) daySessions(ctx context.Context, q querier, day fold.Interval, distinct map[fold.BucketKey]*sketch.Distinct) error {
+	stored, want := rowsByKey[fold.BucketKey]{}, rowsByKey[fold.BucketKey]{}
+	err := query(ctx, q, "read session sketches", func(rows *sql.Rows) error {
+		var k fold.BucketKey
+		var data []byte
+		err := rows.Scan(&k.Grain, &k.Bucket, &data)
+		stored[k] = []any{string(r.project), string(k.Grain), k.Bucket, data}
+		return err
+	}, `SELECT grain, bucket, data FROM rollup_sessions WHERE project_id = ? AND grain IN ('hour', 'day') AND bucket >= ? AND bucket < ?`,
+		string(r.project), day.From, day.To)
+	if err != nil {
+		return err
+	}
+	for k, d := range distinct {
+		data, err := d.AppendBinary(nil)
+		if err != nil {
+			return err
+		}
+		want[k] = []any{string(r.project), string(k.Grain), k.Bucket, data}
+	}
+	return compare(ctx, r, "rollup_sessions", distinctColumns, 3, &r.bulks.distinct, stored, want)
+}

@@ -1,0 +1,211 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/store/fold"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Rows that one transaction of Retain deletes: few enough that a write waits
+// for tens of milliseconds only.
+const (
+	retainSpans  = 1000
+	retainChunks = 200
+)
+
+// Retain implements store.Maintainer.
+func (db *DB) Retain(ctx context.Context, cutoff time.Time) (int64, error) {
+	day := dayOf(cutoff)
+	projects, err := db.projectIDs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for _, project := range projects {
+		n, err := db.retainProject(ctx, project, day)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func (db *DB) projectIDs(ctx context.Context) ([]account.ProjectID, error) {
+	var out []account.ProjectID
+	err := query(ctx, db.r, "read projects", func(rows *sql.Rows) error {
+		var id account.ProjectID
+		err := rows.Scan(&id)
+		out = append(out, id)
+		return err
+	}, `SELECT id FROM projects ORDER BY id`)
+	return out, err
+}
+
+func (db *DB) retainProject(ctx context.Context, project account.ProjectID, day int64) (int64, error) {
+	before := day * fold.GrainDay.WidthUS()
+	// Spans first: whatever stops this half-way, the next call deletes the rest.
+	var total int64
+	for {
+		n, err := db.retainSpans(ctx, project, before)
+		total += n
+		if err != nil {
+			return total, err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	for {
+		var n int64
+		err := db.inTx(ctx, func(tx *sql.Tx) error {
+			res, err := tx.ExecContext(ctx, `DELETE FROM payload_chunks WHERE rowid IN
+				(SELECT rowid FROM payload_chunks WHERE project_id = ? AND day < ? LIMIT ?)`, string(project), day, retainChunks)
+			if err != nil {
+				return toFault("delete payload chunks", err)
+			}
+			n, err = res.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	return total, db.inTx(ctx, func(tx *sql.Tx) error {
+		for _, text := range []string{
+			`DELETE FROM rollups WHERE project_id = ? AND grain = ? AND bucket < ?`,
+			`DELETE FROM rollup_sessions WHERE project_id = ? AND grain = ? AND bucket < ?`,
+			`DELETE FROM trace_counts WHERE project_id = ? AND grain = ? AND bucket < ?`,
+		} {
+			for _, g := range fold.Grains() {
+				if err := exec(ctx, tx, "delete roll-ups", false, text, string(project), string(g), before); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// retainSpans deletes some spans that started before a time and makes their
+// traces and sessions anew from the spans that stay.
+func (db *DB) retainSpans(ctx context.Context, project account.ProjectID, before int64) (int64, error) {
+	b, err := db.writers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	err = db.inTx(ctx, func(tx *sql.Tx) error {
+		spans, err := oldSpans(ctx, tx, project, before)
+		if err != nil || len(spans) == 0 {
+			return err
+		}
+		n = int64(len(spans))
+		ids := make([]trace.SpanID, len(spans))
+		for i, s := range spans {
+			ids[i] = s.ID
+		}
+		list, err := jsonList(ids)
+		if err != nil {
+			return err
+		}
+		if err := exec(ctx, tx, "delete spans", true, `DELETE FROM spans WHERE project_id = ? AND span_id IN (SELECT value FROM json_each(?))`,
+			string(project), list); err != nil {
+			return err
+		}
+		return b.rebuild(ctx, tx, project, fold.KeysOf(spans))
+	})
+	return n, err
+}
+
+func oldSpans(ctx context.Context, q querier, project account.ProjectID, before int64) ([]*trace.Span, error) {
+	var out []*trace.Span
+	for _, index := range []string{spansByStart + "WHERE form = 'span'", "INDEXED BY spans_call_start_idx WHERE form = 'trace'"} {
+		err := query(ctx, q, "read old spans", func(rows *sql.Rows) error {
+			var s trace.Span
+			err := rows.Scan(&s.ID, &s.TraceID, &s.SessionID)
+			out = append(out, &s)
+			return err
+		}, `SELECT span_id, trace_id, session_id FROM spans `+index+` AND project_id = ? AND start_time < ? ORDER BY start_time LIMIT ?`,
+			string(project), before, retainSpans)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// rebuild replaces traces and sessions by what their spans add up to.
+func (b *bulks) rebuild(ctx context.Context, tx *sql.Tx, project account.ProjectID, keys fold.Keys) error {
+	old, err := loadState(ctx, tx, project, keys)
+	if err != nil {
+		return err
+	}
+	state := fold.NewState()
+	for _, t := range old.Traces {
+		state.CountTrace(t, -1)
+	}
+	if err := recountTraces(ctx, tx, project, keys.Traces, state); err != nil {
+		return err
+	}
+	if err := recountSessions(ctx, tx, project, keys.Sessions, state); err != nil {
+		return err
+	}
+	for id := range old.Traces {
+		if state.Traces[id] == nil {
+			if err := exec(ctx, tx, "delete trace", true, `DELETE FROM traces WHERE project_id = ? AND trace_id = ?`, string(project), string(id)); err != nil {
+				return err
+			}
+		}
+	}
+	for id := range old.Sessions {
+		if state.Sessions[id] == nil {
+			if err := exec(ctx, tx, "delete session", true, `DELETE FROM sessions WHERE project_id = ? AND session_id = ?`, string(project), string(id)); err != nil {
+				return err
+			}
+		}
+	}
+	return b.writeState(ctx, tx, project, state)
+}
+
+// recountTraces adds to state the traces that the stored spans make.
+func recountTraces(ctx context.Context, q querier, project account.ProjectID, ids []trace.TraceID, state *fold.State) error {
+	list, err := jsonList(ids)
+	if err != nil {
+		return err
+	}
+	for _, rest := range []string{
+		spansByTrace + `WHERE project_id = ? AND trace_id <> '' AND form = 'span' AND trace_id IN (SELECT value FROM json_each(?))`,
+		`WHERE project_id = ? AND form = 'trace' AND span_id IN (SELECT value FROM json_each(?))`,
+	} {
+		err := query(ctx, q, "read spans of traces", func(rows *sql.Rows) error {
+			s, _, err := scanSpan(rows)
+			state.AddToTrace(&s)
+			return err
+		}, selectSpan+rest, string(project), list)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recountSessions adds to state the sessions that the stored spans make.
+func recountSessions(ctx context.Context, q querier, project account.ProjectID, ids []trace.SessionID, state *fold.State) error {
+	list, err := jsonList(ids)
+	if err != nil {
+		return err
+	}
+	return query(ctx, q, "read spans of sessions", func(rows *sql.Rows) error {
+		s, _, err := scanSpan(rows)
+		state.AddToSession(&s)
+		return err
+	}, selectSpan+spansBySession+`WHERE project_id = ? AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?))`, string(project), list)
+}

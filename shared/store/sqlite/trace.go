@@ -1,0 +1,256 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+var errNotFound = fault.New(fault.NotFound, "")
+
+const (
+	tracesByStart   = "INDEXED BY traces_start_idx "
+	tracesBySession = "INDEXED BY traces_session_idx "
+)
+
+// tracesByID reads traces by id, in no order.
+func tracesByID(ctx context.Context, q querier, project account.ProjectID, ids []trace.TraceID) ([]trace.Trace, error) {
+	list, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []trace.Trace
+	err = query(ctx, q, "read traces", func(rows *sql.Rows) error {
+		t, err := scanTrace(rows)
+		out = append(out, t)
+		return err
+	}, selectTrace+`WHERE project_id = ? AND trace_id IN (SELECT value FROM json_each(?))`, string(project), list)
+	return out, err
+}
+
+// tracePage reads a page of traces that w selects, with their spans.
+func tracePage(ctx context.Context, q querier, project account.ProjectID, index string, w *where, p store.Page, descending bool) (store.TraceList, error) {
+	var out store.TraceList
+	if err := w.page(p, "trace_id", descending); err != nil {
+		return out, err
+	}
+	err := query(ctx, q, "read traces", func(rows *sql.Rows) error {
+		t, err := scanTrace(rows)
+		out.Traces = append(out.Traces, t)
+		return err
+	}, selectTrace+index+w.text.String(), w.args...)
+	if err != nil {
+		return out, err
+	}
+	if len(out.Traces) > p.Limit {
+		out.Traces = out.Traces[:p.Limit]
+		last := out.Traces[p.Limit-1]
+		out.Next = fold.Cursor{Start: last.Start.UnixMicro(), ID: string(last.ID)}.String()
+	}
+	return out, fillTraces(ctx, q, project, out.Traces, store.MaxListedSpans, p.Detail)
+}
+
+// traceSpans selects the spans of a trace: those of FormSpan by index, that of
+// FormTrace, whose id is the trace's, by key.
+const traceSpans = spansByTrace + `WHERE project_id = ?1 AND trace_id = ?2 AND trace_id <> '' AND form = 'span'`
+
+// fillTraces reads up to limit spans of each trace.
+func fillTraces(ctx context.Context, q querier, project account.ProjectID, traces []trace.Trace, limit int, detail store.Detail) error {
+	var mains []trace.SpanID // of traces of one span, and of truncated ones
+	for i := range traces {
+		if traces[i].SpanCount == 1 || traces[i].SpanCount > int64(limit) {
+			mains = append(mains, traces[i].Main.SpanID)
+		}
+	}
+	type stored struct {
+		span trace.Span
+		at   place
+	}
+	read := func(found map[trace.SpanID]stored, rest string, args ...any) error {
+		return query(ctx, q, "read spans", func(rows *sql.Rows) error {
+			s, at, err := scanSpan(rows)
+			found[s.ID] = stored{s, at}
+			return err
+		}, selectSpan+rest, args...)
+	}
+	byID := map[trace.SpanID]stored{}
+	if len(mains) > 0 {
+		list, err := jsonList(mains)
+		if err != nil {
+			return err
+		}
+		if err := read(byID, `WHERE project_id = ? AND span_id IN (SELECT value FROM json_each(?))`, string(project), list); err != nil {
+			return err
+		}
+	}
+	var all []*trace.Span
+	var places []place
+	for i := range traces {
+		t := &traces[i]
+		found := map[trace.SpanID]stored{}
+		if t.SpanCount == 1 {
+			found[t.Main.SpanID] = byID[t.Main.SpanID]
+		} else {
+			err := read(found, traceSpans+` ORDER BY start_time, span_id LIMIT ?3`, string(project), string(t.ID), limit)
+			if err != nil {
+				return err
+			}
+			if err := read(found, `WHERE project_id = ? AND span_id = ? AND form = 'trace'`, string(project), string(t.ID)); err != nil {
+				return err
+			}
+		}
+		ordered := make([]stored, 0, len(found))
+		for _, s := range found {
+			ordered = append(ordered, s)
+		}
+		slices.SortFunc(ordered, func(a, b stored) int { return bySpanStart(&a.span, &b.span) })
+		if t.SpanCount > int64(limit) {
+			t.SpansTruncated = true
+			ordered = ordered[:limit]
+			main := byID[t.Main.SpanID]
+			if !slices.ContainsFunc(ordered, func(s stored) bool { return s.span.ID == main.span.ID }) {
+				ordered[limit-1] = main
+			}
+		}
+		t.Spans = make([]trace.Span, len(ordered))
+		for j, s := range ordered {
+			t.Spans[j] = s.span
+			all, places = append(all, &t.Spans[j]), append(places, s.at)
+		}
+	}
+	if detail != store.Full {
+		return nil
+	}
+	return fillPayloads(ctx, q, project, all, places)
+}
+
+// bySpanStart orders spans by start, then id.
+func bySpanStart(a, b *trace.Span) int {
+	if c := a.Start.Compare(b.Start); c != 0 {
+		return c
+	}
+	switch {
+	case a.ID < b.ID:
+		return -1
+	case a.ID > b.ID:
+		return 1
+	}
+	return 0
+}
+
+// ListTraces implements store.TraceReader.
+func (db *DB) ListTraces(ctx context.Context, project account.ProjectID, f store.TraceFilter, p store.Page) (store.TraceList, error) {
+	var out store.TraceList
+	bounds := fold.Bounds(f.Time)
+	index := tracesByStart
+	w := newWhere(project)
+	if f.SessionID != "" {
+		index = tracesBySession
+		w.and("session_id <> '' AND session_id = ?", string(f.SessionID))
+	}
+	if f.Source != "" {
+		w.and("sources & ? <> 0", int64(f.Source.Mask()))
+	}
+	if f.Service != "" {
+		w.and(`EXISTS (SELECT 1 FROM spans s INDEXED BY spans_service_idx WHERE s.project_id = traces.project_id AND s.service IS NOT NULL
+			AND s.service = ? AND s.trace_id = traces.trace_id)`, f.Service)
+	}
+	w.andIf("provider_key", f.Provider)
+	w.andIf("model_key", f.Model)
+	switch f.Status {
+	case trace.StatusError:
+		w.and("error_count > 0")
+	case trace.StatusSuccess:
+		w.and("error_count = 0")
+	}
+	err := db.inRead(ctx, func(q querier) error {
+		rows := w.clone()
+		rows.andStart(bounds)
+		var err error
+		if out, err = tracePage(ctx, q, project, index, rows, p, true); err != nil {
+			return err
+		}
+		if fold.TraceCountsCount(f) {
+			out.Total, err = countTraces(ctx, q, project, f, w, bounds)
+			return err
+		}
+		w.andStart(bounds)
+		out.Total, err = count(ctx, q, "count traces", `SELECT count(*) FROM traces `+index+w.text.String(), w.args...)
+		return err
+	})
+	return out, err
+}
+
+// countTraces counts whole days and hours from trace_counts, the rest from rows.
+func countTraces(ctx context.Context, q querier, project account.ProjectID, f store.TraceFilter, rows *where, bounds fold.Interval) (int64, error) {
+	plan := fold.NewPlan(bounds)
+	var total int64
+	for _, part := range rollupParts(plan) {
+		w := newWhere(project)
+		w.and("grain = ? AND bucket >= ? AND bucket < ?", string(part.grain), part.From, part.To)
+		w.andIf("provider", f.Provider)
+		w.andIf("model", f.Model)
+		w.andIf("status", string(f.Status))
+		if f.Source != "" {
+			w.and("sources & ? <> 0", int64(f.Source.Mask()))
+		}
+		n, err := count(ctx, q, "count traces", `SELECT coalesce(sum(count), 0) FROM trace_counts `+w.text.String(), w.args...)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	for _, cut := range plan.Cuts {
+		w := rows.clone()
+		w.andStart(cut.Rows)
+		n, err := count(ctx, q, "count traces", `SELECT count(*) FROM traces `+tracesByStart+w.text.String(), w.args...)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// Trace implements store.TraceReader.
+func (db *DB) Trace(ctx context.Context, project account.ProjectID, id trace.TraceID) (trace.Trace, error) {
+	var out trace.Trace
+	err := db.inRead(ctx, func(q querier) error {
+		traces, err := tracesByID(ctx, q, project, []trace.TraceID{id})
+		if err != nil {
+			return err
+		}
+		if len(traces) == 0 {
+			return errNotFound
+		}
+		if err := fillTraces(ctx, q, project, traces, store.MaxTraceSpans, store.Full); err != nil {
+			return err
+		}
+		out = traces[0]
+		return nil
+	})
+	return out, err
+}
+
+// SessionTraces implements store.TraceReader.
+func (db *DB) SessionTraces(ctx context.Context, project account.ProjectID, id trace.SessionID, p store.Page) (store.TraceList, error) {
+	var out store.TraceList
+	err := db.inRead(ctx, func(q querier) error {
+		w := newWhere(project)
+		w.and("session_id <> '' AND session_id = ? AND start_time IS NOT NULL", string(id))
+		total, err := count(ctx, q, "count session traces", `SELECT count(*) FROM traces `+tracesBySession+w.text.String(), w.args...)
+		if err != nil {
+			return err
+		}
+		out, err = tracePage(ctx, q, project, tracesBySession, w, p, false)
+		out.Total = total
+		return err
+	})
+	return out, err
+}
