@@ -68,6 +68,10 @@ bench: ## measure against the limits of this machine; writes docs/benchmarks.md
 migrate: dist/pulse ## bring the database of PULSE_MODE up to date
 	./dist/pulse migrate
 
+.PHONY: image
+image: dist/pulse ## build the container image "pulse" from a binary made here (needs Docker)
+	infra/scripts/build-image.sh pulse
+
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters of .golangci.yaml
 	$(GOLANGCI) run ./...

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -119,8 +120,9 @@ var arrows = []struct {
 	// What is stored, and where.
 	{"shared/store", domain},
 	{"shared/store/fold", with(domain, "shared/store")},
-	{"shared/store/postgres", with(domain, "shared/store", "shared/store/fold", "migrations")},
-	{"shared/store/sqlite", with(domain, "shared/store", "shared/store/fold", "migrations")},
+	{"shared/store/legacy", with(domain, "shared/store")},
+	{"shared/store/postgres", with(domain, "shared/store", "shared/store/fold", "shared/store/legacy", "migrations")},
+	{"shared/store/sqlite", with(domain, "shared/store", "shared/store/fold", "shared/store/legacy", "migrations")},
 	{"migrations", nil},
 
 	// The log, which never looks inside a record.
@@ -294,6 +296,29 @@ func linesOfCode(t *testing.T, file string) int {
 		first := fset.Position(pos).Line
 		for n := range 1 + strings.Count(lit, "\n") {
 			lines[first+n] = true
+		}
+	}
+}
+
+// TestDecisionsAreListed compares the index of docs/adr with its files.
+func TestDecisionsAreListed(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile("docs/adr/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("docs/adr/[0-9][0-9][0-9]-*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if name := filepath.Base(file); !strings.Contains(string(index), "("+name+")") {
+			t.Errorf("docs/adr/README.md does not list %s", name)
+		}
+	}
+	for _, link := range regexp.MustCompile(`\((\d{3}-[^)]*\.md)\)`).FindAllStringSubmatch(string(index), -1) {
+		if !slices.Contains(files, filepath.Join("docs", "adr", link[1])) {
+			t.Errorf("docs/adr/README.md lists %s, which is not there", link[1])
 		}
 	}
 }
