@@ -117,6 +117,8 @@ type Field struct {
 	Name     string
 	Boolean  bool // a boolean; else a string
 	Optional bool // may be absent, but not null
+	Nullable bool // may be null
+	Stored   bool // goes into a text column: no NUL character
 	NonEmpty bool // a string of at least one character
 	Email    bool // a string that ValidEmail takes
 }
@@ -178,13 +180,15 @@ func validate(place string, fields []Field, member func(string) json.RawMessage)
 		}
 		problem := ""
 		switch {
-		case got == kindUndefined && f.Optional:
+		case got == kindUndefined && f.Optional, got == kindNull && f.Nullable:
 		case got != want:
 			problem = "Invalid input: expected " + want + ", received " + got
 		case f.Email && !ValidEmail(textOf(raw)):
 			problem = "Invalid email address"
 		case f.NonEmpty && textOf(raw) == "":
 			problem = "Too small: expected string to have >=1 characters"
+		case f.Stored && strings.Contains(textOf(raw), "\x00"):
+			problem = "Invalid input: expected string without NUL characters"
 		}
 		if problem != "" {
 			faults = append(faults, "["+place+"."+f.Name+"] "+problem)
@@ -234,8 +238,9 @@ func (b Body) text(name string) (string, string) {
 	return textOf(raw), kindString
 }
 
-// truthy is JavaScript's idea of a value that counts.
-func (b Body) truthy(name string) bool {
+// Truthy reports whether a member is a value that counts in JavaScript: not
+// absent, null, false, 0 or "".
+func (b Body) Truthy(name string) bool {
 	raw := b.members[name]
 	switch kindOf(raw) {
 	case kindUndefined, kindNull:
@@ -253,4 +258,13 @@ func (b Body) truthy(name string) bool {
 		return textOf(raw) != ""
 	}
 	return true
+}
+
+// NullableString gives a string member, nil if it is null, absent or of another
+// kind.
+func (b Body) NullableString(name string) *string {
+	if s, kind := b.text(name); kind == kindString {
+		return &s
+	}
+	return nil
 }

@@ -57,7 +57,7 @@ func FuzzDecodeBody(f *testing.F) {
 			t.Error("a record that is no object")
 		}
 		for _, name := range []string{"email", "callbackURL"} {
-			_ = body.truthy(name)
+			_ = body.Truthy(name)
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 
 // Origins says which web origins are our own.
 type Origins struct {
-	scheme   string // of the base URL
+	own      string // the base URL's
 	exact    map[string]bool
 	patterns []string
 	ignored  []string
@@ -30,8 +30,7 @@ func NewOrigins(baseURL string, listed []string) (*Origins, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q is not an http or https URL", baseURL)
 	}
-	scheme, _, _ := strings.Cut(own, "://")
-	o := &Origins{scheme: scheme, exact: map[string]bool{own: true}}
+	o := &Origins{own: own, exact: map[string]bool{own: true}}
 	for _, entry := range listed {
 		entry = strings.TrimSpace(entry)
 		origin, _, ok := parseOrigin(entry)
@@ -51,6 +50,9 @@ func NewOrigins(baseURL string, listed []string) (*Origins, error) {
 	}
 	return o, nil
 }
+
+// Own gives the base URL's origin.
+func (o *Origins) Own() string { return o.own }
 
 // Ignored lists the entries that count for nothing, for a warning at start.
 func (o *Origins) Ignored() []string { return o.ignored }
@@ -172,7 +174,8 @@ func (s *Service) originTrusted(r *http.Request) error {
 	switch {
 	case origin == "null" && r.Header.Get("Sec-Fetch-Site") == "same-origin":
 		// A page with a no-referrer policy posting to its own host.
-		origin = s.origins.scheme + "://" + r.Host
+		scheme, _, _ := strings.Cut(s.origins.own, "://")
+		origin = scheme + "://" + r.Host
 	case origin == "":
 		origin = r.Header.Get("Referer")
 	}
@@ -227,10 +230,10 @@ func safePath(target string) bool {
 func (s *Service) CheckRedirects(body Body, queryCallbackURL string) error {
 	for _, field := range [...]string{"callbackURL", "redirectTo", "errorCallbackURL", "newUserCallbackURL"} {
 		target, kind := body.text(field)
-		if field == "callbackURL" && !body.truthy(field) {
+		if field == "callbackURL" && !body.Truthy(field) {
 			target, kind = queryCallbackURL, kindString
 		}
-		if kind != kindString && body.truthy(field) {
+		if kind != kindString && body.Truthy(field) {
 			return NewError(fault.Invalid, "", "Invalid "+redirectFields[field].label+": expected a string")
 		}
 		if err := s.CheckRedirect(field, target); err != nil {

@@ -3,6 +3,7 @@ package betterauth
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/store"
@@ -63,13 +64,13 @@ func New(users store.UserStore, sessions store.SessionStore, o Options) (*Servic
 	}
 	return &Service{
 		users: users, sessions: sessions, origins: origins,
-		secret: []byte(o.Secret), secure: origins.scheme == "https", skipOriginCheck: o.SkipOriginCheck,
+		secret: []byte(o.Secret), secure: strings.HasPrefix(origins.own, "https://"), skipOriginCheck: o.SkipOriginCheck,
 		hasher: newHasher(o.HashesAtOnce), limiter: newLimiter(o.Limits, o.Now), now: o.Now,
 	}, nil
 }
 
-// IgnoredOrigins lists the configured origins that count for nothing.
-func (s *Service) IgnoredOrigins() []string { return s.origins.Ignored() }
+// Origins gives the origins that the Service trusts.
+func (s *Service) Origins() *Origins { return s.origins }
 
 // time is now as rows hold it.
 func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
