@@ -12,7 +12,7 @@ CREATE TABLE spans (
     parent_id           text COLLATE "C" NOT NULL,
     session_id          text COLLATE "C" NOT NULL,
     form                text COLLATE "C" NOT NULL,
-    start_at            timestamptz NOT NULL,
+    start_time            timestamptz NOT NULL,
     source              text COLLATE "C" NOT NULL,
     kind                text COLLATE "C" NOT NULL,
     event_type          text COLLATE "C" NOT NULL,
@@ -40,14 +40,16 @@ CREATE TABLE spans (
     PRIMARY KEY (project_id, span_id)
 );
 -- Serves the list of spans, the hours that a range cuts, and retention.
-CREATE INDEX spans_start_idx ON spans (project_id, form, start_at, span_id);
+CREATE INDEX spans_start_idx ON spans (project_id, form, start_time, span_id);
 -- Serves the spans of traces. A span of form 'trace' is found by its own id,
 -- which is its trace's.
-CREATE INDEX spans_trace_idx ON spans (project_id, trace_id, start_at, span_id) WHERE form = 'span' AND trace_id <> '';
+CREATE INDEX spans_trace_idx ON spans (project_id, trace_id, start_time, span_id) WHERE form = 'span' AND trace_id <> '';
 -- Serves the spans of a session and the counts in lists of sessions.
-CREATE INDEX spans_session_idx ON spans (project_id, session_id, form, start_at, span_id) WHERE session_id <> '';
--- Serves the filter by service.
-CREATE INDEX spans_service_idx ON spans (project_id, service, start_at, span_id) WHERE form = 'span' AND service IS NOT NULL;
+CREATE INDEX spans_session_idx ON spans (project_id, session_id, form, start_time, span_id) WHERE session_id <> '';
+-- Serves lists of one tool's spans.
+CREATE INDEX spans_tool_idx ON spans (project_id, tool_name, start_time, span_id) WHERE form = 'span' AND tool_name IS NOT NULL;
+-- Serves the filter on services, of traces and of spans.
+CREATE INDEX spans_service_idx ON spans (project_id, service, start_time, trace_id) WHERE service IS NOT NULL;
 
 -- Payloads of several spans, compressed (see store.Chunk), by UTC day of
 -- arrival: retention drops a day's partition. The writer makes partitions.
@@ -67,11 +69,11 @@ CREATE TABLE traces (
     trace_id      text COLLATE "C" NOT NULL,
     session_id    text COLLATE "C" NOT NULL,
     form          text COLLATE "C" NOT NULL,
-    start_at      timestamptz, -- NULL: no list shows it
-    end_at        timestamptz NOT NULL,
+    start_time      timestamptz, -- NULL: no list shows it
+    end_time        timestamptz NOT NULL,
     main_span_id  text COLLATE "C" NOT NULL,
-    main_start_at timestamptz NOT NULL,
-    main_llm_call boolean NOT NULL,
+    main_start timestamptz NOT NULL,
+    main_llm boolean NOT NULL,
     span_count    bigint NOT NULL,
     llm_count     bigint NOT NULL,
     error_count   bigint NOT NULL,
@@ -85,17 +87,17 @@ CREATE TABLE traces (
     PRIMARY KEY (project_id, trace_id)
 );
 -- Serves the list of traces.
-CREATE INDEX traces_start_idx ON traces (project_id, start_at, trace_id) WHERE start_at IS NOT NULL;
+CREATE INDEX traces_start_idx ON traces (project_id, start_time, trace_id) WHERE start_time IS NOT NULL;
 -- Serves the traces of a session.
-CREATE INDEX traces_session_idx ON traces (project_id, session_id, start_at, trace_id)
-    WHERE session_id <> '' AND start_at IS NOT NULL;
+CREATE INDEX traces_session_idx ON traces (project_id, session_id, start_time, trace_id)
+    WHERE session_id <> '' AND start_time IS NOT NULL;
 
 -- See trace.Session.
 CREATE TABLE sessions (
     project_id      text COLLATE "C" NOT NULL,
     session_id      text COLLATE "C" NOT NULL,
-    first_at        timestamptz NOT NULL,
-    last_at         timestamptz NOT NULL,
+    first_time        timestamptz NOT NULL,
+    last_time         timestamptz NOT NULL,
     span_count      bigint NOT NULL,
     traced_count    bigint NOT NULL,
     error_count     bigint NOT NULL,
@@ -111,7 +113,7 @@ CREATE TABLE sessions (
     PRIMARY KEY (project_id, session_id)
 );
 -- Serves the list of sessions, the latest first.
-CREATE INDEX sessions_last_idx ON sessions (project_id, last_at, session_id) WHERE traced_count > 0;
+CREATE INDEX sessions_last_idx ON sessions (project_id, last_time, session_id) WHERE traced_count > 0;
 
 -- See fold.Sums. Differs because an index entry is at most 2.7 kB here, which
 -- the names of a roll-up can pass: their digest stands for them in the key.
@@ -145,19 +147,19 @@ CREATE TABLE rollup_sessions (
     project_id text COLLATE "C" NOT NULL,
     grain      text COLLATE "C" NOT NULL,
     bucket     timestamptz NOT NULL,
-    sessions   bytea NOT NULL, -- sketch.Distinct
+    data       bytea NOT NULL, -- sketch.Distinct
     PRIMARY KEY (project_id, grain, bucket)
 );
 
 -- How many traces a list has, by what it filters on.
 CREATE TABLE trace_counts (
-    project_id   text COLLATE "C" NOT NULL,
-    grain        text COLLATE "C" NOT NULL,
-    bucket       timestamptz NOT NULL,
-    provider_key text COLLATE "C" NOT NULL,
-    model_key    text COLLATE "C" NOT NULL,
-    status       text COLLATE "C" NOT NULL,
-    sources      bigint NOT NULL, -- trace.SourceMask
-    count        bigint NOT NULL,
-    PRIMARY KEY (project_id, grain, bucket, provider_key, model_key, status, sources)
+    project_id text COLLATE "C" NOT NULL,
+    grain      text COLLATE "C" NOT NULL,
+    bucket     timestamptz NOT NULL,
+    provider   text COLLATE "C" NOT NULL,
+    model      text COLLATE "C" NOT NULL,
+    status     text COLLATE "C" NOT NULL,
+    sources    bigint NOT NULL, -- trace.SourceMask
+    count      bigint NOT NULL,
+    PRIMARY KEY (project_id, grain, bucket, provider, model, status, sources)
 );

@@ -19,6 +19,10 @@ import (
 // may have to be fetched first.
 const startTimeout = 3 * time.Minute
 
+// shared keeps the cluster of this process reachable: its guard ends it when
+// the pipe is closed, which the collector does too.
+var shared *Server
+
 // sharedServer gives the server that all tests of this process use. A cluster
 // that was started for it lives until the process ends.
 var sharedServer = sync.OnceValues(func() (string, error) {
@@ -27,11 +31,11 @@ var sharedServer = sync.OnceValues(func() (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	s, err := StartPostgres(ctx, "")
-	if err != nil {
+	var err error
+	if shared, err = StartPostgres(ctx, ""); err != nil {
 		return "", err
 	}
-	return s.URL(), nil
+	return shared.URL(), nil
 })
 
 // Postgres gives the URL of a new, empty database, which is dropped when the

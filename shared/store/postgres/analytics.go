@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/sketch"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// rollupKind selects what one kind of analytics is about.
+type rollupKind struct {
+	rollups string // condition on rollups
+	spans   string // the same on "spans s"
+}
+
+var (
+	callRollups = rollupKind{rollups: `kind = 'llm_call'`, spans: `s.kind = 'llm_call' AND s.form IN ('span', 'trace')`}
+	spanRollups = rollupKind{rollups: `form = 'span'`, spans: `s.form = 'span'`}
+)
+
+// adder is what fold.Calls and fold.Spans have in common.
+type adder interface {
+	Add(k fold.RollupKey, s *fold.Sums)
+	AddSeries(k fold.RollupKey, s *fold.Sums)
+}
+
+// CallAnalytics sums model calls.
+func (db *DB) CallAnalytics(ctx context.Context, project account.ProjectID, r store.TimeRange, p store.Period) (store.CallAnalytics, error) {
+	calls := fold.NewCalls(p)
+	err := db.inSnapshot(ctx, func(tx pgx.Tx) error {
+		return addRange(ctx, tx, project, fold.NewPlan(fold.Bounds(r)), p, callRollups, calls, &calls.Sessions)
+	})
+	if err != nil {
+		return store.CallAnalytics{}, err
+	}
+	return calls.Result(), nil
+}
+
+// SpanAnalytics sums spans.
+func (db *DB) SpanAnalytics(ctx context.Context, project account.ProjectID, r store.TimeRange, p store.Period) (store.SpanAnalytics, error) {
+	spans := fold.NewSpans(p)
+	err := db.inSnapshot(ctx, func(tx pgx.Tx) error {
+		return addRange(ctx, tx, project, fold.NewPlan(fold.Bounds(r)), p, spanRollups, spans, nil)
+	})
+	if err != nil {
+		return store.SpanAnalytics{}, err
+	}
+	return spans.Result(), nil
+}
+
+// addRange adds all parts of a plan. sessions, if not nil, takes the distinct
+// sessions.
+func addRange(ctx context.Context, q querier, project account.ProjectID, plan fold.Plan, p store.Period, kind rollupKind, to adder, sessions *sketch.Distinct) error {
+	for _, part := range planParts(plan) {
+		if err := addRollupRows(ctx, q, project, part, kind, to.Add); err != nil {
+			return err
+		}
+		if err := addSessionsOf(ctx, q, project, part, sessions); err != nil {
+			return err
+		}
+	}
+	if fold.NeedsHours(plan, p) {
+		if err := addRollupRows(ctx, q, project, planPart{fold.GrainHour, plan.Days}, kind, to.AddSeries); err != nil {
+			return err
+		}
+	}
+	for _, cut := range plan.Cuts {
+		if err := addCut(ctx, q, project, cut, kind, to, sessions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addRollupRows(ctx context.Context, q querier, project account.ProjectID, part planPart, kind rollupKind, add func(fold.RollupKey, *fold.Sums)) error {
+	rows, err := collect(ctx, q, rollupTable.scan, `SELECT `+rollupTable.list+` FROM rollups
+		WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4 AND `+kind.rollups,
+		string(project), string(part.grain), micros(part.From), micros(part.To))
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		k, sums, err := r.decode()
+		if err != nil {
+			return err
+		}
+		add(k, sums)
+	}
+	return nil
+}
+
+func addSessionsOf(ctx context.Context, q querier, project account.ProjectID, part planPart, sessions *sketch.Distinct) error {
+	if sessions == nil {
+		return nil
+	}
+	rows, err := collect(ctx, q, distinctTable.scan, `SELECT `+distinctTable.list+` FROM rollup_sessions
+		WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4`,
+		string(project), string(part.grain), micros(part.From), micros(part.To))
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		_, d, err := r.decode()
+		if err != nil {
+			return err
+		}
+		sessions.Merge(d)
+	}
+	return nil
+}
+
+// addCut adds the part of an hour: from its roll-ups if all they counted lies
+// within the range, as in the hour that is not over yet, else from its spans.
+func addCut(ctx context.Context, q querier, project account.ProjectID, cut fold.Cut, kind rollupKind, to adder, sessions *sketch.Distinct) error {
+	hour := planPart{fold.GrainHour, fold.Interval{From: cut.Hour, To: cut.Hour + fold.GrainHour.WidthUS()}}
+	rollups := fold.Rollups{}
+	var sums []*fold.Sums
+	err := addRollupRows(ctx, q, project, hour, kind, func(k fold.RollupKey, s *fold.Sums) {
+		rollups[k] = s
+		sums = append(sums, s)
+	})
+	if err != nil {
+		return err
+	}
+	if cut.Whole(sums) {
+		if err := addSessionsOf(ctx, q, project, hour, sessions); err != nil {
+			return err
+		}
+	} else {
+		clear(rollups)
+		rows, err := collect(ctx, q, spanTable.scan, `SELECT `+spanColumns+` FROM spans s
+			WHERE s.project_id = $1 AND s.start_time >= $2 AND s.start_time < $3 AND `+kind.spans,
+			string(project), micros(cut.Rows.From), micros(cut.Rows.To))
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			rollups.AddSpan(fold.GrainHour, &r.Span)
+			if sessions != nil && r.Kind == trace.KindLLMCall && r.SessionID != "" {
+				sessions.Add(string(r.SessionID))
+			}
+		}
+	}
+	for k, s := range rollups {
+		to.Add(k, s)
+	}
+	return nil
+}
