@@ -8,14 +8,19 @@ import (
 
 	"github.com/pulse-traces/pulse/migrations"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store/legacy"
 )
 
-// Migrate implements store.Maintainer. It puts the data tables of an earlier
-// service's database aside, then brings the schema up to date; the account
-// tables are taken over where they stand.
+// Migrate implements store.Maintainer. Of a database of the earlier service it
+// keeps a copy beside the file, puts its data tables aside, brings the schema up
+// to date and moves the rows; the account tables are taken over where they
+// stand.
 func (db *DB) Migrate(ctx context.Context, progress func(string)) error {
 	if progress == nil {
 		progress = func(string) {}
+	}
+	if err := db.keepCopy(ctx, progress); err != nil {
+		return fmt.Errorf("keep a copy: %w", err)
 	}
 	if err := db.setAsideLegacy(ctx, progress); err != nil {
 		return fmt.Errorf("set legacy tables aside: %w", err)
@@ -39,5 +44,5 @@ func (db *DB) Migrate(ctx context.Context, progress func(string)) error {
 	if err != nil {
 		return toFault("migrate", err)
 	}
-	return nil
+	return legacy.Move(ctx, legacyMover{db}, legacy.DefaultLimits(), progress)
 }

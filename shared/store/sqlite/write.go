@@ -20,24 +20,31 @@ import (
 // WriteBatches implements store.SpanWriter. There is one writer, so what is
 // stored cannot change between the look-up of ids and the insert.
 func (db *DB) WriteBatches(ctx context.Context, batches []store.Batch) ([]store.Outcome, error) {
-	out := make([]store.Outcome, len(batches))
-	for i := range batches {
-		out[i].Inserted = make([]bool, len(batches[i].Spans))
-	}
 	b, err := db.writers(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var out []store.Outcome
 	err = db.inTx(ctx, func(tx *sql.Tx) error {
-		for _, work := range fold.Group(batches) {
-			if err := b.write(ctx, tx, batches, work, out); err != nil {
-				return err
-			}
-		}
-		return nil
+		out, err = b.writeAll(ctx, tx, batches)
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	return out, nil
+}
+
+// writeAll is WriteBatches within a transaction.
+func (b *bulks) writeAll(ctx context.Context, tx *sql.Tx, batches []store.Batch) ([]store.Outcome, error) {
+	out := make([]store.Outcome, len(batches))
+	for i := range batches {
+		out[i].Inserted = make([]bool, len(batches[i].Spans))
+	}
+	for _, work := range fold.Group(batches) {
+		if err := b.write(ctx, tx, batches, work, out); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
