@@ -38,6 +38,8 @@ type Options struct {
 	Timeout time.Duration
 	// Stored, if set, is told of each write that committed.
 	Stored func(spans, duplicates int, elapsed time.Duration)
+	// Failed, if set, is told of each write that did not.
+	Failed func()
 }
 
 // Drain stores deliveries. Its Handle is a wal.Handler.
@@ -138,6 +140,9 @@ func (d *Drain) store(ctx context.Context, items []item) error {
 	start := time.Now()
 	outcomes, err := d.Store.WriteBatches(ctx, batches)
 	if err != nil {
+		if d.Failed != nil {
+			d.Failed()
+		}
 		if ctx.Err() != nil {
 			err = fault.Wrap(fault.Unavailable, "store did not answer in time", err)
 		}

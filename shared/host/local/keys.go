@@ -1,0 +1,155 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/betterauth"
+	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store"
+)
+
+const keysUsage = `Make an API key, and the account and project it needs where they are missing.
+The key is printed alone on standard output. The server may run meanwhile.
+
+Usage: pulse keys create --email ADDRESS [--project NAME] [--name KEY-NAME]
+
+A new account needs a password of at least 8 characters: in PULSE_PASSWORD.
+
+`
+
+// createKey is the command "keys create".
+func (c *command) createKey(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet("keys create", flag.ContinueOnError)
+	flags.SetOutput(c.stderr)
+	flags.Usage = func() { fmt.Fprint(c.stderr, keysUsage); flags.PrintDefaults() }
+	email := flags.String("email", "", "e-mail address of the key's owner")
+	project := flags.String("project", "", "name or id of the project; the account's first one by default")
+	name := flags.String("name", "CLI Key", "name of the key")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError("keys create: the flags are wrong")
+	}
+	if *email == "" || flags.NArg() > 0 {
+		return usageError("keys create needs --email and takes no other arguments; --help shows all")
+	}
+	cfg, _, err := c.settings()
+	if err != nil {
+		return err
+	}
+	st, err := openStore(ctx, &cfg, func(line string) { fmt.Fprintln(c.stderr, line) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	m, err := newKeyMaker(&cfg, st)
+	if err != nil {
+		return err
+	}
+	key, note, err := m.make(ctx, strings.ToLower(*email), *project, *name, os.Getenv("PULSE_PASSWORD"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.stderr, note)
+	fmt.Fprintln(c.stdout, key)
+	return nil
+}
+
+// keyMaker makes keys without the server.
+type keyMaker struct {
+	store  store.Store
+	auth   *betterauth.Service
+	sealer *account.Sealer // nil keeps hashes only
+	now    time.Time
+}
+
+func newKeyMaker(cfg *config.Config, st store.Store) (*keyMaker, error) {
+	auth, err := newAuth(cfg, st)
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := newSealer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &keyMaker{store: st, auth: auth, sealer: sealer, now: time.Now().UTC().Truncate(time.Millisecond)}, nil
+}
+
+func (m *keyMaker) make(ctx context.Context, email, project, name, password string) (key, note string, err error) {
+	user, err := m.store.UserByEmail(ctx, email)
+	if fault.Is(err, fault.NotFound) {
+		return m.signUp(ctx, email, project, name, password)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	projects, err := m.store.UserProjects(ctx, user.ID)
+	if err != nil {
+		return "", "", err
+	}
+	for _, p := range projects {
+		if project != "" && p.Name != project && string(p.ID) != project {
+			continue
+		}
+		if p.Role != account.RoleAdmin {
+			return "", "", fmt.Errorf("%s is no administrator of project %s", email, p.Name)
+		}
+		row, clear := m.key(p.ID, name)
+		return clear, "A new key of project " + p.Name + ":", m.store.CreateKey(ctx, row)
+	}
+	made, clear := m.project(user.ID, project, name)
+	return clear, "A new project, " + made.Project.Name + ", and its key:", m.store.CreateProject(ctx, made)
+}
+
+func (m *keyMaker) signUp(ctx context.Context, email, project, name, password string) (key, note string, err error) {
+	if !betterauth.ValidEmail(email) {
+		return "", "", usageError("--email is no e-mail address")
+	}
+	if password == "" {
+		return "", "", usageError("there is no account with this e-mail address: set PULSE_PASSWORD to make one")
+	}
+	if err := betterauth.CheckNewPassword(password); err != nil {
+		return "", "", fmt.Errorf("PULSE_PASSWORD: %w", err)
+	}
+	hash, err := m.auth.HashPassword(ctx, password)
+	if err != nil {
+		return "", "", err
+	}
+	user := account.User{ID: account.UserID(betterauth.NewID()), Name: email[:strings.IndexByte(email, '@')], Email: email, CreatedAt: m.now, UpdatedAt: m.now}
+	made, clear := m.project(user.ID, project, name)
+	err = m.store.CreateUser(ctx, store.NewUser{User: user, CredentialID: betterauth.NewID(), PasswordHash: hash, Project: &made})
+	return clear, "A new account, project " + made.Project.Name + " and its key:", err
+}
+
+func (m *keyMaker) project(admin account.UserID, name, keyName string) (store.NewProject, string) {
+	if name == "" {
+		name = "My Project"
+	}
+	id := account.ProjectID(uuid.NewString())
+	row, clear := m.key(id, keyName)
+	return store.NewProject{
+		Project: account.Project{ID: id, Name: name, CreatedAt: m.now},
+		Key:     row,
+		Member:  account.Membership{ID: uuid.NewString(), UserID: admin, ProjectID: id, Role: account.RoleAdmin, CreatedAt: m.now},
+	}, clear
+}
+
+func (m *keyMaker) key(project account.ProjectID, name string) (account.APIKey, string) {
+	clear := account.MintKey()
+	row := account.APIKey{ID: account.KeyID(uuid.NewString()), ProjectID: project, Hash: account.HashKey(clear), Name: name, CreatedAt: m.now}
+	if m.sealer != nil {
+		row.Sealed = m.sealer.Seal(clear)
+	}
+	return row, clear
+}
