@@ -10,11 +10,13 @@ import (
 
 	"github.com/pulse-traces/pulse/migrations"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store/legacy"
 )
 
-// Migrate implements store.Maintainer. It puts the data tables of an earlier
-// service's database aside, then brings the schema up to date; the account
-// tables are taken over where they stand.
+// Migrate implements store.Maintainer. Of a database of the earlier service it
+// puts the data tables aside, brings the schema up to date and moves the rows;
+// the account tables are taken over where they stand. It keeps no copy: take a
+// dump before.
 //
 // Of several processes that call it at once one works and the others wait. They
 // wait for a lock of an open transaction, not of a session: a pooler that hands
@@ -53,7 +55,7 @@ func (db *DB) Migrate(ctx context.Context, progress func(string)) error {
 	}
 	// Connections may hold descriptions of statements on what has changed.
 	db.pool.Reset()
-	return nil
+	return legacy.Move(ctx, legacyMover{db, map[legacy.Table]string{}}, legacy.DefaultLimits(), progress)
 }
 
 func (db *DB) applyMigrations(ctx context.Context, progress func(string)) error {

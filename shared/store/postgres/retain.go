@@ -126,7 +126,11 @@ func rebuild(ctx context.Context, tx pgx.Tx, project account.ProjectID, keys fol
 	if err := deleteAbsent(ctx, tx, `DELETE FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, project, old.Sessions, state.Sessions); err != nil {
 		return err
 	}
-	return saveState(ctx, tx, project, state)
+	stored := make(map[trace.TraceID]bool, len(old.Traces))
+	for id := range old.Traces {
+		stored[id] = true
+	}
+	return saveState(ctx, tx, project, state, stored)
 }
 
 // deleteAbsent deletes the rows that were there and are no more.

@@ -63,6 +63,18 @@ var spanTable = newTable("spans", 1,
 	col("payload_index", "bigint", func(r *spanRow) **int64 { return &r.payloadIndex }),
 )
 
+// chunkRow is a row of payload_chunks.
+type chunkRow struct {
+	day      time.Time
+	id, data []byte
+}
+
+var chunkTable = newTable("payload_chunks", 2,
+	col("day", "date", func(r *chunkRow) *time.Time { return &r.day }),
+	col("chunk_id", "bytea", func(r *chunkRow) *[]byte { return &r.id }),
+	col("data", "bytea", func(r *chunkRow) *[]byte { return &r.data }),
+)
+
 var traceTable = newTable("traces", 1,
 	col("trace_id", "text", func(t *trace.Trace) *string { return (*string)(&t.ID) }),
 	col("session_id", "text", func(t *trace.Trace) *string { return (*string)(&t.SessionID) }),

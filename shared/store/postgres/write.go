@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pulse-traces/pulse/shared/account"
@@ -39,39 +41,44 @@ func lockProject(ctx context.Context, e execer, project account.ProjectID) error
 
 // WriteBatches stores batches in one transaction.
 func (db *DB) WriteBatches(ctx context.Context, batches []store.Batch) ([]store.Outcome, error) {
-	outcomes := make([]store.Outcome, len(batches))
-	for b := range batches {
-		outcomes[b].Inserted = make([]bool, len(batches[b].Spans))
-	}
-	works := fold.Group(batches)
-	if len(works) == 0 {
-		return outcomes, nil
-	}
 	if err := db.ensureDays(ctx, batches); err != nil {
 		return nil, err
 	}
-	err := db.inTx(ctx, func(tx pgx.Tx) error {
-		// works are in the order of projects, whoever calls: no deadlock.
-		for _, w := range works {
-			if err := lockProject(ctx, tx, w.Project); err != nil {
-				return err
-			}
-		}
-		if err := checkProjects(ctx, tx, works); err != nil {
-			return err
-		}
-		for _, w := range works {
-			if err := writeProject(ctx, tx, batches, w, outcomes); err != nil {
-				return err
-			}
-		}
-		return nil
+	var outcomes []store.Outcome
+	err := db.inTx(ctx, func(tx pgx.Tx) (err error) {
+		outcomes, err = writeAll(ctx, tx, batches)
+		return err
 	})
 	if e, ok := errors.AsType[*sqlError](err); ok && e.state == noPartition {
 		db.days.Clear() // another process dropped a day that this one knew
 	}
 	if err != nil {
 		return nil, err
+	}
+	return outcomes, nil
+}
+
+// writeAll is WriteBatches within a transaction. The days of the batches must be
+// there (see ensureDays).
+func writeAll(ctx context.Context, tx pgx.Tx, batches []store.Batch) ([]store.Outcome, error) {
+	outcomes := make([]store.Outcome, len(batches))
+	for b := range batches {
+		outcomes[b].Inserted = make([]bool, len(batches[b].Spans))
+	}
+	works := fold.Group(batches)
+	// works are in the order of projects, whoever calls: no deadlock.
+	for _, w := range works {
+		if err := lockProject(ctx, tx, w.Project); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkProjects(ctx, tx, works); err != nil {
+		return nil, err
+	}
+	for _, w := range works {
+		if err := writeProject(ctx, tx, batches, w, outcomes); err != nil {
+			return nil, err
+		}
 	}
 	return outcomes, nil
 }
@@ -113,7 +120,7 @@ func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, w fold.
 			chunks[chunkAt{item.Batch, ref.Chunk}] = struct{}{}
 		}
 	}
-	if err := insertChunks(ctx, tx, w.Project, batches, chunks); err != nil {
+	if err := addChunks(ctx, tx, w.Project, batches, chunks); err != nil {
 		return err
 	}
 	// Nobody else adds spans to this project now, so that these are still new.
@@ -124,8 +131,12 @@ func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, w fold.
 	if err := loadState(ctx, tx, w.Project, state, fold.KeysOf(spans)); err != nil {
 		return err
 	}
+	stored := make(map[trace.TraceID]bool, len(state.Traces))
+	for id := range state.Traces {
+		stored[id] = true
+	}
 	state.Add(spans)
-	return saveState(ctx, tx, w.Project, state)
+	return saveState(ctx, tx, w.Project, state, stored)
 }
 
 // newItems gives the items of w that are not stored.
@@ -149,23 +160,27 @@ func newItems(ctx context.Context, q querier, w fold.Work) ([]fold.Item, error) 
 // chunkAt names a chunk of a call of WriteBatches.
 type chunkAt struct{ batch, chunk int }
 
-// insertChunks stores the chunks that new spans refer to. One may be there
+// addChunks stores the chunks that new spans refer to. One may be there
 // already: retention deletes spans by their start, chunks by their arrival.
-func insertChunks(ctx context.Context, e execer, project account.ProjectID, batches []store.Batch, chunks map[chunkAt]struct{}) error {
-	if len(chunks) == 0 {
-		return nil
-	}
-	days, ids, data := make([]string, 0, len(chunks)), make([][]byte, 0, len(chunks)), make([][]byte, 0, len(chunks))
+func addChunks(ctx context.Context, tx pgx.Tx, project account.ProjectID, batches []store.Batch, chunks map[chunkAt]struct{}) error {
+	rows := make(map[uuid.UUID]*chunkRow, len(chunks))
+	days, ids := make([]string, 0, len(chunks)), make([][]byte, 0, len(chunks))
 	for at := range chunks {
 		b := &batches[at.batch]
-		days = append(days, dayOf(b.Arrived).Format(time.DateOnly))
-		ids = append(ids, b.Chunks[at.chunk].ID[:])
-		data = append(data, b.Chunks[at.chunk].Data)
+		c := &b.Chunks[at.chunk]
+		rows[c.ID] = &chunkRow{day: dayOf(b.Arrived), id: c.ID[:], data: c.Data}
+		days, ids = append(days, dayOf(b.Arrived).Format(time.DateOnly)), append(ids, c.ID[:])
 	}
-	return execute(ctx, e, `INSERT INTO payload_chunks (project_id, day, chunk_id, data)
-		SELECT $1::text, c.day::date, c.chunk_id, c.data
-		FROM unnest($2::text[], $3::bytea[], $4::bytea[]) c (day, chunk_id, data)
-		ON CONFLICT DO NOTHING`, string(project), days, ids, data)
+	slices.Sort(days)
+	stored, err := collect(ctx, tx, pgx.RowTo[[]byte], `SELECT chunk_id FROM payload_chunks
+		WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3)`, string(project), slices.Compact(days), ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range stored {
+		delete(rows, uuid.UUID(id))
+	}
+	return chunkTable.copy(ctx, tx, project, slices.Collect(maps.Values(rows)))
 }
 
 // loadState puts the stored rows that keys name into state.
@@ -202,14 +217,22 @@ func texts[T ~string](ids []T) []string {
 	return out
 }
 
-// saveState stores what state holds. The caller holds the project's lock since
-// before loadState.
-func saveState(ctx context.Context, tx pgx.Tx, project account.ProjectID, state *fold.State) error {
-	traces := make([]*trace.Trace, 0, len(state.Traces))
-	for _, t := range state.Traces {
-		traces = append(traces, t)
+// saveState stores what state holds; stored names the traces that have a row.
+// The caller holds the project's lock since before loadState.
+func saveState(ctx context.Context, tx pgx.Tx, project account.ProjectID, state *fold.State, stored map[trace.TraceID]bool) error {
+	var changed, added []*trace.Trace
+	for _, id := range slices.Sorted(maps.Keys(state.Traces)) {
+		if stored[id] {
+			changed = append(changed, state.Traces[id])
+		} else {
+			added = append(added, state.Traces[id])
+		}
 	}
-	if err := traceTable.put(ctx, tx, project, traces); err != nil {
+	if err := traceTable.put(ctx, tx, project, changed); err != nil {
+		return err
+	}
+	// Most traces are new, and COPY takes half the time of an upsert.
+	if err := traceTable.copy(ctx, tx, project, added); err != nil {
 		return err
 	}
 	sessions := make([]*trace.Session, 0, len(state.Sessions))
