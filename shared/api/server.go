@@ -355,8 +355,8 @@ func ParseUint(s string) (int64, bool) {
 		return n, true
 	}
 	if hex, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
-		n, err := strconv.ParseInt(hex, 16, 64)
-		return n, err == nil
+		n, err := strconv.ParseUint(hex, 16, 63) // no sign behind the prefix
+		return int64(n), err == nil
 	}
 	if strings.ContainsAny(s, "xXpP_iInN") { // Go's own spellings of floats
 		return 0, false

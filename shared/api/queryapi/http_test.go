@@ -100,7 +100,7 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	login := func(authorization *string, body io.Reader) (int, string) {
-		r := httptest.NewRequest(http.MethodPost, "/v1/auth/login", body)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/auth/login", body)
 		if authorization != nil {
 			r.Header.Set("Authorization", *authorization)
 		}
@@ -229,13 +229,9 @@ func FuzzCursor(f *testing.F) {
 	for _, c := range []string{"", "nonsense", "AQBh", "\x00", "AQ", "AZycnJycnJycnJwB"} {
 		f.Add(c)
 	}
-	var s *server
+	s := setup(f)
+	s.store(f, mine, call("t", "2026-01-25T12:00:00Z", `,"session_id":"s"`), event("e", "2026-01-25T12:00:00Z", ""))
 	f.Fuzz(func(t *testing.T, cursor string) {
-		if s == nil {
-			s = setup(t)
-			t.Cleanup(func() { s = nil })
-			s.store(t, mine, call("t", "2026-01-25T12:00:00Z", `,"session_id":"s"`), event("e", "2026-01-25T12:00:00Z", ""))
-		}
 		for _, path := range []string{"/v1/traces", "/v1/spans", "/v1/sessions/s", "/v1/sessions/s/spans"} {
 			if status, body := s.get(t, path+"?cursor="+url.QueryEscape(cursor), withKey(mine)); status != 200 && status != 400 {
 				t.Fatalf("%s with %q: %d %s", path, cursor, status, body)

@@ -1,6 +1,7 @@
 package queryapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -19,7 +20,7 @@ import (
 
 // request makes one whose query is exactly raw, however malformed.
 func request(raw string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/v1/traces", nil)
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/v1/traces", nil)
 	r.URL.RawQuery = raw
 	return r
 }

@@ -34,11 +34,11 @@ const (
 	stranger account.UserID = "stranger"
 )
 
-func setup(t *testing.T) *server { return setupWith(t, 0) }
+func setup(t testing.TB) *server { return setupWith(t, 0) }
 
-func setupWith(t *testing.T, maxPayloadBytes int) *server {
+func setupWith(t testing.TB, maxPayloadBytes int) *server {
 	t.Helper()
-	ctx := context.Background()
+	ctx := t.Context()
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "pulse.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -93,9 +93,9 @@ func (sessions) CheckSession(r *http.Request) (*account.User, []*http.Cookie, er
 
 // store writes records, inputs of either form or rows of answers, as the drain
 // does. The project is made when it is first written to.
-func (s *server) store(t *testing.T, project account.ProjectID, records ...json.RawMessage) {
+func (s *server) store(t testing.TB, project account.ProjectID, records ...json.RawMessage) {
 	t.Helper()
-	ctx := context.Background()
+	ctx := t.Context()
 	if _, err := s.db.Project(ctx, project); fault.Is(err, fault.NotFound) {
 		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		err := s.db.CreateProject(ctx, store.NewProject{
@@ -199,7 +199,7 @@ func spanOf(raw json.RawMessage) (trace.Span, error) {
 func (s *server) get(t *testing.T, target string, header http.Header) (int, []byte) {
 	t.Helper()
 	path, query, _ := strings.Cut(target, "?")
-	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	r.URL.RawQuery = query
 	r.Header = header
 	return s.do(t, r)
