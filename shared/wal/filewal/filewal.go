@@ -23,8 +23,9 @@ const (
 	MaxRecordBytes = 64 << 20
 	// maxPendingBytes bounds what waits in memory for a slow disk, per partition.
 	maxPendingBytes = 64 << 20
-	// idleBufferBytes is the most that a buffer keeps while it is not needed.
-	idleBufferBytes = 64 << 10
+	// idleBufferBytes is the most that a buffer keeps while it is not needed: the
+	// records of a few busy clients, so that steady load allocates nothing.
+	idleBufferBytes = 512 << 10
 	// replayInterval is how often the appending process looks for dead letters
 	// that another process handed over.
 	replayInterval = time.Second
@@ -166,7 +167,7 @@ func (l *Log) findPartitions() (found []*partition, err error) {
 	for _, e := range entries {
 		digits, ok := strings.CutPrefix(e.Name(), "p")
 		n, err := strconv.Atoi(digits)
-		if !ok || err != nil || n < 1 || partitionDir(l.opts.Dir, n-1) != filepath.Join(l.opts.Dir, e.Name()) ||
+		if !e.IsDir() || !ok || err != nil || n < 1 || partitionDir(l.opts.Dir, n-1) != filepath.Join(l.opts.Dir, e.Name()) ||
 			slices.ContainsFunc(l.parts, func(p *partition) bool { return p.index == n-1 }) {
 			continue
 		}

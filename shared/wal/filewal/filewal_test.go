@@ -86,6 +86,11 @@ func consume(t testing.TB, l *Log) *inbox {
 			t.Errorf("consume: %v", err)
 		}
 	}()
+	eventually(t, "the consumer running", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.consuming != nil
+	})
 	return in
 }
 

@@ -245,6 +245,10 @@ func (r *segmentReader) begin(dst []entry, b bounds) ([]entry, error) {
 		r.offset = segmentHeadSize
 		return dst, nil
 	}
+	if b.state == segmentSealed && b.limit < segmentHeadSize+recordHeadSize {
+		r.torn, r.offset = 0, b.limit // no record can have been acknowledged
+		return dst, nil
+	}
 	return r.readTail(dst, b, "neither the segment's head nor its first record is sound")
 }
 

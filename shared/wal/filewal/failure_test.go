@@ -1,0 +1,352 @@
+package filewal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/wal"
+)
+
+func TestFailedFsyncIsNotAcknowledgedAndNotRetried(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, Options{Dir: dir})
+	var fail atomic.Bool
+	var synced []string
+	l.syncFunc = func(f *os.File) error {
+		synced = append(synced, filepath.Base(f.Name()))
+		if fail.Load() {
+			return syscall.EIO
+		}
+		return f.Sync()
+	}
+	add(t, l, 0, "first")
+	fail.Store(true)
+	if err := l.Append(within(t), []wal.Record{{Data: []byte("lost")}}); !fault.Is(err, fault.Unavailable) {
+		t.Fatalf("append with a failing fsync: %v", err)
+	}
+	fail.Store(false)
+	add(t, l, 0, "second")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(synced) != 3 || synced[0] != synced[1] || synced[2] == synced[1] {
+		t.Errorf("fsyncs went to %q: the third must go to a new segment", synced)
+	}
+	wantDelivered(t, "after a failed fsync", dir, "first", "second")
+}
+
+// TestFullDisk runs on a file system that is really full: a small tmpfs in a
+// mount namespace of its own process where that is allowed, else under a limit
+// on the size of files.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var room, noRoom func()
+	if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", dir).Run(); err == nil {
+		t.Cleanup(func() {
+			if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+				t.Errorf("umount: %v: %s", err, out)
+			}
+		})
+		ballast := filepath.Join(dir, "ballast")
+		noRoom = func() {
+			os.WriteFile(ballast, bytes.Repeat([]byte("x"), 1<<20), 0o600) // as much as fits
+		}
+		room = func() {
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+		}
+	} else if f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
+		f.Close()
+		// A device that is always full stands in for the next segment.
+		next := segmentPath(partitionDir(dir, 0), 1)
+		noRoom = func() {
+			if err := os.Symlink("/dev/full", next); err != nil {
+				t.Fatal(err)
+			}
+		}
+		room = func() {
+			if err := os.Remove(next); err != nil {
+				t.Fatal(err)
+			}
+		}
+	} else {
+		t.Fatalf("%s has neither a mountable tmpfs nor /dev/full", runtime.GOOS)
+	}
+
+	l := open(t, Options{Dir: dir, SegmentBytes: 1})
+	add(t, l, 0, "before")
+	noRoom()
+	big := strings.Repeat("big", 20_000)
+	for i := range 3 {
+		if err := l.Append(within(t), []wal.Record{{Data: []byte(big)}}); !fault.Is(err, fault.Unavailable) {
+			t.Fatalf("append %d on a full disk: %v", i, err)
+		}
+	}
+	in := consume(t, l)
+	if err := l.Barrier(within(t)); err != nil {
+		t.Fatal(err) // what is there can be consumed without room for a cursor
+	}
+	room()
+	add(t, l, 0, big, "after")
+	if err := l.Barrier(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := in.all(); !slices.Equal(got, []string{"before", big, "after"}) {
+		t.Fatalf("delivered %d records", len(got))
+	}
+	if got := letters(t, dir); len(got) != 0 {
+		t.Fatalf("%d dead letters", len(got))
+	}
+	l.Close()
+}
+
+func TestConsumedSegmentsAreRemoved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, Options{Dir: dir, SegmentBytes: 4096})
+	consume(t, l)
+	for range 50 {
+		add(t, l, 0, strings.Repeat("x", 1000))
+	}
+	if err := l.Barrier(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "only the active segment left", func() bool { return l.Stats().Bytes < 2*4096 })
+	p := l.partitions()[0]
+	p.mu.Lock()
+	last := p.active
+	p.mu.Unlock()
+	if last != nil {
+		p.sealIfConsumed(last.first) // what the consumer does after sealAfter
+	}
+	eventually(t, "the idle segment removed", func() bool { return l.Stats().Bytes == 0 })
+	add(t, l, 0, "goes on")
+	l.Close()
+	if got := delivered(t, dir); len(got) > 1 || (len(got) == 1 && got[0] != "goes on") {
+		t.Fatalf("delivered %q after the restart", got)
+	}
+}
+
+func TestSequencesAreNotUsedAgainAfterAllIsRemoved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for round := range 4 {
+		l := open(t, Options{Dir: dir})
+		body := fmt.Sprintf("round %d", round)
+		add(t, l, 0, body, body)
+		l.Close()
+		wantDelivered(t, body, dir, body, body)
+		if firsts, err := listSegments(partitionDir(dir, 0)); err != nil || len(firsts) > 0 {
+			t.Fatalf("segments left: %v, %v", firsts, err)
+		}
+	}
+	if cursor, err := readCursor(partitionDir(dir, 0)); err != nil || cursor != 8 {
+		t.Fatalf("cursor %d, %v", cursor, err)
+	}
+}
+
+func TestPartitionCountUpAndDown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var want []string
+	for round, n := range []int{1, 4, 2, 12, 1} {
+		l := open(t, Options{Dir: dir, Partitions: n})
+		for p := range n {
+			body := fmt.Sprintf("round %d partition %d", round, p)
+			add(t, l, p, body)
+			want = append(want, body)
+		}
+		l.Close()
+	}
+	got := delivered(t, dir)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Fatalf("delivered %q, want %q", got, want)
+	}
+}
+
+func TestClockJumpsDoNotMatter(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	clock := time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := open(t, Options{Dir: dir, SegmentBytes: 1, Now: func() time.Time { return clock }})
+	add(t, l, 0, "in the future")
+	clock = clock.AddDate(-40, 0, 0)
+	add(t, l, 0, "in the past")
+	// Files dated by a clock that went wrong.
+	for i, first := range []uint64{0, 1} {
+		at := time.Unix(int64(4e9*(1-i)), 0)
+		if err := os.Chtimes(segmentPath(partitionDir(dir, 0), first), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := l.Stats(); s.Pending != 2 || s.PendingAge < 0 || s.PendingAge > patience {
+		t.Errorf("stats %+v", s)
+	}
+	l.Close()
+	l = open(t, Options{Dir: dir, Now: func() time.Time { return clock }})
+	if s := l.Stats(); s.Pending != 2 || s.PendingAge < 0 || s.PendingAge > patience {
+		t.Errorf("stats after a restart %+v", s)
+	}
+	l.Close()
+	wantDelivered(t, "order", dir, "in the future", "in the past")
+}
+
+func TestDeadLetterThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, Options{Dir: dir})
+	if err := os.Rename(l.dead.dir, l.dead.dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan int, 64)
+	go l.Consume(t.Context(), func(_ context.Context, deliveries []wal.Delivery) []error {
+		refused <- deliveries[0].Attempt
+		return []error{wal.Permanent(errors.New("bad"))}
+	})
+	add(t, l, 0, "bad")
+	<-refused
+	if second := <-refused; second < 2 {
+		t.Fatalf("attempt %d", second)
+	}
+	if err := os.Rename(l.dead.dir+".away", l.dead.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Barrier(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := letters(t, dir); len(got) != 1 || string(got[0].Data) != "bad" {
+		t.Fatalf("dead letters %+v", got)
+	}
+}
+
+func TestReplayRefusesTheRemainsOfDamage(t *testing.T) {
+	t.Parallel()
+	_, segment := written(t, t.TempDir(), "first", "second")
+	segment[len(segment)-1] ^= 1
+	dir := copyLog(t, segment)
+	wantDelivered(t, "damaged", dir, "first")
+	l := open(t, Options{Dir: dir, Role: RoleInspect})
+	list, err := l.DeadLetters().List(within(t), 10)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("list: %v, %v", list, err)
+	}
+	if err := l.DeadLetters().Replay(within(t), list[0].ID); !fault.Is(err, fault.Invalid) {
+		t.Fatalf("replay: %v", err)
+	}
+}
+
+func TestIdsCannotLeaveTheFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, Options{Dir: dir})
+	if err := os.WriteFile(filepath.Join(dir, "secret.json"), []byte(`{"reason":"x"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"../secret", "..", "/etc/passwd", "p01-0000000000000000-00000000/../../secret", "x\x00"} {
+		if _, err := l.DeadLetters().Get(within(t), id); !fault.Is(err, fault.NotFound) {
+			t.Errorf("get %q: %v", id, err)
+		}
+		if err := l.DeadLetters().Replay(within(t), id); !fault.Is(err, fault.NotFound) {
+			t.Errorf("replay %q: %v", id, err)
+		}
+	}
+}
+
+func TestBodiesAreNotLogged(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	_, segment := written(t, t.TempDir(), "first", "a secret prompt", "third")
+	segment[bytes.Index(segment, []byte("secret"))] ^= 0x20
+	dir := copyLog(t, segment[:len(segment)-1])
+	l, err := Open(Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consume(t, l)
+	if err := l.Barrier(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if out.Len() == 0 || strings.Contains(out.String(), "prompt") || strings.Contains(out.String(), "first") {
+		t.Fatalf("log: %s", out.String())
+	}
+}
+
+func TestAppendsShareFsyncs(t *testing.T) {
+	t.Parallel()
+	l := open(t, Options{Dir: t.TempDir()})
+	var syncs atomic.Int64
+	entered, release := make(chan struct{}, 1), make(chan struct{})
+	l.syncFunc = func(f *os.File) error {
+		if syncs.Add(1) == 1 {
+			entered <- struct{}{}
+			<-release
+		}
+		return f.Sync()
+	}
+	done := make(chan error)
+	send := func() { done <- l.Append(t.Context(), []wal.Record{{Data: []byte("x")}}) }
+	go send()
+	<-entered
+	const more = 20
+	for range more {
+		go send()
+	}
+	p := l.partitions()[0]
+	eventually(t, "all appends waiting", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.waiters) == more
+	})
+	close(release)
+	for range more + 1 {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := syncs.Load(); n != 2 {
+		t.Fatalf("%d fsyncs for %d appends, want 2", n, more+1)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, bytes := range []int{2 << 10, 30 << 10} {
+		b.Run(fmt.Sprintf("8x%dKiB", bytes>>10), func(b *testing.B) {
+			l := open(b, Options{Dir: b.TempDir()})
+			go l.Consume(b.Context(), func(_ context.Context, deliveries []wal.Delivery) []error {
+				return make([]error, len(deliveries))
+			})
+			body := make([]byte, bytes)
+			b.SetBytes(int64(bytes))
+			b.SetParallelism((8 + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := l.Append(b.Context(), []wal.Record{{Data: body}}); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
