@@ -14,7 +14,6 @@ import (
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
-	"github.com/pulse-traces/pulse/shared/store/storetest"
 	"github.com/pulse-traces/pulse/shared/testkit"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -111,22 +110,6 @@ func exact(t *testing.T, db *DB, project account.ProjectID, n int64) {
 	}
 	if list.Total != n {
 		t.Errorf("%d traces, want %d", list.Total, n)
-	}
-}
-
-func TestStore(t *testing.T) {
-	t.Parallel()
-	for _, mode := range []string{"cache_describe", "exec"} {
-		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
-			storetest.Exercise(t, func(t *testing.T) store.Store {
-				db := openURL(t, withParam(t, testkit.Postgres(t), "default_query_exec_mode", mode))
-				if err := db.Migrate(t.Context(), nil); err != nil {
-					t.Fatal(err)
-				}
-				return db
-			})
-		})
 	}
 }
 
