@@ -236,7 +236,7 @@ func TestStoredIP(t *testing.T) {
 
 func TestErrorsAreFaults(t *testing.T) {
 	t.Parallel()
-	if !fault.Is(ErrUserAlreadyExists, fault.Conflict) || !fault.Is(ErrUnauthorized, fault.Unauthenticated) {
+	if !fault.Is(ErrInvalidOrigin, fault.Forbidden) || !fault.Is(ErrUnauthorized, fault.Unauthenticated) {
 		t.Error("an Error does not unwrap to its fault")
 	}
 	f, ok := errors.AsType[*fault.Error](error(ErrPasswordTooShort))

@@ -36,7 +36,6 @@ var (
 	ErrInvalidPassword           = NewError(fault.Invalid, "INVALID_PASSWORD", "Invalid password")
 	ErrPasswordTooShort          = NewError(fault.Invalid, "PASSWORD_TOO_SHORT", "Password too short")
 	ErrPasswordTooLong           = NewError(fault.Invalid, "PASSWORD_TOO_LONG", "Password too long")
-	ErrUserAlreadyExists         = NewError(fault.Conflict, "USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL", "User already exists. Use another email.")
 	ErrUnauthorized              = NewError(fault.Unauthenticated, "UNAUTHORIZED", "Unauthorized")
 	ErrSessionNotFresh           = NewError(fault.Forbidden, "SESSION_NOT_FRESH", "Session is not fresh")
 	ErrCredentialAccountNotFound = NewError(fault.Invalid, "CREDENTIAL_ACCOUNT_NOT_FOUND", "Credential account not found")

@@ -52,10 +52,10 @@ func (g *Group) Routes() []api.Route {
 	form := func(path string, h handler) api.Route { return g.route(http.MethodPost, path, true, h) }
 	return []api.Route{
 		form(betterauth.PathSignIn, g.signIn),
-		{Method: http.MethodPost, Pattern: prefix + betterauth.PathSignUp, Handler: g.signUp, Form: true},
+		{Method: http.MethodPost, Pattern: prefix + betterauth.PathSignUp, Handler: g.signUp},
 		post("/sign-out", g.signOut),
 		get("/get-session", g.getSession),
-		{Method: http.MethodPost, Pattern: prefix + "/get-session", Handler: g.postSession, Form: true},
+		{Method: http.MethodPost, Pattern: prefix + "/get-session", Handler: g.postSession},
 
 		post("/update-user", g.updateUser),
 		post("/change-password", g.changePassword),

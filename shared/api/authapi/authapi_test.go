@@ -1,6 +1,8 @@
 package authapi_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/betterauth"
 )
 
@@ -385,14 +388,82 @@ func TestSessionLife(t *testing.T) {
 	t.Run("NotFresh", func(t *testing.T) {
 		t.Parallel()
 		f := setup(t)
-		_, cookie := f.signIn(f.ann)
-		f.forward(day)
+		s, cookie := f.signIn(f.ann)
+		f.forward(s.CreatedAt.Add(day).Sub(f.now())) // to the millisecond
 		for _, q := range []request{{method: "GET", path: "/list-sessions", cookie: cookie}, {method: "POST", path: "/unlink-account", body: `{"accountId":"x"}`, cookie: cookie}} {
 			if got := f.do(q); got.status != 403 || got.body != notFresh {
 				t.Errorf("%s: %d %s", q.path, got.status, got.body)
 			}
 		}
 	})
+}
+
+// TestGuardOfOtherRoutes: the dashboard's routes extend and end sessions too,
+// and tell the browser.
+func TestGuardOfOtherRoutes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, cookie := f.signIn(f.ann)
+	probe := request{method: "GET", path: "/dashboard/api/probe", cookie: cookie}
+	if got := f.do(probe); got.status != 200 || got.body != `"ann@example.com"` || len(got.cookies()) != 0 {
+		t.Errorf("%d %s %q", got.status, got.body, got.cookies())
+	}
+	f.forward(24 * time.Hour)
+	if got := f.do(probe); got.status != 200 || len(got.cookies()) != 1 || !strings.HasPrefix(got.cookies()[0], cookie+"; ") {
+		t.Errorf("due for a refresh: %d %q", got.status, got.cookies())
+	}
+	f.forward(7*24*time.Hour + time.Second)
+	if got := f.do(probe); got.status != 401 || len(got.cookies()) != 3 {
+		t.Errorf("expired: %d %q", got.status, got.cookies())
+	}
+	probe.cookie = ""
+	if got := f.do(probe); got.status != 401 || len(got.cookies()) != 0 {
+		t.Errorf("nobody: %d %q", got.status, got.cookies())
+	}
+}
+
+// TestOlderRows: what the earlier service's local login wrote, and accounts
+// without a usable password.
+func TestOlderRows(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	now := start.Truncate(time.Second)
+	old := account.Session{ID: "66fe3844-4574-47a6-87c2-06a34267d46c", UserID: f.ann.ID, Token: "3f2504e04f8941d39a0c0305e82c3301",
+		ExpiresAt: now.Add(7 * 24 * time.Hour), CreatedAt: now, UpdatedAt: now}
+	if err := f.db.CreateSession(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	cookie := cookieName + "=" + f.auth.SignCookie(old.Token)
+	got := f.do(request{method: "GET", path: "/get-session", cookie: cookie})
+	if !strings.Contains(got.body, `"createdAt":"2026-11-22T19:36:22.000Z","updatedAt":"2026-11-22T19:36:22.000Z","ipAddress":null,"userAgent":null,`) || !strings.Contains(got.body, `"id":"66fe3844-4574-47a6-87c2-06a34267d46c"`) {
+		t.Errorf("got %s", got.body)
+	}
+	signIn := request{method: "POST", path: "/sign-in/email", body: `{"email":"ann@example.com","password":"password123"}`}
+	verify := request{method: "POST", path: "/verify-password", body: `{"password":"password123"}`, cookie: cookie}
+	check := func(what string, q request, status int, want string) {
+		t.Helper()
+		if got := f.do(q); got.status != status || got.body != want {
+			t.Errorf("%s: %s: %d %s\nwant %d %s", what, q.path, got.status, got.body, status, want)
+		}
+	}
+	f.exec("UPDATE account SET password = NULL WHERE user_id = ?", f.ann.ID)
+	check("NULL password", signIn, 401, problem("Invalid email or password", "INVALID_EMAIL_OR_PASSWORD"))
+	check("NULL password", verify, 400, problem("Credential account not found", "CREDENTIAL_ACCOUNT_NOT_FOUND"))
+
+	f.exec("UPDATE account SET password = 'damaged-hash' WHERE user_id = ?", f.ann.ID)
+	if got := f.do(signIn); got.status != 500 || strings.Contains(got.body+f.log.String(), "damaged-hash") {
+		t.Errorf("damaged hash: %d %s", got.status, got.body)
+	}
+
+	f.exec("DELETE FROM account WHERE user_id = ?", f.ann.ID)
+	check("no account", signIn, 401, problem("Invalid email or password", "INVALID_EMAIL_OR_PASSWORD"))
+	check("no account", verify, 400, problem("Credential account not found", "CREDENTIAL_ACCOUNT_NOT_FOUND"))
+	check("no account", request{method: "GET", path: "/list-accounts", cookie: cookie}, 200, "[]")
+	check("no account", request{method: "POST", path: "/unlink-account", body: `{"accountId":"x"}`, cookie: cookie}, 400, problem("Account not found", "ACCOUNT_NOT_FOUND"))
+	check("no account", request{method: "POST", path: "/refresh-token", body: `{"accountId":"x"}`, cookie: cookie}, 400, problem("Account not found", "ACCOUNT_NOT_FOUND"))
+
+	f.exec("DELETE FROM user WHERE id = ?", f.ann.ID) // its session goes, or is nobody's
+	check("no user", request{method: "GET", path: "/get-session", cookie: cookie}, 200, "null")
 }
 
 func TestSignOut(t *testing.T) {
@@ -661,6 +732,45 @@ func TestBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := f.do(request{method: "POST", path: c.path, body: c.body, cookie: cookie, headers: map[string]string{"Content-Type": c.contentType}})
+			if got.status != c.status || got.body != c.want {
+				t.Errorf("%d %s\nwant %d %s", got.status, got.body, c.status, c.want)
+			}
+		})
+	}
+}
+
+func TestEncodedBodies(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte(`{"email":"bad","password":"x"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var bomb bytes.Buffer
+	w = gzip.NewWriter(&bomb)
+	if _, err := w.Write(make([]byte, 2<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		encoding, body string
+		status         int
+		want           string
+	}{
+		"Gzip":        {"gzip", packed.String(), 400, problem("Invalid email", "INVALID_EMAIL")},
+		"Damaged":     {"gzip", "no gzip", 400, problem("Request body is not valid gzip", "BAD_REQUEST")},
+		"Unsupported": {"br", "x", 415, problem("Unsupported Content-Encoding: send gzip, zstd or none", "UNSUPPORTED_MEDIA_TYPE")},
+		"Bomb":        {"gzip", bomb.String(), 413, `{"message":"The request body is larger than 1048576 bytes","code":"PAYLOAD_TOO_LARGE"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := f.do(request{method: "POST", path: "/sign-in/email", body: c.body,
+				headers: map[string]string{"Content-Type": "application/json", "Content-Encoding": c.encoding}})
 			if got.status != c.status || got.body != c.want {
 				t.Errorf("%d %s\nwant %d %s", got.status, got.body, c.status, c.want)
 			}

@@ -2,6 +2,7 @@ package authapi_test
 
 import (
 	"bytes"
+	"database/sql"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/authapi"
+	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/betterauth"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/sqlite"
@@ -35,6 +37,7 @@ type fixture struct {
 	t        *testing.T
 	server   *httptest.Server
 	db       *sqlite.DB
+	path     string // of the database
 	auth     *betterauth.Service
 	ann, bob account.User
 	log      *lockedBuffer
@@ -48,9 +51,9 @@ var start = time.Date(2026, 11, 22, 19, 36, 22, 222_789_000, time.UTC)
 
 func setup(t *testing.T, change ...func(*betterauth.Options)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, at: start, log: &lockedBuffer{}}
+	f := &fixture{t: t, path: filepath.Join(t.TempDir(), "pulse.db"), at: start, log: &lockedBuffer{}}
 	ctx := t.Context()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "pulse.db"))
+	db, err := sqlite.Open(ctx, f.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +75,34 @@ func setup(t *testing.T, change ...func(*betterauth.Options)) *fixture {
 	}
 	f.ann, f.bob = f.addUser("Ann Admin", "ann@example.com"), f.addUser("Bob", "bob@example.com")
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.server = httptest.NewServer(api.New(api.Options{Log: log, AllowedOrigins: []string{appOrigin}},
-		authapi.New(authapi.Deps{Auth: f.auth, Log: log})))
+	f.server = httptest.NewServer(api.New(api.Options{Log: log, Sessions: f.auth, AllowedOrigins: []string{appOrigin}},
+		authapi.New(authapi.Deps{Auth: f.auth, Log: log}), guarded{}))
 	t.Cleanup(f.server.Close)
 	return f
+}
+
+// guarded is a route of another group, behind the edge's session guard.
+type guarded struct{}
+
+func (guarded) Routes() []api.Route {
+	return []api.Route{{Method: http.MethodGet, Pattern: "/dashboard/api/probe", Auth: api.AuthSession,
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			return api.WriteJSON(w, http.StatusOK, reqctx.User(r.Context()).Email)
+		}}}
+}
+
+// exec changes the database behind the store's back, to what an older server
+// or damage may have left in it.
+func (f *fixture) exec(statement string, args ...any) {
+	f.t.Helper()
+	db, err := sql.Open("sqlite", f.path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(f.t.Context(), statement, args...); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 func (f *fixture) addUser(name, email string) account.User {
@@ -132,7 +159,11 @@ func (f *fixture) do(q request) answer {
 	if q.body != "" {
 		body = strings.NewReader(q.body)
 	}
-	r, err := http.NewRequestWithContext(f.t.Context(), q.method, f.server.URL+"/api/auth"+q.path, body)
+	prefix := "/api/auth"
+	if strings.HasPrefix(q.path, "/dashboard/") {
+		prefix = ""
+	}
+	r, err := http.NewRequestWithContext(f.t.Context(), q.method, f.server.URL+prefix+q.path, body)
 	if err != nil {
 		f.t.Fatal(err)
 	}
