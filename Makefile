@@ -8,6 +8,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # How long each fuzz target runs, and how long the tests of one package may take.
 FUZZTIME     ?= 30s
 TEST_TIMEOUT ?= 20m
+# How often test-crash kills the server.
+CRASH_ROUNDS ?= 40
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
@@ -54,7 +56,7 @@ race: ## run every test under the race detector (needs a C compiler)
 
 .PHONY: test-crash
 test-crash: ## the long crash suite: kill -9 under load, restart, count
-	PULSE_CRASH_LONG=1 $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -run '^TestCrash' -v ./functions/pulse/...
+	PULSE_CRASH_ROUNDS=$(CRASH_ROUNDS) $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -run '^TestCrash' -v ./functions/pulse/...
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
