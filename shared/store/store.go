@@ -75,12 +75,12 @@ type TimeRange struct{ From, To *time.Time }
 
 // TraceFilter selects traces; zero fields select everything, set ones are ANDed.
 type TraceFilter struct {
-	Time      TimeRange // of Trace.Start
-	SessionID trace.SessionID
-	Source    trace.Source // traces with a span of this source
-	Service   string       // traces with a span of this service
-	Provider  string       // equals Trace.ProviderKey
-	Model     string       // equals Trace.ModelKey
+	Time      TimeRange       // of Trace.Start
+	SessionID trace.SessionID // equals Trace.SessionID
+	Source    trace.Source    // traces with a span of this source
+	Service   string          // traces with a span of this service
+	Provider  string          // equals Trace.ProviderKey
+	Model     string          // equals Trace.ModelKey
 	Status    trace.Status
 }
 
@@ -106,7 +106,7 @@ type TraceReader interface {
 	ListTraces(ctx context.Context, project account.ProjectID, f TraceFilter, p Page) (TraceList, error)
 	// Trace gives one trace with its spans and payloads.
 	Trace(ctx context.Context, project account.ProjectID, id trace.TraceID) (trace.Trace, error)
-	// SessionTraces gives the traces of a session, oldest start first, ties by
+	// SessionTraces gives the traces of a session (by Trace.SessionID), oldest start first, ties by
 	// smaller id, without those that have no Start, at most limit; Next as in
 	// ListTraces. Empty for an unknown session.
 	SessionTraces(ctx context.Context, project account.ProjectID, id trace.SessionID, p Page) (TraceList, error)
@@ -181,8 +181,9 @@ type Maintainer interface {
 	// lines for a person. It may be killed at any moment and called again. A
 	// schema newer than this program is fault.Invalid.
 	Migrate(ctx context.Context, progress func(string)) error
-	// Retain deletes what arrived (payloads) or started (rows) before cutoff,
-	// roll-ups included, in small transactions, and reports the spans deleted.
+	// Retain deletes what arrived (payloads) or started (rows) before the UTC day
+	// of cutoff, roll-ups included, in small transactions, and reports the spans
+	// deleted. Traces and sessions that keep spans become the sums of those.
 	Retain(ctx context.Context, cutoff time.Time) (int64, error)
 	// PurgeSessions deletes sign-in sessions that ended before now.
 	PurgeSessions(ctx context.Context, now time.Time) (int64, error)

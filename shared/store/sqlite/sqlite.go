@@ -39,8 +39,8 @@ const (
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	w    *sql.DB // one connection, BEGIN IMMEDIATE
-	r    *sql.DB // query_only
+	w *sql.DB // one connection, BEGIN IMMEDIATE
+	r *sql.DB // query_only
 
 	bulk struct {
 		once sync.Mutex

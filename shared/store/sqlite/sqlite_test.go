@@ -1,0 +1,115 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/sqlite"
+	"github.com/pulse-traces/pulse/shared/store/storetest"
+)
+
+// opened is a store that a test can damage.
+type opened struct {
+	*sqlite.DB
+	path string
+}
+
+func open(t *testing.T) store.Store {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pulse.db")
+	db, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := db.Migrate(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return opened{db, path}
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Exercise(t, open)
+}
+
+// raw runs statements on a connection of their own.
+func raw(ctx context.Context, t *testing.T, path string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, s := range statements {
+		if _, err := db.ExecContext(ctx, s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+func TestRecount(t *testing.T) {
+	t.Parallel()
+	damage := map[string]func(t *testing.T, s store.Store){}
+	for name, text := range map[string]string{
+		"TraceChanged":   `UPDATE traces SET error_count = error_count + 1 WHERE rowid % 3 = 0`,
+		"TraceMissing":   `DELETE FROM traces WHERE rowid % 3 = 0`,
+		"TraceInvented":  `INSERT INTO traces SELECT project_id, 'invented', session_id, start_time, end_time, main_span_id, main_start, main_llm, form, span_count, llm_count, error_count, duration_us, sources, input_tokens, output_tokens, cost_nano_usd, provider_key, model_key FROM traces LIMIT 1`,
+		"SessionChanged": `UPDATE sessions SET span_count = 0`,
+		"SessionMissing": `DELETE FROM sessions WHERE rowid % 2 = 0`,
+		"RollupChanged":  `UPDATE rollups SET cost_nano_usd = 1 WHERE grain = 'hour'`,
+		"RollupMissing":  `DELETE FROM rollups WHERE grain = 'day'`,
+		"SketchMissing":  `DELETE FROM rollup_sessions`,
+		"CountsMissing":  `DELETE FROM trace_counts`,
+		"CountsChanged":  `UPDATE trace_counts SET count = count + 1`,
+		"AllMissing":     `DELETE FROM traces`,
+	} {
+		damage[name] = func(t *testing.T, s store.Store) { raw(t.Context(), t, s.(opened).path, text) }
+	}
+	storetest.ExerciseRecount(t, open, damage)
+}
+
+func TestMigrateRefusesNewerSchema(t *testing.T) {
+	t.Parallel()
+	s := open(t).(opened)
+	raw(t.Context(), t, s.path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	if err := s.Migrate(t.Context(), nil); !fault.Is(err, fault.Invalid) {
+		t.Fatal(err)
+	}
+}
+
+func TestOpenUnavailable(t *testing.T) {
+	t.Parallel()
+	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "absent", "pulse.db")); !fault.Is(err, fault.Unavailable) {
+		t.Fatal(err)
+	}
+}
+
+// A path is no URL: nothing in it may be taken for a parameter.
+func TestOpenAnyFileName(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pulse #1?mode=memory&%41.db")
+	db, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		t.Fatal(info, err)
+	}
+}

@@ -1,0 +1,223 @@
+package storetest
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// model is what a project must hold: its spans, by id.
+type model map[trace.SpanID]trace.Span
+
+func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
+
+func maybe[T any](rng *rand.Rand, v T) *T {
+	if rng.IntN(3) == 0 {
+		return nil
+	}
+	return &v
+}
+
+// randomTime is within three days, often on an hour or on another's time.
+func randomTime(rng *rand.Rand) time.Time {
+	switch rng.IntN(4) {
+	case 0:
+		return start.Add(time.Duration(rng.IntN(72)) * time.Hour)
+	case 1:
+		return start.Add(time.Duration(rng.IntN(72))*time.Hour - time.Microsecond + time.Hour)
+	default:
+		return start.Add(time.Duration(rng.Int64N(int64(72*time.Hour/time.Microsecond))) * time.Microsecond)
+	}
+}
+
+// randomSpan draws from few values, so that spans share traces, sessions, times.
+func randomSpan(rng *rand.Rand, id string) trace.Span {
+	s := trace.Span{
+		ID: trace.SpanID(id), Start: randomTime(rng), SessionID: pick(rng, "", trace.SessionID(fmt.Sprint("x", rng.IntN(12)))),
+		Status:     pick(rng, trace.StatusSuccess, trace.StatusSuccess, trace.StatusError),
+		DurationMS: maybe(rng, math.Round(rng.ExpFloat64()*500_000)/1000), Service: maybe(rng, pick(rng, "web", "worker")),
+		InputTokens: maybe(rng, rng.Int64N(5000)), OutputTokens: maybe(rng, rng.Int64N(500)), CostNanoUSD: maybe(rng, rng.Int64N(1e9)),
+		Model: maybe(rng, pick(rng, "m1", "m2", "m3", "")), Provider: maybe(rng, pick(rng, "openai", "anthropic", "")),
+		CWD: maybe(rng, pick(rng, "/a", "/b")), AgentName: maybe(rng, pick(rng, "Plan", "Explore")),
+	}
+	if rng.IntN(2) == 0 {
+		s.Form, s.TraceID, s.Source, s.Kind, s.EventType = trace.FormTrace, trace.TraceID(id), trace.SourceSDK, trace.KindLLMCall, "llm_call"
+		s.TimeToFirstTokenMS = maybe(rng, rng.Float64()*1000)
+		return s
+	}
+	s.Form = trace.FormSpan
+	// Some agents' traces have the id of an LLM trace that may come or not.
+	s.TraceID = pick(rng, "", trace.TraceID(fmt.Sprint("t", rng.IntN(30))), trace.TraceID(numbered("r", rng.IntN(50))))
+	s.Source, s.Kind = pick(rng, trace.Sources()...), pick(rng, trace.Kinds()...)
+	s.EventType = pick(rng, "event", "event", "session_start", "session_end")
+	s.ToolName, s.ToolUseID = maybe(rng, pick(rng, "Bash", "Edit", "")), maybe(rng, fmt.Sprint("use", rng.IntN(20)))
+	s.ParentID = pick(rng, "", trace.SpanID("parent"))
+	return s
+}
+
+// randomSpans gives n spans with ids that sort as their numbers.
+func randomSpans(rng *rand.Rand, n int) []trace.Span {
+	out := make([]trace.Span, n)
+	for i := range out {
+		out[i] = randomSpan(rng, numbered("r", i))
+	}
+	return out
+}
+
+func (m model) add(spans ...trace.Span) {
+	for _, s := range spans {
+		if _, ok := m[s.ID]; !ok {
+			m[s.ID] = s
+		}
+	}
+}
+
+func bySpan(a, b trace.Span) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID)) }
+
+func byTrace(a, b trace.Trace) int {
+	return cmp.Or(a.Start.Compare(*b.Start), cmp.Compare(a.ID, b.ID))
+}
+
+func inRange(at time.Time, r store.TimeRange) bool {
+	return (r.From == nil || !at.Before(*r.From)) && (r.To == nil || at.Before(*r.To))
+}
+
+// spans gives those that keep accepts, by start, then id.
+func (m model) spans(keep func(*trace.Span) bool) []trace.Span {
+	var out []trace.Span
+	for _, s := range m {
+		if keep(&s) {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, bySpan)
+	return out
+}
+
+// traces gives all traces whole, by start, then id; those without start last.
+func (m model) traces() []trace.Trace {
+	byID := map[trace.TraceID]*trace.Trace{}
+	for _, s := range m.spans(func(s *trace.Span) bool { return s.TraceID != "" }) {
+		t := byID[s.TraceID]
+		if t == nil {
+			t = &trace.Trace{ID: s.TraceID}
+			byID[s.TraceID] = t
+		}
+		t.Add(&s)
+		t.Spans = append(t.Spans, s)
+	}
+	var out, hidden []trace.Trace
+	for _, t := range byID {
+		if t.Start == nil {
+			hidden = append(hidden, *t)
+		} else {
+			out = append(out, *t)
+		}
+	}
+	slices.SortFunc(out, byTrace)
+	return append(out, hidden...)
+}
+
+func (m model) listTraces(f store.TraceFilter) []trace.Trace {
+	out := slices.DeleteFunc(m.traces(), func(t trace.Trace) bool {
+		service := f.Service == "" || slices.ContainsFunc(t.Spans, func(s trace.Span) bool { return s.Service != nil && *s.Service == f.Service })
+		return t.Start == nil || !inRange(*t.Start, f.Time) || !service || (f.SessionID != "" && t.SessionID != f.SessionID) ||
+			(f.Source != "" && t.Sources&f.Source.Mask() == 0) || (f.Provider != "" && t.ProviderKey != f.Provider) ||
+			(f.Model != "" && t.ModelKey != f.Model) || (f.Status != "" && t.Status() != f.Status)
+	})
+	slices.Reverse(out)
+	return out
+}
+
+func (m model) listSpans(f store.SpanFilter) []trace.Span {
+	out := m.spans(func(s *trace.Span) bool {
+		return s.Form == trace.FormSpan && inRange(s.Start, f.Time) && (f.SessionID == "" || s.SessionID == f.SessionID) &&
+			(f.TraceID == "" || s.TraceID == f.TraceID) && (f.Service == "" || (s.Service != nil && *s.Service == f.Service)) &&
+			(f.Source == "" || s.Source == f.Source) && (f.Kind == "" || s.Kind == f.Kind) &&
+			(f.ToolName == "" || (s.ToolName != nil && *s.ToolName == f.ToolName)) && (f.Status == "" || s.Status == f.Status)
+	})
+	slices.Reverse(out)
+	return out
+}
+
+func (m model) listSessions(f store.SessionFilter) []trace.Session {
+	byID := map[trace.SessionID]*trace.Session{}
+	tools, traces := map[[2]string]bool{}, map[[2]string]bool{}
+	for _, s := range m.spans(func(s *trace.Span) bool { return s.SessionID != "" }) {
+		se := byID[s.SessionID]
+		if se == nil {
+			se = &trace.Session{ID: s.SessionID}
+			byID[s.SessionID] = se
+		}
+		se.Add(&s)
+		if s.Kind == trace.KindToolUse {
+			use := string(s.ID)
+			if s.ToolUseID != nil {
+				use = *s.ToolUseID
+			}
+			if k := [2]string{string(s.SessionID), use}; !tools[k] {
+				tools[k] = true
+				se.ToolCalls++
+			}
+		}
+		if k := [2]string{string(s.SessionID), string(s.TraceID)}; s.TraceID != "" && !s.IsLifecycle() && !traces[k] {
+			traces[k] = true
+			se.TraceCount++
+		}
+	}
+	var out []trace.Session
+	for _, s := range byID {
+		if s.TracedCount > 0 && (f.Time.To == nil || s.First.Before(*f.Time.To)) && (f.Time.From == nil || !s.Last.Before(*f.Time.From)) &&
+			(f.Source == "" || s.Sources&f.Source.Mask() != 0) {
+			out = append(out, *s)
+		}
+	}
+	slices.SortFunc(out, func(a, b trace.Session) int {
+		order := 0
+		switch f.Sort {
+		case store.SortOldest:
+			order = a.First.Compare(b.First)
+		case store.SortDuration:
+			order = cmp.Compare(b.DurationMS(), a.DurationMS())
+		case store.SortErrors:
+			order = cmp.Compare(b.ErrorCount, a.ErrorCount)
+		case store.SortVolume:
+			order = cmp.Compare(b.SpanCount, a.SpanCount)
+		}
+		return cmp.Or(order, b.Last.Compare(a.Last), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// check compares everything that can be read of a project with the model.
+func (m model) check(t *testing.T, s store.Store, project account.ProjectID) {
+	t.Helper()
+	ctx := t.Context()
+	traces := m.listTraces(store.TraceFilter{})
+	got := must[store.TraceList](t)(s.ListTraces(ctx, project, store.TraceFilter{}, store.Page{Limit: 1000, Detail: store.Full}))
+	same(t, "traces", traces, got.Traces)
+	same(t, "total of traces", int64(len(traces)), got.Total)
+	for _, tr := range m.traces() { // those without start too
+		same(t, "trace", tr, must[trace.Trace](t)(s.Trace(ctx, project, tr.ID)))
+	}
+	spans := m.listSpans(store.SpanFilter{})
+	list := must[store.SpanList](t)(s.ListSpans(ctx, project, store.SpanFilter{}, store.Page{Limit: 1000, Detail: store.Full}))
+	same(t, "spans", spans, list.Spans)
+	same(t, "total of spans", int64(len(spans)), list.Total)
+	sessions := m.listSessions(store.SessionFilter{})
+	got2 := must[store.SessionList](t)(s.ListSessions(ctx, project, store.SessionFilter{}, store.Page{Limit: 1000}))
+	same(t, "sessions", sessions, got2.Sessions)
+	same(t, "total of sessions", int64(len(sessions)), got2.Total)
+	m.checkAnalytics(t, s, project, store.TimeRange{}, store.PeriodHour)
+	if differing := must[int64](t)(s.Recount(ctx, project, false)); differing != 0 {
+		t.Fatalf("%d rows differ from a recount", differing)
+	}
+}
