@@ -63,8 +63,8 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' infra/scripts/fuzz.sh
 
 .PHONY: bench
-bench: ## measure against the limits of this machine; writes docs/benchmarks.md
-	$(WITH_TESTPG) $(GO) run ./bench
+bench: dist/pulse ## measure against the limits of this machine; writes docs/benchmarks.md
+	$(WITH_TESTPG) $(GO) run ./bench -binary dist/pulse -o docs/benchmarks.md
 
 .PHONY: migrate
 migrate: dist/pulse ## bring the database of PULSE_MODE up to date
