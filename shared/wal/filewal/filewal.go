@@ -305,7 +305,7 @@ func (l *Log) Close() error {
 func (l *Log) releaseLocks() {
 	for _, f := range []*os.File{l.appendLock, l.consumeLock} {
 		if f != nil {
-			f.Close()
+			unlock(f)
 		}
 	}
 }

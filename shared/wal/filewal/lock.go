@@ -28,3 +28,10 @@ func lockRole(dir, role string) (*os.File, error) {
 	}
 	return nil, fmt.Errorf("lock %s: %w", dir, err)
 }
+
+// unlock gives a lock back. Closing alone would not while a child that is being
+// started still has a copy of the descriptor.
+func unlock(f *os.File) {
+	syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing releases it in any case
+	f.Close()
+}
