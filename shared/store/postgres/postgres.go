@@ -87,8 +87,10 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// Ping answers nil if the engine can serve.
-func (db *DB) Ping(ctx context.Context) error { return faultOf(db.pool.Ping(ctx)) }
+// Ping answers nil if the database can be read and its schema is there.
+func (db *DB) Ping(ctx context.Context) error {
+	return execute(ctx, db.pool, `SELECT EXISTS (SELECT FROM projects)`)
+}
 
 // inTx runs fn in one transaction (READ COMMITTED), which is committed if fn
 // returns nil. Within fn only tx may be used. Errors are faults.

@@ -70,8 +70,7 @@ func finishSpans(ctx context.Context, q querier, project account.ProjectID, rows
 // countSpans counts the spans that f selects: from roll-ups but for the hours
 // that the range cuts, or from the rows if roll-ups do not know a field.
 func countSpans(ctx context.Context, q querier, project account.ProjectID, f *store.SpanFilter) (int64, error) {
-	// Roll-ups know the tool of spans of KindToolUse only.
-	if f.SessionID != "" || f.TraceID != "" || f.Service != "" || (f.ToolName != "" && f.Kind != trace.KindToolUse) {
+	if !fold.RollupsCount(*f) {
 		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+spanWhere, spanArgs(project, f)...)
 	}
 	plan := fold.NewPlan(fold.Bounds(f.Time))
