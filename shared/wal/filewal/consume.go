@@ -220,7 +220,7 @@ func (c *consumer) nextSegment(acked uint64) error {
 		}
 		c.reader, err = openSegment(c.dir, first)
 		if errors.Is(err, fs.ErrNotExist) {
-			c.reader, err = nil, nil // given up by the appending process at this moment
+			c.reader = nil // given up by the appending process at this moment
 			continue
 		}
 		return err

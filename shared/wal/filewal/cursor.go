@@ -59,7 +59,7 @@ func replaceFile(path string, data []byte, durable bool) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(tmp)
+			_ = os.Remove(tmp)
 		}
 	}()
 	_, err = f.Write(data)

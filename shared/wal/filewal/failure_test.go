@@ -65,7 +65,7 @@ func TestFullDisk(t *testing.T) {
 		})
 		ballast := filepath.Join(dir, "ballast")
 		noRoom = func() {
-			os.WriteFile(ballast, bytes.Repeat([]byte("x"), 1<<20), 0o600) // as much as fits
+			_ = os.WriteFile(ballast, bytes.Repeat([]byte("x"), 1<<20), 0o600) // as much as fits
 		}
 		room = func() {
 			if err := os.Remove(ballast); err != nil {
@@ -218,7 +218,7 @@ func TestDeadLetterThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := make(chan int, 64)
-	go l.Consume(t.Context(), func(_ context.Context, deliveries []wal.Delivery) []error {
+	consumeWith(t, l, func(_ context.Context, deliveries []wal.Delivery) []error {
 		refused <- deliveries[0].Attempt
 		return []error{wal.Permanent(errors.New("bad"))}
 	})
@@ -332,7 +332,7 @@ func BenchmarkAppend(b *testing.B) {
 	for _, bytes := range []int{2 << 10, 30 << 10} {
 		b.Run(fmt.Sprintf("8x%dKiB", bytes>>10), func(b *testing.B) {
 			l := open(b, Options{Dir: b.TempDir()})
-			go l.Consume(b.Context(), func(_ context.Context, deliveries []wal.Delivery) []error {
+			consumeWith(b, l, func(_ context.Context, deliveries []wal.Delivery) []error {
 				return make([]error, len(deliveries))
 			})
 			body := make([]byte, bytes)

@@ -38,6 +38,7 @@ const (
 // held by one process at a time.
 type Role int
 
+// The roles.
 const (
 	RoleAll     Role = iota // appends and consumes
 	RoleAppend              // appends; another process consumes

@@ -81,8 +81,14 @@ func (in *inbox) all() []string {
 func consume(t testing.TB, l *Log) *inbox {
 	t.Helper()
 	in := &inbox{}
+	consumeWith(t, l, in.handle)
+	return in
+}
+
+func consumeWith(t testing.TB, l *Log, handle wal.Handler) {
+	t.Helper()
 	go func() {
-		if err := l.Consume(t.Context(), in.handle); err != nil {
+		if err := l.Consume(t.Context(), handle); err != nil {
 			t.Errorf("consume: %v", err)
 		}
 	}()
@@ -91,7 +97,6 @@ func consume(t testing.TB, l *Log) *inbox {
 		defer l.mu.Unlock()
 		return l.consuming != nil
 	})
-	return in
 }
 
 // delivered opens the log in dir, consumes all of it and gives the bodies.

@@ -22,7 +22,7 @@ func lockRole(dir, role string) (*os.File, error) {
 	if err == nil {
 		return f, nil
 	}
-	f.Close()
+	_ = f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fault.Newf(fault.Conflict, "log directory %s is in use: another process holds its %s lock", dir, role)
 	}
@@ -32,6 +32,6 @@ func lockRole(dir, role string) (*os.File, error) {
 // unlock gives a lock back. Closing alone would not while a child that is being
 // started still has a copy of the descriptor.
 func unlock(f *os.File) {
-	syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing releases it in any case
-	f.Close()
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	_ = f.Close()
 }

@@ -281,7 +281,7 @@ func (p *partition) write(batch []byte, begin uint64) error {
 
 // endSegment closes the active segment; the next append begins another.
 func (p *partition) endSegment() {
-	p.file.Close()
+	_ = p.file.Close() // its data is durable
 	p.file = nil
 	p.mu.Lock()
 	p.active = nil

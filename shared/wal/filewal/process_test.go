@@ -45,7 +45,8 @@ func child(task, dir string) error {
 		}
 		defer l.Close()
 		fmt.Println("open")
-		io.Copy(io.Discard, os.Stdin)
+		_, err = io.Copy(io.Discard, os.Stdin)
+		return err
 	case "load":
 		l, err := Open(o)
 		if err != nil {
@@ -82,13 +83,18 @@ func child(task, dir string) error {
 // load appends until the process is killed and prints what was acknowledged,
 // each line only after the Append. Half of the records are consumed meanwhile.
 func load(l *Log) error {
-	go l.Consume(context.Background(), func(_ context.Context, deliveries []wal.Delivery) []error {
+	handle := func(_ context.Context, deliveries []wal.Delivery) []error {
 		for _, d := range deliveries {
 			fmt.Printf("stored %s\n", strings.TrimRight(string(d.Data), "."))
 		}
 		return make([]error, len(deliveries))
-	})
+	}
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := l.Consume(context.Background(), handle); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	})
 	for w := range 4 {
 		wg.Go(func() {
 			for i := 0; ; i++ {
@@ -132,8 +138,8 @@ func start(t *testing.T, task, dir string) *process {
 }
 
 func (p *process) kill() {
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
+	_ = p.cmd.Process.Kill() // it may be dead already
+	_ = p.cmd.Wait()
 }
 
 func TestOneProcessPerRole(t *testing.T) {
@@ -174,7 +180,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 		var timer *time.Timer
 		for p.lines.Scan() {
 			if timer == nil {
-				timer = time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { p.cmd.Process.Kill() })
+				timer = time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { _ = p.cmd.Process.Kill() })
 			}
 			verb, name, _ := strings.Cut(p.lines.Text(), " ")
 			switch verb {
@@ -184,7 +190,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 				stored[name] = true
 			}
 		}
-		p.cmd.Wait()
+		_ = p.cmd.Wait()
 	}
 	for _, body := range delivered(t, dir) {
 		stored[strings.TrimRight(body, ".")] = true
@@ -280,7 +286,7 @@ func TestReplayFromAnotherProcess(t *testing.T) {
 	var mu sync.Mutex
 	broken := true
 	replayed := make(chan string, 1)
-	go l.Consume(t.Context(), func(_ context.Context, deliveries []wal.Delivery) []error {
+	consumeWith(t, l, func(_ context.Context, deliveries []wal.Delivery) []error {
 		mu.Lock()
 		defer mu.Unlock()
 		verdicts := make([]error, len(deliveries))

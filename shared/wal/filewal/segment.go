@@ -131,7 +131,7 @@ func newSegmentReader(f *os.File, first uint64) *segmentReader {
 	return &segmentReader{file: f, first: first, next: first, torn: -1, suspect: -1}
 }
 
-func (r *segmentReader) close() { r.file.Close() }
+func (r *segmentReader) close() { _ = r.file.Close() }
 
 func (r *segmentReader) size() (int64, error) {
 	info, err := r.file.Stat()

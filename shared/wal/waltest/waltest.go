@@ -625,8 +625,8 @@ func testGracefulStop(t *testing.T, f *fixture) {
 	receive(t, entered, "the call")
 	cancel()
 	select {
-	case <-done:
-		t.Fatal("consume returned while a call ran")
+	case err := <-done:
+		t.Fatalf("consume returned while a call ran: %v", err)
 	default:
 	}
 	close(release)
