@@ -105,7 +105,7 @@ func (r *Ring) Check(ctx context.Context, key string) (account.APIKey, error) {
 	done := r.flight.DoChan(hash, func() (any, error) { return r.load(shared, hash) })
 	select {
 	case <-ctx.Done():
-		return account.APIKey{}, ctx.Err()
+		return account.APIKey{}, fault.Wrap(fault.Unavailable, "", ctx.Err())
 	case res := <-done:
 		if res.Err != nil {
 			return account.APIKey{}, res.Err
