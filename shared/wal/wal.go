@@ -55,7 +55,8 @@ type Delivery struct {
 // Handler stores deliveries of one partition in order and returns one error
 // per delivery: nil acknowledges it; a Permanent one sends it to the dead letter
 // with its text as the reason; any other one brings it back later. A handler
-// never sees two calls for one partition at once.
+// never sees two calls for one partition at once. The deliveries and their Data
+// belong to the log again once the call has returned.
 type Handler func(ctx context.Context, deliveries []Delivery) []error
 
 type permanentError struct{ err error }
