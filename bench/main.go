@@ -111,7 +111,7 @@ func (b *bench) atRest(ctx context.Context) error {
 		return err
 	}
 	defer s.stop()
-	time.Sleep(3 * time.Second) // past the work of the start
+	time.Sleep(15 * time.Second) // past the work of the start and the sign-up
 	rss, core, err := s.rest(10 * time.Second)
 	if err != nil {
 		return err

@@ -171,6 +171,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 		}
 		workers.Go(func() error { app.maintain(background); return nil })
 	}
+	workers.Go(func() error { giveMemoryBack(background); return nil })
 	var server *http.Server
 	if listener != nil {
 		server = &http.Server{Handler: app.handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
