@@ -130,6 +130,9 @@ func isLoopbackName(name string) bool {
 	return false
 }
 
+// defaultPorts are left out of a URL's normal form.
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
 // redirectTarget checks where a browser is to go once it is signed in, and
 // writes it as browsers do.
 func redirectTarget(raw string) (string, error) {
@@ -138,8 +141,8 @@ func redirectTarget(raw string) (string, error) {
 		return "", fault.New(fault.Invalid, "redirect_url must use a loopback host (localhost or 127.0.0.1)")
 	}
 	u.Host = strings.ToLower(u.Host)
-	if u.Port() == map[string]string{"http": "80", "https": "443"}[u.Scheme] || u.Port() == "" {
-		u.Host = strings.TrimSuffix(strings.TrimSuffix(u.Host, u.Port()), ":")
+	if port := u.Port(); port == "" || port == defaultPorts[u.Scheme] {
+		u.Host = strings.TrimSuffix(strings.TrimSuffix(u.Host, port), ":")
 	}
 	if u.Path == "" {
 		u.Path = "/"
