@@ -2,6 +2,7 @@ package trace
 
 import (
 	"cmp"
+	"math"
 	"time"
 )
 
@@ -93,7 +94,7 @@ func (t *Trace) Add(s *Span) {
 	if s.Status == StatusError {
 		t.ErrorCount++
 	}
-	t.DurationUS += s.DurationUS()
+	t.DurationUS = Plus(t.DurationUS, s.DurationUS())
 	t.Sources |= s.Source.Mask()
 }
 
@@ -149,9 +150,9 @@ func (s *Session) Add(sp *Span) {
 	if sp.Kind == KindAgentRun {
 		s.AgentRuns++
 	}
-	s.InputTokens += deref(sp.InputTokens)
-	s.OutputTokens += deref(sp.OutputTokens)
-	s.CostNanoUSD += deref(sp.CostNanoUSD)
+	s.InputTokens = Plus(s.InputTokens, deref(sp.InputTokens))
+	s.OutputTokens = Plus(s.OutputTokens, deref(sp.OutputTokens))
+	s.CostNanoUSD = Plus(s.CostNanoUSD, deref(sp.CostNanoUSD))
 	if sp.EventType == "session_end" && sp.DurationMS != nil {
 		s.EndDurationMS = larger(s.EndDurationMS, sp.DurationMS)
 	}
@@ -175,11 +176,21 @@ func deref[T any](p *T) T {
 	return *p
 }
 
+// Plus adds two sums that are not negative and stays at the largest int64 where
+// the result would pass it: values that a sender makes up must not wrap round.
+// Like plain addition it does not depend on the order.
+func Plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
 func addOptional(sum, v *int64) *int64 {
 	if v == nil {
 		return sum
 	}
-	n := deref(sum) + *v
+	n := Plus(deref(sum), *v)
 	return &n
 }
 

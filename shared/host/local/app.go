@@ -2,12 +2,14 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -87,7 +89,8 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 		apiBaseURL = cfg.PublicURL
 	}
 	web, err := webapi.New(webapi.Deps{Dashboard: files, OpenAPI: openAPI, APIBaseURL: apiBaseURL, HTTPS: strings.HasPrefix(cfg.PublicURL, "https://"),
-		Ready: []webapi.Check{{Name: "database", Run: st.Ping}, {Name: "drain", Run: lag(logs)}}, Metrics: gatherer(cfg, registry),
+		Ready: []webapi.Check{{Name: "database", Run: st.Ping}, {Name: "log", Run: writable(cfg.TraceWALDir, cfg.SpanWALDir)},
+			{Name: "drain", Run: lag(logs)}}, Metrics: gatherer(cfg, registry),
 		MetricsToken: cfg.MetricsToken.Reveal(), Log: log})
 	if err != nil {
 		return nil, err
@@ -106,6 +109,23 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 		ingestapi.New(writes), ingestapi.NewDashboard(writes), queryapi.New(reads), queryapi.NewDashboard(reads),
 		authapi.New(authapi.Deps{Auth: auth, Log: log}), control, web)
 	return &app{handler: handler, drain: d, store: st, log: log, cfg: cfg}, nil
+}
+
+// writable fails while the log's directories take no file, as on a full disk.
+func writable(dirs ...string) func(context.Context) error {
+	return func(context.Context) error {
+		for _, dir := range dirs {
+			f, err := os.CreateTemp(dir, "ready-")
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("ready")
+			if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // lag fails while a record has waited too long for the drain.

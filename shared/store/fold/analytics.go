@@ -148,13 +148,13 @@ func NewSpans(p store.Period) *Spans {
 func (a *Spans) Add(k RollupKey, s *Sums) {
 	a.out.Spans += s.Count
 	a.out.Timed += s.Timed
-	a.out.DurationUS += s.DurationUS
+	a.out.DurationUS = trace.Plus(a.out.DurationUS, s.DurationUS)
 	if k.Status == trace.StatusError {
 		a.out.Errors += s.Count
 	}
 	if k.Kind == trace.KindSession {
 		a.out.SessionTimed += s.Timed
-		a.out.SessionDurationUS += s.DurationUS
+		a.out.SessionDurationUS = trace.Plus(a.out.SessionDurationUS, s.DurationUS)
 	}
 	a.kinds[string(k.Kind)] += s.Count
 	a.sources[string(k.Source)] += s.Count

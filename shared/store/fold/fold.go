@@ -80,11 +80,11 @@ func (s *Sums) add(sp *trace.Span) {
 	s.Count++
 	if sp.DurationMS != nil {
 		s.Timed++
-		s.DurationUS += sp.DurationUS()
+		s.DurationUS = trace.Plus(s.DurationUS, sp.DurationUS())
 	}
-	s.InputTokens += value(sp.InputTokens)
-	s.OutputTokens += value(sp.OutputTokens)
-	s.CostNanoUSD += value(sp.CostNanoUSD)
+	s.InputTokens = trace.Plus(s.InputTokens, value(sp.InputTokens))
+	s.OutputTokens = trace.Plus(s.OutputTokens, value(sp.OutputTokens))
+	s.CostNanoUSD = trace.Plus(s.CostNanoUSD, value(sp.CostNanoUSD))
 	if sp.Kind != trace.KindLLMCall {
 		return
 	}
@@ -107,10 +107,10 @@ func (s *Sums) Merge(o *Sums) {
 	s.MinStart, s.MaxStart = min(s.MinStart, o.MinStart), max(s.MaxStart, o.MaxStart)
 	s.Count += o.Count
 	s.Timed += o.Timed
-	s.DurationUS += o.DurationUS
-	s.InputTokens += o.InputTokens
-	s.OutputTokens += o.OutputTokens
-	s.CostNanoUSD += o.CostNanoUSD
+	s.DurationUS = trace.Plus(s.DurationUS, o.DurationUS)
+	s.InputTokens = trace.Plus(s.InputTokens, o.InputTokens)
+	s.OutputTokens = trace.Plus(s.OutputTokens, o.OutputTokens)
+	s.CostNanoUSD = trace.Plus(s.CostNanoUSD, o.CostNanoUSD)
 	s.Latency.Merge(&o.Latency)
 	s.FirstToken.Merge(&o.FirstToken)
 }

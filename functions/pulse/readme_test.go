@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/pulse-traces/pulse/shared/testkit"
+)
+
+var fence = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestReadme runs the commands of the README's first minute as they stand, but
+// for the address and the place of the program.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(text), "## 60 seconds")
+	if !ok {
+		t.Fatal("the README has no section named 60 seconds")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := fence.FindAllStringSubmatch(section, -1)
+	if len(blocks) != 4 || strings.TrimSpace(blocks[0][1]) != "make run" {
+		t.Fatalf("the README has %d blocks, and the first is %q", len(blocks), blocks[0][1])
+	}
+	p := testkit.NewPulse(t)
+	var script strings.Builder
+	for _, b := range blocks[1:] {
+		script.WriteString(b[1])
+	}
+	body := strings.NewReplacer("http://localhost:3000", p.URL, "dist/pulse", testkit.Binary(t)).Replace(script.String())
+	cmd := exec.CommandContext(t.Context(), "sh", "-euc", body)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "PULSE_HOME="+p.Home, "NODE_ENV=test")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"total":1`) || !strings.Contains(string(out), `"outputText":"Hi!"`) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestDocumentsNameWhatIsThere follows the links between documents.
+func TestDocumentsNameWhatIsThere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
+	var files []string
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/adr/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", file, m[1])
+			}
+		}
+	}
+}
