@@ -140,8 +140,8 @@ func left(t *testing.T, e engine, address string) int64 {
 func TestKilledUpgrade(t *testing.T) {
 	t.Parallel()
 	const (
-		times    = 100 // so that an upgrade takes several steps
-		wantKill = 3   // in the midst of moving
+		times    = 60 // so that an upgrade takes several steps
+		wantKill = 2  // in the midst of moving
 		maxRuns  = 60
 	)
 	for _, f := range fixtures() {

@@ -55,7 +55,7 @@ type Limits struct {
 
 // DefaultLimits make steps that are large enough for the cost of a transaction
 // to vanish, and small enough that memory stays low and progress is seen.
-func DefaultLimits() Limits { return Limits{Rows: 4000, Bytes: 16 << 20} }
+func DefaultLimits() Limits { return Limits{Rows: 2000, Bytes: 16 << 20} }
 
 // Step says what a step did.
 type Step struct {

@@ -99,11 +99,13 @@ func TestOddRows(t *testing.T) {
 			if lite {
 				insert("past", "timestamp", "-62135596800000")
 				insert("fraction", "duration_ms", "1.5")
+				insert("large", "metadata", `'"' || replace(hex(zeroblob(3000000)), '0', 'x') || '"'`)
 				insert("nul", "cwd", "'a' || char(0) || 'b'")
 				insert("no-json", "metadata", "'{'")
 				insert("no-project", "project_id", "'gone'")
 			} else {
 				insert("past", "timestamp", "'0001-01-01 00:00:00+00'")
+				insert("large", "metadata", `to_jsonb(repeat('x', 6000000))`)
 				insert("eternal", "timestamp", "'infinity'")
 			}
 			taken := 0
@@ -164,6 +166,9 @@ func TestOddRows(t *testing.T) {
 			}
 			if s := get("past"); !s.Start.Equal(trace.MinTime) {
 				t.Errorf("past: %v", s.Start)
+			}
+			if p := get("large").Payload; string(p.Metadata) != `"`+strings.Repeat("x", 6_000_000)+`"` {
+				t.Errorf("large: %d bytes", len(p.Metadata))
 			}
 			if p := get("scalar").Payload; string(p.ToolInput) != "5" || string(p.ToolResponse) != "true" || string(p.Error) != `"boom"` {
 				t.Errorf("scalar: %s %s %s", p.ToolInput, p.ToolResponse, p.Error)

@@ -132,9 +132,9 @@ func (m legacyMover) DropLegacy(ctx context.Context, t legacy.Table) error {
 	return execute(ctx, m.db.pool, `DROP TABLE `+t.Aside())
 }
 
-// legacyFetchRows is how many rows are asked for at once: few, since each may
-// hold megabytes and all that were asked for are sent.
-const legacyFetchRows = 100
+// legacyFirstRows is how many rows are asked for before their size is known: all
+// that were asked for are sent, and each may hold megabytes.
+const legacyFirstRows = 10
 
 // readLegacy reads rows behind a place, and their places.
 func readLegacy(ctx context.Context, tx pgx.Tx, t legacy.Table, after string, limits legacy.Limits) ([]legacy.Row, []string, error) {
@@ -145,7 +145,7 @@ func readLegacy(ctx context.Context, tx pgx.Tx, t legacy.Table, after string, li
 	text := `SELECT ctid::text, ` + legacyList(t, found) + ` FROM ` + t.Aside() + ` WHERE ctid > $1::text::tid LIMIT $2`
 	var rows []legacy.Row
 	var places []string
-	size := 0
+	size, ask := 0, min(legacyFirstRows, limits.Rows)
 	scan := func(r pgx.CollectableRow) (legacy.Row, error) {
 		var row legacy.Row
 		var place string
@@ -153,8 +153,8 @@ func readLegacy(ctx context.Context, tx pgx.Tx, t legacy.Table, after string, li
 		places, size = append(places, place), size+row.Bytes()
 		return row, err
 	}
-	for size < limits.Bytes && len(rows) < limits.Rows {
-		more, err := collect(ctx, tx, scan, text, after, min(legacyFetchRows, limits.Rows-len(rows)))
+	for size < limits.Bytes && ask > 0 {
+		more, err := collect(ctx, tx, scan, text, after, ask)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -162,6 +162,8 @@ func readLegacy(ctx context.Context, tx pgx.Tx, t legacy.Table, after string, li
 			break
 		}
 		rows, after = append(rows, more...), places[len(places)-1]
+		fit := max(1, (limits.Bytes-size)/max(1, size/len(rows))) // if the next ones are like these
+		ask = min(fit, limits.Rows-len(rows))
 	}
 	return rows, places, nil
 }
