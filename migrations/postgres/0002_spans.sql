@@ -39,13 +39,16 @@ CREATE TABLE spans (
     payload_index       bigint,
     PRIMARY KEY (project_id, span_id)
 );
--- Serves the list of spans, the hours that a range cuts, and retention.
-CREATE INDEX spans_start_idx ON spans (project_id, form, start_time, span_id);
+-- Serves the list of spans, span analytics of cut hours, retention.
+CREATE INDEX spans_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'span';
+-- Serves call analytics of cut hours, retention. Separate, so that a list of
+-- spans does not walk over the LLM traces between them.
+CREATE INDEX spans_call_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'trace';
 -- Serves the spans of traces. A span of form 'trace' is found by its own id,
 -- which is its trace's.
 CREATE INDEX spans_trace_idx ON spans (project_id, trace_id, start_time, span_id) WHERE form = 'span' AND trace_id <> '';
 -- Serves the spans of a session and the counts in lists of sessions.
-CREATE INDEX spans_session_idx ON spans (project_id, session_id, form, start_time, span_id) WHERE session_id <> '';
+CREATE INDEX spans_session_idx ON spans (project_id, session_id, start_time, span_id) WHERE session_id <> '';
 -- Serves lists of one tool's spans.
 CREATE INDEX spans_tool_idx ON spans (project_id, tool_name, start_time, span_id) WHERE form = 'span' AND tool_name IS NOT NULL;
 -- Serves the filter on services, of traces and of spans.

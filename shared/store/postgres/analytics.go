@@ -14,13 +14,14 @@ import (
 
 // rollupKind selects what one kind of analytics is about.
 type rollupKind struct {
-	rollups string // condition on rollups
-	spans   string // the same on "spans s"
+	rollups string   // condition on rollups
+	spans   []string // conditions on "spans s", for one index each
 }
 
 var (
-	callRollups = rollupKind{rollups: `kind = 'llm_call'`, spans: `s.kind = 'llm_call' AND s.form IN ('span', 'trace')`}
-	spanRollups = rollupKind{rollups: `form = 'span'`, spans: `s.form = 'span'`}
+	callRollups = rollupKind{rollups: `kind = 'llm_call'`, spans: []string{
+		`s.form = 'trace' AND s.kind = 'llm_call'`, `s.form = 'span' AND s.kind = 'llm_call'`}}
+	spanRollups = rollupKind{rollups: `form = 'span'`, spans: []string{`s.form = 'span'`}}
 )
 
 // adder is what fold.Calls and fold.Spans have in common.
@@ -131,23 +132,39 @@ func addCut(ctx context.Context, q querier, project account.ProjectID, cut fold.
 		if err := addSessionsOf(ctx, q, project, hour, sessions); err != nil {
 			return err
 		}
-	} else {
-		clear(rollups)
-		rows, err := collect(ctx, q, spanTable.scan, `SELECT `+spanColumns+` FROM spans s
-			WHERE s.project_id = $1 AND s.start_time >= $2 AND s.start_time < $3 AND `+kind.spans,
-			string(project), micros(cut.Rows.From), micros(cut.Rows.To))
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			rollups.AddSpan(fold.GrainHour, &r.Span)
-			if sessions != nil && r.Kind == trace.KindLLMCall && r.SessionID != "" {
-				sessions.Add(string(r.SessionID))
-			}
-		}
+	} else if rollups, err = countSpanRows(ctx, q, project, cut.Rows, kind, sessions); err != nil {
+		return err
 	}
 	for k, s := range rollups {
 		to.Add(k, s)
 	}
 	return nil
+}
+
+// countSpanRows makes roll-ups of the spans that started in an interval.
+func countSpanRows(ctx context.Context, q querier, project account.ProjectID, i fold.Interval, kind rollupKind, sessions *sketch.Distinct) (fold.Rollups, error) {
+	out := fold.Rollups{}
+	for _, condition := range kind.spans {
+		rows, err := collect(ctx, q, scanCounted, `SELECT s.start_time, s.session_id, s.form, s.kind, s.source, s.status, s.provider, s.model,
+			s.tool_name, s.duration_ms, s.first_token_ms, s.input_tokens, s.output_tokens, s.cost_nano_usd
+			FROM spans s WHERE s.project_id = $1 AND s.start_time >= $2 AND s.start_time < $3 AND `+condition,
+			string(project), micros(i.From), micros(i.To))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range rows {
+			out.AddSpan(fold.GrainHour, s)
+			if sessions != nil && s.SessionID != "" {
+				sessions.Add(string(s.SessionID))
+			}
+		}
+	}
+	return out, nil
+}
+
+// scanCounted reads the fields that roll-ups count.
+func scanCounted(row pgx.CollectableRow) (*trace.Span, error) {
+	s := new(trace.Span)
+	return s, row.Scan(&s.Start, (*string)(&s.SessionID), (*string)(&s.Form), (*string)(&s.Kind), (*string)(&s.Source), (*string)(&s.Status),
+		&s.Provider, &s.Model, &s.ToolName, &s.DurationMS, &s.TimeToFirstTokenMS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD)
 }

@@ -83,16 +83,16 @@ func (r *recount) spansBy(ctx context.Context, column string, each func([]*spanR
 
 func (r *recount) traces(ctx context.Context) error {
 	state := fold.NewState()
-	var last trace.TraceID
+	var from, last trace.TraceID // state holds the traces after from up to last
 	err := r.spansBy(ctx, "trace_id", func(rows []*spanRow) error {
 		spans := make([]*trace.Span, len(rows))
 		for i, row := range rows {
 			spans[i] = &row.Span
 			if row.TraceID != last && len(state.Traces) >= recountGroups {
-				if err := r.compareTraces(ctx, state); err != nil {
+				if err := r.compareTraces(ctx, state, from, &last); err != nil {
 					return err
 				}
-				state = fold.NewState()
+				state, from = fold.NewState(), last
 			}
 			last = row.TraceID
 			state.AddToTrace(&row.Span)
@@ -103,42 +103,44 @@ func (r *recount) traces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.compareTraces(ctx, state); err != nil {
-		return err
+	return r.compareTraces(ctx, state, from, nil)
+}
+
+// compareTraces takes the complete traces whose ids are after from up to to,
+// or all if to is nil.
+func (r *recount) compareTraces(ctx context.Context, state *fold.State, from trace.TraceID, to *trace.TraceID) error {
+	for _, t := range state.Traces {
+		r.sums.CountTrace(t, 1)
 	}
-	gone, err := collect(ctx, r.tx, pgx.RowTo[string], `SELECT trace_id FROM traces t WHERE t.project_id = $1
-		AND NOT EXISTS (SELECT FROM spans s WHERE s.project_id = $1 AND s.form = 'span' AND s.trace_id <> '' AND s.trace_id = t.trace_id)
-		AND NOT EXISTS (SELECT FROM spans s WHERE s.project_id = $1 AND s.form = 'trace' AND s.span_id = t.trace_id)`, string(r.project))
+	rows, err := collect(ctx, r.tx, traceTable.scan, `SELECT `+traceTable.list+` FROM traces
+		WHERE project_id = $1 AND trace_id > $2 AND ($3::text IS NULL OR trace_id <= $3)`, string(r.project), string(from), (*string)(to))
 	if err != nil {
 		return err
+	}
+	stored := make(map[trace.TraceID]*trace.Trace, len(rows))
+	for _, t := range rows {
+		stored[t.ID] = t
+	}
+	if err := put(ctx, r, traceTable, differing(stored, state.Traces)); err != nil {
+		return err
+	}
+	var gone []string
+	for _, t := range absent(stored, state.Traces) {
+		gone = append(gone, string(t.ID))
 	}
 	return r.remove(ctx, len(gone), `DELETE FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, gone)
 }
 
-// compareTraces takes complete traces.
-func (r *recount) compareTraces(ctx context.Context, state *fold.State) error {
-	stored := fold.NewState()
-	keys := fold.Keys{}
-	for id, t := range state.Traces {
-		keys.Traces = append(keys.Traces, id)
-		r.sums.CountTrace(t, 1)
-	}
-	if err := loadState(ctx, r.tx, r.project, stored, keys); err != nil {
-		return err
-	}
-	return put(ctx, r, traceTable, differing(stored.Traces, state.Traces))
-}
-
 func (r *recount) sessions(ctx context.Context) error {
 	state := fold.NewState()
-	var last trace.SessionID
+	var from, last trace.SessionID // state holds the sessions after from up to last
 	err := r.spansBy(ctx, "session_id", func(rows []*spanRow) error {
 		for _, row := range rows {
 			if row.SessionID != last && len(state.Sessions) >= recountGroups {
-				if err := r.compareSessions(ctx, state); err != nil {
+				if err := r.compareSessions(ctx, state, from, &last); err != nil {
 					return err
 				}
-				state = fold.NewState()
+				state, from = fold.NewState(), last
 			}
 			last = row.SessionID
 			state.AddToSession(&row.Span)
@@ -148,28 +150,28 @@ func (r *recount) sessions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.compareSessions(ctx, state); err != nil {
-		return err
-	}
-	gone, err := collect(ctx, r.tx, pgx.RowTo[string], `SELECT session_id FROM sessions t WHERE t.project_id = $1
-		AND NOT EXISTS (SELECT FROM spans s WHERE s.project_id = $1 AND s.session_id <> '' AND s.session_id = t.session_id)`, string(r.project))
+	return r.compareSessions(ctx, state, from, nil)
+}
+
+// compareSessions is compareTraces for sessions.
+func (r *recount) compareSessions(ctx context.Context, state *fold.State, from trace.SessionID, to *trace.SessionID) error {
+	rows, err := collect(ctx, r.tx, sessionTable.scan, `SELECT `+sessionTable.list+` FROM sessions
+		WHERE project_id = $1 AND session_id > $2 AND ($3::text IS NULL OR session_id <= $3)`, string(r.project), string(from), (*string)(to))
 	if err != nil {
 		return err
 	}
-	return r.remove(ctx, len(gone), `DELETE FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, gone)
-}
-
-// compareSessions takes complete sessions.
-func (r *recount) compareSessions(ctx context.Context, state *fold.State) error {
-	stored := fold.NewState()
-	keys := fold.Keys{}
-	for id := range state.Sessions {
-		keys.Sessions = append(keys.Sessions, id)
+	stored := make(map[trace.SessionID]*trace.Session, len(rows))
+	for _, s := range rows {
+		stored[s.ID] = s
 	}
-	if err := loadState(ctx, r.tx, r.project, stored, keys); err != nil {
+	if err := put(ctx, r, sessionTable, differing(stored, state.Sessions)); err != nil {
 		return err
 	}
-	return put(ctx, r, sessionTable, differing(stored.Sessions, state.Sessions))
+	var gone []string
+	for _, s := range absent(stored, state.Sessions) {
+		gone = append(gone, string(s.ID))
+	}
+	return r.remove(ctx, len(gone), `DELETE FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, gone)
 }
 
 func (r *recount) rollups(ctx context.Context) error {

@@ -80,8 +80,11 @@ func deleteOldSpans(ctx context.Context, tx pgx.Tx, project account.ProjectID, b
 		s := new(trace.Span)
 		err := row.Scan((*string)(&s.TraceID), (*string)(&s.SessionID))
 		return s, err
-	}, `DELETE FROM spans WHERE project_id = $1 AND span_id IN
-			(SELECT span_id FROM spans WHERE project_id = $1 AND form IN ('span', 'trace') AND start_time < $2 LIMIT $3)
+	}, `DELETE FROM spans WHERE project_id = $1 AND span_id IN (
+			(SELECT span_id FROM spans WHERE project_id = $1 AND form = 'span' AND start_time < $2 ORDER BY start_time LIMIT $3)
+			UNION ALL
+			(SELECT span_id FROM spans WHERE project_id = $1 AND form = 'trace' AND start_time < $2 ORDER BY start_time LIMIT $3)
+			LIMIT $3)
 		RETURNING trace_id, session_id`, string(project), before, retainSpans)
 	if err != nil || len(spans) == 0 {
 		return 0, err
@@ -102,8 +105,8 @@ func rebuild(ctx context.Context, tx pgx.Tx, project account.ProjectID, keys fol
 	}
 	rows, err := collect(ctx, tx, spanTable.scan, `SELECT `+spanColumns+` FROM spans s
 			WHERE s.project_id = $1 AND s.form = 'span' AND s.trace_id <> '' AND s.trace_id = ANY($2) AND s.start_time >= $3
-		UNION ALL SELECT `+spanColumns+` FROM spans s
-			WHERE s.project_id = $1 AND s.form = 'trace' AND s.span_id = ANY($2) AND s.start_time >= $3`,
+		UNION ALL SELECT `+spanColumns+` FROM (SELECT * FROM spans WHERE project_id = $1 AND span_id = ANY($2) OFFSET 0) s
+			WHERE s.form = 'trace' AND s.start_time >= $3`,
 		string(project), texts(keys.Traces), from)
 	if err != nil {
 		return err
@@ -112,7 +115,7 @@ func rebuild(ctx context.Context, tx pgx.Tx, project account.ProjectID, keys fol
 		state.AddToTrace(&r.Span)
 	}
 	rows, err = collect(ctx, tx, spanTable.scan, `SELECT `+spanColumns+` FROM spans s
-		WHERE s.project_id = $1 AND s.session_id <> '' AND s.session_id = ANY($2) AND s.form IN ('span', 'trace') AND s.start_time >= $3`,
+		WHERE s.project_id = $1 AND s.session_id <> '' AND s.session_id = ANY($2) AND s.start_time >= $3`,
 		string(project), texts(keys.Sessions), from)
 	if err != nil {
 		return err

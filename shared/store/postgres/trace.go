@@ -192,11 +192,13 @@ func fillSpans(ctx context.Context, q querier, project account.ProjectID, traces
 		}
 	}
 	// The span of an LLM trace has the trace's id; all others are in an index.
+	// OFFSET 0 keeps the planner from reading all LLM traces by another index
+	// while it has no statistics yet.
 	rows, err := collect(ctx, q, spanTable.scan, `SELECT `+spanColumns+` FROM unnest($2::text[]) AS t (id)
 		CROSS JOIN LATERAL (SELECT * FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = t.id AND trace_id <> ''
 			ORDER BY start_time, span_id LIMIT $3) s
 		UNION ALL
-		SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2) AND s.form = 'trace'`,
+		SELECT `+spanColumns+` FROM (SELECT * FROM spans WHERE project_id = $1 AND span_id = ANY($2) OFFSET 0) s WHERE s.form = 'trace'`,
 		string(project), ids, limit)
 	if err != nil {
 		return err
