@@ -78,8 +78,8 @@ var (
 // outside of a transaction, which holds the only connection that can prepare
 // them, and after Migrate.
 func (db *DB) writers(ctx context.Context) (*bulks, error) {
-	db.bulk.once.Lock()
-	defer db.bulk.once.Unlock()
+	db.bulk.mu.Lock()
+	defer db.bulk.mu.Unlock()
 	if db.bulk.spans.columns > 0 {
 		return &db.bulk.bulks, nil
 	}

@@ -119,8 +119,7 @@ func spanPage(ctx context.Context, q querier, project account.ProjectID, index s
 	if err := w.page(p, "span_id", descending); err != nil {
 		return out, err
 	}
-	// The row beyond the page is read without its payload's chunk only if the
-	// chunk is not another row's too: cheap enough, and simpler than two reads.
+	// The row beyond the page brings its payload too: one chunk more at most.
 	spans, err := readSpans(ctx, q, project, p.Detail, index+w.text.String(), w.args...)
 	if err != nil {
 		return out, err

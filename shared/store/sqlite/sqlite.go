@@ -43,7 +43,7 @@ type DB struct {
 	r *sql.DB // query_only
 
 	bulk struct {
-		once sync.Mutex
+		mu sync.Mutex
 		bulks
 	}
 }
