@@ -122,7 +122,7 @@ func (b *bench) atRest(ctx context.Context) error {
 }
 
 func (b *bench) ingestLocal(ctx context.Context) error {
-	g := newGenerator(seed, time.Now().Add(-24*time.Hour), 24*time.Hour)
+	g := newGenerator(seed, time.Now().Add(-time.Minute), time.Minute) // live traffic
 	bodies := make([][]byte, 64)
 	for i := range bodies {
 		bodies[i] = g.body(batchSize)
@@ -172,7 +172,7 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 }
 
 func (b *bench) drainPostgres(ctx context.Context) error {
-	g := newGenerator(seed+1, time.Now().Add(-24*time.Hour), 24*time.Hour)
+	g := newGenerator(seed+1, time.Now().Add(-time.Minute), time.Minute)
 	records := make([]record, 40_000)
 	for i := range records {
 		records[i] = g.record()

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,12 +40,13 @@ type generator struct {
 	system []string
 	start  time.Time
 	span   time.Duration // traces start within [start, start+span)
+	made   int
 }
 
 func newGenerator(seed uint64, start time.Time, span time.Duration) *generator {
 	g := &generator{rng: rand.New(rand.NewPCG(seed, 1)), start: start, span: span}
 	for range 8 {
-		g.system = append(g.system, g.text(120))
+		g.system = append(g.system, g.text(95))
 	}
 	return g
 }
@@ -88,7 +93,7 @@ type record struct {
 
 func (g *generator) record() record {
 	m := models[g.rng.IntN(len(models))]
-	answer := g.text(90)
+	answer := g.text(72)
 	status := "success"
 	if g.rng.IntN(20) == 0 {
 		status = "error"
@@ -98,12 +103,18 @@ func (g *generator) record() record {
 		TraceID: uuid.NewString(), Timestamp: at.UTC().Format("2006-01-02T15:04:05.000Z"),
 		Provider: m.provider, ModelRequested: m.model, ModelUsed: m.model + "-2026-01-01",
 		RequestBody: map[string]any{"model": m.model, "temperature": 0.2, "messages": []message{
-			{"system", g.system[g.rng.IntN(len(g.system))]}, {"user", g.text(110)}, {"assistant", g.text(40)}, {"user", g.text(30)}}},
+			{"system", g.system[g.rng.IntN(len(g.system))]}, {"user", g.text(88)}, {"assistant", g.text(30)}, {"user", g.text(24)}}},
 		ResponseBody: map[string]any{"id": "chatcmpl-" + uuid.NewString(), "choices": []any{map[string]any{"index": 0, "message": message{"assistant", answer}}}},
 		InputTokens:  200 + g.rng.IntN(3000), OutputTokens: 20 + g.rng.IntN(800), OutputText: answer, FinishReason: "stop", Status: status,
 		LatencyMS: 80 + int(g.rng.ExpFloat64()*900), CostCents: float64(1+g.rng.IntN(90_000)) / 100_000,
-		SessionID: fmt.Sprintf("session-%d", g.rng.IntN(200_000)), Metadata: map[string]any{"user": fmt.Sprintf("u%d", g.rng.IntN(5000)), "feature": "chat"},
+		SessionID: g.session(), Metadata: map[string]any{"user": fmt.Sprintf("u%d", g.rng.IntN(5000)), "feature": "chat"},
 	}
+}
+
+// session gives conversations of five calls.
+func (g *generator) session() string {
+	g.made++
+	return fmt.Sprintf("session-%d", g.made/5)
 }
 
 // body makes a request of n traces.
@@ -119,6 +130,14 @@ func (g *generator) body(n int) []byte {
 	return b
 }
 
+// ids makes ids that are new in this run and cost nothing.
+var ids atomic.Uint64
+
+func idBytes(n uint64) []byte {
+	// The low bits go first, so that ids come in no order, as random ones do.
+	return binary.BigEndian.AppendUint64(nil, bits.Reverse64(n))[:6]
+}
+
 // renew gives every trace of a body a new id, in place.
 func renew(body []byte) {
 	const key = `"trace_id":"`
@@ -128,8 +147,7 @@ func renew(body []byte) {
 			return
 		}
 		at += i + len(key)
-		id := uuid.New()
-		copy(body[at:], id.String())
+		hex.Encode(body[at+24:], idBytes(ids.Add(1)))
 		at += 36
 	}
 }
@@ -159,6 +177,6 @@ func (g *generator) narrow(r record) record {
 	at := g.start.Add(time.Duration(g.rng.Int64N(int64(g.span))))
 	r.TraceID, r.Timestamp = uuid.NewString(), at.UTC().Format("2006-01-02T15:04:05.000Z")
 	r.LatencyMS, r.InputTokens, r.OutputTokens = 80+int(g.rng.ExpFloat64()*900), 200+g.rng.IntN(3000), 20+g.rng.IntN(800)
-	r.SessionID = fmt.Sprintf("session-%d", g.rng.IntN(200_000))
+	r.SessionID = g.session()
 	return r
 }

@@ -176,23 +176,38 @@ func arrayIndex(token string) (int, bool) {
 // trace.MaxNestingDepth. It gives the body without the mark.
 func CheckJSON(body []byte) ([]byte, error) {
 	body = bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF"))
-	depth, inString := 0, false
+	depth := 0
 	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
+		switch body[i] {
+		case '"':
+			i = stringEnd(body, i+1)
+		case '{', '[':
 			if depth++; depth > trace.MaxNestingDepth {
 				return nil, fault.Newf(fault.Invalid, "Invalid JSON body: nested deeper than %d levels", trace.MaxNestingDepth)
 			}
-		case c == '}' || c == ']':
+		case '}', ']':
 			depth--
 		}
 	}
 	return body, nil
+}
+
+// stringEnd gives the place of the quote that ends the string whose content
+// begins at i, or the body's end. Prompts are long strings: it looks at many
+// bytes at once.
+func stringEnd(body []byte, i int) int {
+	for i < len(body) {
+		quote := bytes.IndexByte(body[i:], '"')
+		if quote < 0 {
+			break
+		}
+		escape := bytes.IndexByte(body[i:i+quote], '\\')
+		if escape < 0 {
+			return i + quote
+		}
+		i += escape + 2
+	}
+	return len(body)
 }
 
 // DecodeOptions are how every body of a client is read: repeated names are
