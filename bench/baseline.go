@@ -70,7 +70,7 @@ func rawSQLite(dir string, records []record, perTx int) (rate float64, err error
 				return 0, err
 			}
 		}
-		if err := tx.Commit(); err != nil {
+		if err := errors.Join(stmt.Close(), tx.Commit()); err != nil {
 			return 0, err
 		}
 	}

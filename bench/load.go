@@ -82,7 +82,7 @@ func post(ctx context.Context, client *http.Client, s *server, path string, body
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusAccepted {
 		err = fmt.Errorf("%s: %s: %s", path, resp.Status, answer)

@@ -45,7 +45,7 @@ func main() {
 	report := b.report()
 	fmt.Print(report)
 	if *out != "" {
-		if err := os.WriteFile(*out, []byte(report), 0o644); err != nil { //nolint:gosec // a document for everybody
+		if err := os.WriteFile(*out, []byte(report), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
@@ -186,7 +186,7 @@ func (b *bench) drainPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // measured, not kept
+	defer db.Close()
 	if err := prepare(ctx, db); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (b *bench) readsPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // read only by now
+	defer db.Close()
 	home := b.sub("reads-postgres")
 	env := []string{"PULSE_MODE=scale", "DATABASE_URL=" + b.postgres, "BETTER_AUTH_SECRET=" + strings.Repeat("s", 32), "ENCRYPTION_KEY=" + strings.Repeat("k", 32)}
 	s, err := startServer(ctx, b.binary, home, "", env...)
@@ -356,7 +356,7 @@ func projectOf(path string) (id account.ProjectID, err error) {
 // sub makes a directory of its own for a step.
 func (b *bench) sub(name string) string {
 	dir := filepath.Join(b.dir, name)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // measured data is no secret
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		panic(err)
 	}
 	return dir

@@ -72,7 +72,7 @@ func startServer(ctx context.Context, binary, home, key string, env ...string) (
 }
 
 func (s *server) signUp() error {
-	post := func(path string, body, cookie, project string) (*http.Response, []byte, error) {
+	post := func(path string, body, cookie, project string) (http.Header, []byte, error) {
 		req, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(body))
 		if err != nil {
 			return nil, nil, err
@@ -86,21 +86,21 @@ func (s *server) signUp() error {
 		if err != nil {
 			return nil, nil, err
 		}
-		defer resp.Body.Close() //nolint:errcheck // read to its end
+		defer resp.Body.Close()
 		b, err := io.ReadAll(resp.Body)
 		if err == nil && resp.StatusCode >= 300 {
 			err = fmt.Errorf("%s: %s: %s", path, resp.Status, b)
 		}
-		return resp, b, err
+		return resp.Header, b, err
 	}
 	if _, _, err := post("/dashboard/api/signup", `{"name":"Bench","email":"bench@example.com","password":"bench-password","projectName":"Bench"}`, "", ""); err != nil {
 		return err
 	}
-	resp, _, err := post("/api/auth/sign-in/email", `{"email":"bench@example.com","password":"bench-password"}`, "", "")
+	header, _, err := post("/api/auth/sign-in/email", `{"email":"bench@example.com","password":"bench-password"}`, "", "")
 	if err != nil {
 		return err
 	}
-	cookie, _, _ := strings.Cut(resp.Header.Get("Set-Cookie"), ";")
+	cookie, _, _ := strings.Cut(header.Get("Set-Cookie"), ";")
 	_, body, err := post("/dashboard/api/projects", `{"name":"Measured"}`, cookie, "")
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (s *server) get(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("GET %s: %s: %s", path, resp.Status, b)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -113,7 +114,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) serve(w http.ResponseWriter, r *http.Request, pattern *string) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			if v == http.ErrAbortHandler {
+			if cause, ok := v.(error); ok && errors.Is(cause, http.ErrAbortHandler) {
 				panic(v)
 			}
 			err = fault.Wrap(fault.Internal, "", fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
@@ -289,12 +290,13 @@ func (s *server) cors(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
+// idCharacters are what a caller's request id may hold.
+const idCharacters = "-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // requestID takes a caller's id if it is harmless, else makes one.
 func requestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
-	if len(id) >= 8 && len(id) <= 64 && strings.IndexFunc(id, func(c rune) bool {
-		return !(c == '-' || c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-	}) < 0 {
+	if len(id) >= 8 && len(id) <= 64 && strings.Trim(id, idCharacters) == "" {
 		return id
 	}
 	var b [8]byte

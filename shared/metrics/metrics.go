@@ -3,7 +3,6 @@
 package metrics
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
@@ -78,7 +77,7 @@ func (m *Metrics) ObserveRequest(route, method string, status int, elapsed time.
 // boundedMethod keeps made-up methods from making series.
 func boundedMethod(m string) string {
 	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
 		return m
 	}
 	return "OTHER"

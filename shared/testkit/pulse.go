@@ -31,7 +31,7 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	path := filepath.Join(dir, "pulse")
 	_, here, _, _ := runtime.Caller(0)
-	cmd := exec.Command("go", "build", "-o", path, "github.com/pulse-traces/pulse/functions/pulse") //nolint:noctx // bounded by the test's own time
+	cmd := exec.Command("go", "build", "-o", path, "github.com/pulse-traces/pulse/functions/pulse")
 	cmd.Dir = filepath.Dir(here)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -89,7 +89,7 @@ const startPatience = 60 * time.Second
 // is test, as the earlier service's own suites had it.
 func NewPulse(t testing.TB, env ...string) *Pulse {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a free port, at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func (p *Pulse) Output() string { return p.out.String() }
 
 // Command makes a call of the program with p's environment.
 func (p *Pulse) Command(args ...string) *exec.Cmd {
-	cmd := exec.Command(Binary(p.t), args...) //nolint:noctx // ends with the test, by Kill
+	cmd := exec.Command(Binary(p.t), args...)
 	cmd.Dir = p.Home
 	cmd.Env = append(os.Environ(), append([]string{"PULSE_HOME=" + p.Home, "PORT=" + strconv.Itoa(p.port), "PULSE_HOST=127.0.0.1", "NODE_ENV=test"}, p.Env...)...)
 	return cmd
@@ -124,7 +124,7 @@ func (p *Pulse) Start() {
 	p.t.Helper()
 	p.StartOnly()
 	for end := time.Now().Add(startPatience); ; {
-		resp, err := http.Get(p.URL + "/health/ready") //nolint:noctx // loopback, retried
+		resp, err := http.Get(p.URL + "/health/ready")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {

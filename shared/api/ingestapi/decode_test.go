@@ -2,6 +2,7 @@ package ingestapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -84,7 +85,7 @@ func TestObservedValidation(t *testing.T) {
 			if got := fault.Is(err, fault.Invalid); got != (want == 400) {
 				t.Errorf("%s.%s = %v: error %v, want status %d", form, row.Field, row.Value, err, want)
 			}
-			if e, ok := err.(*fault.Error); ok {
+			if e, ok := errors.AsType[*fault.Error](err); ok {
 				if len(e.Issues) != 1 || fmt.Sprint(e.Issues[0].Path...) != fmt.Sprint(0, row.Field) {
 					t.Errorf("%s.%s = %v: issues %v", form, row.Field, row.Value, e.Issues)
 				}
@@ -148,7 +149,7 @@ func TestDecodeOddities(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		e := err.(*fault.Error)
+		e, _ := errors.AsType[*fault.Error](err)
 		if c.path != "" && (len(e.Issues) != 1 || fmt.Sprint(e.Issues[0].Path) != c.path) {
 			t.Errorf("%s: issues %v, want path %s", name, e.Issues, c.path)
 		}
@@ -157,7 +158,7 @@ func TestDecodeOddities(t *testing.T) {
 
 func TestDecodeReportsAllFaults(t *testing.T) {
 	_, err := decodeTraces([]byte(`[{},` + validTrace + `,{"status":5,"trace_id":"x","request_body":[]}]`))
-	e, ok := err.(*fault.Error)
+	e, ok := errors.AsType[*fault.Error](err)
 	if !ok || len(e.Issues) != 14 {
 		t.Fatalf("%v: %v", err, e)
 	}

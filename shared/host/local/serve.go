@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -37,6 +38,10 @@ const (
 	// both come up together, and startRetry how often it is asked.
 	startPatience = time.Minute
 	startRetry    = time.Second
+
+	// gcPercent lets garbage grow to three times what is live, which is little:
+	// bodies and rows come and go. Memory goes back when the process is idle.
+	gcPercent = 200
 )
 
 // settings loads the configuration and makes the logger.
@@ -144,10 +149,10 @@ func (c *command) serve(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("listen on PORT: %w", err)
 		}
-		defer listener.Close() //nolint:errcheck // closed by the server before
+		defer listener.Close()
 		cfg.BindPort(listener.Addr().(*net.TCPAddr).Port)
 	}
-	st, err := openStore(ctx, &cfg, func(line string) { log.Info(line) })
+	st, err := openStore(ctx, &cfg, func(line string) { log.Info("database", slog.String(logging.KeyReason, line)) })
 	if err != nil {
 		return err
 	}
@@ -162,6 +167,9 @@ func (c *command) serve(ctx context.Context) (err error) {
 		return err
 	}
 
+	if set := debug.SetGCPercent(gcPercent); set != 100 {
+		debug.SetGCPercent(set) // GOGC says otherwise
+	}
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	workers, background := errgroup.WithContext(background)
