@@ -1,0 +1,204 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/drain"
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/sqlite"
+	"github.com/pulse-traces/pulse/shared/trace"
+	"github.com/pulse-traces/pulse/shared/wal"
+	"github.com/pulse-traces/pulse/shared/wal/filewal"
+)
+
+const project = account.ProjectID("p1")
+
+// bundle is a service over a real log, drain and store.
+type bundle struct {
+	*Service
+	db    *sqlite.DB
+	log   *filewal.Log
+	clock time.Time
+}
+
+func setup(t *testing.T, drained bool) *bundle {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "pulse.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Migrate(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	b := &bundle{db: db, clock: time.Date(2026, 1, 25, 12, 0, 0, 0, time.UTC)}
+	user := account.User{ID: "u1", Name: "Ann", Email: "ann@example.com", CreatedAt: b.clock, UpdatedAt: b.clock}
+	if err := db.CreateUser(t.Context(), store.NewUser{User: user, CredentialID: "c1", PasswordHash: "h", Project: &store.NewProject{
+		Project: account.Project{ID: project, Name: "P", CreatedAt: b.clock},
+		Key:     account.APIKey{ID: "k1", ProjectID: project, Hash: "h1", Name: "K", CreatedAt: b.clock},
+		Member:  account.Membership{ID: "m1", UserID: "u1", ProjectID: project, Role: account.RoleAdmin, CreatedAt: b.clock},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.DiscardHandler)
+	b.log, err = filewal.Open(filewal.Options{Dir: filepath.Join(dir, "wal"), Partitions: 3, Logger: logger, Now: func() time.Time { return b.clock }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := drain.New(drain.Options{Store: db, Log: logger})
+	b.Service = New(Options{Traces: b.log, Spans: b.log, Waiter: d, WaitFor: 10 * time.Second, Log: logger, Now: func() time.Time { return b.clock }})
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	if drained {
+		go func() { done <- b.log.Consume(ctx, d.Handle) }()
+	} else {
+		done <- nil
+	}
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = b.log.Close()
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func spans(ids ...string) []trace.Span {
+	out := make([]trace.Span, len(ids))
+	for i, id := range ids {
+		text := "answer " + id
+		out[i] = trace.Span{ID: trace.SpanID(id), TraceID: trace.TraceID("t-" + id), SessionID: "s", Form: trace.FormSpan,
+			Start: time.Date(2026, 1, 25, 12, 0, i, 0, time.UTC), Source: trace.SourceSDK, Kind: trace.KindToolUse, EventType: "x",
+			Status: trace.StatusSuccess, Payload: trace.Payload{OutputText: &text}}
+	}
+	return out
+}
+
+func many(prefix string, n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%s%03d", prefix, i)
+	}
+	return ids
+}
+
+func TestAcceptAndStoreTellsWhatWasNew(t *testing.T) {
+	t.Parallel()
+	b := setup(t, true)
+	sent := spans("a", "b", "a")
+	fresh, err := b.AcceptAndStore(t.Context(), project, sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]bool{true, true, false}, fresh); diff != "" {
+		t.Error(diff)
+	}
+	if sent[0].Payload.OutputText == nil {
+		t.Error("the caller's payloads are gone: answers need them")
+	}
+	fresh, err = b.AcceptAndStore(t.Context(), project, spans("b", "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]bool{false, true}, fresh); diff != "" {
+		t.Error(diff)
+	}
+	got, err := b.db.Span(t.Context(), project, "b")
+	if err != nil || got.Payload.OutputText == nil || *got.Payload.OutputText != "answer b" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if fresh, err = b.AcceptAndStore(t.Context(), project, nil); err != nil || fresh != nil {
+		t.Errorf("nothing: %v, %v", fresh, err)
+	}
+	if n := b.log.Stats().Appended; n == 0 {
+		t.Error("nothing went through the log")
+	}
+}
+
+// TestWithoutDrain answers once the log has the spans, after a bounded wait.
+func TestWithoutDrain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, false)
+	b.WaitFor = time.Millisecond
+	fresh, err := b.AcceptAndStore(t.Context(), project, spans("a", "b", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]bool{true, true, false}, fresh); diff != "" {
+		t.Error(diff)
+	}
+	b.Waiter = nil
+	if fresh, err = b.AcceptAndStore(t.Context(), project, spans("a")); err != nil || !fresh[0] {
+		t.Errorf("%v, %v", fresh, err)
+	}
+	want := int64(2) // one record per partition that a call touches
+	if wal.PartitionOf(string(project), "t-a", 3) != wal.PartitionOf(string(project), "t-b", 3) {
+		want++
+	}
+	if n := b.log.Stats().Pending; n != want {
+		t.Errorf("%d records wait, want %d", n, want)
+	}
+}
+
+func TestRefusingLog(t *testing.T) {
+	t.Parallel()
+	b := setup(t, false)
+	if err := b.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Accept(t.Context(), project, spans("a")); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Accept: %v", err)
+	}
+	if _, err := b.AcceptAndStore(t.Context(), project, spans("a")); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("AcceptAndStore: %v", err)
+	}
+}
+
+// TestClockJumps sets the clock back and forth by years while spans come in:
+// each is stored once, whatever day its payload lands on.
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	b := setup(t, true)
+	var accepted int
+	b.Accepted = func(_ trace.Form, n int) { accepted += n }
+	for i, jump := range []time.Duration{0, -365 * 24 * time.Hour, 3 * 365 * 24 * time.Hour, -time.Second, 0} {
+		b.clock = b.clock.Add(jump)
+		if err := b.Accept(t.Context(), project, spans(many(fmt.Sprint("x", i, "-"), 50)...)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Accept(t.Context(), project, spans(many("again-", 50)...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.log.Barrier(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := b.db.ListSpans(t.Context(), project, store.SpanFilter{}, store.Page{Limit: 1000, Detail: store.Full})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if accepted != 500 || list.Total != 300 || len(list.Spans) != 300 {
+		t.Errorf("%d accepted, %d there, %d in all", accepted, len(list.Spans), list.Total)
+	}
+	for _, s := range list.Spans {
+		if s.Payload.OutputText == nil || *s.Payload.OutputText != "answer "+string(s.ID) {
+			t.Fatalf("span %s has payload %v", s.ID, s.Payload)
+		}
+	}
+	if n, err := b.db.Recount(t.Context(), project, false); err != nil || n != 0 {
+		t.Errorf("%d sums differ, %v", n, err)
+	}
+}
