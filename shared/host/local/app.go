@@ -95,20 +95,55 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 	if err != nil {
 		return nil, err
 	}
-	reads := queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: keys, Barrier: func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, cfg.ReadAfterWriteTimeout)
-		defer cancel()
-		_ = logs.barrier(ctx) // patience ended: the read shows what is there
-	}}
-	writes := ingestapi.Deps{Accept: accept, Rejected: func(err error) { counts.Rejected(err, 1) }}
-	control := dashboardapi.New(dashboardapi.Deps{Users: st, Projects: st, Keys: st, Ring: keys, Auth: auth,
-		SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: sealer, LocalLogin: isLoopback(cfg.PublicURL)})
 	handler := api.New(api.Options{Log: log, Keys: keys, Sessions: auth, Roles: st,
 		Limits:         api.Limits{MaxBodyBytes: cfg.MaxBodyBytes, MaxCompressedBodyBytes: cfg.MaxSentBodyBytes},
 		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.TrustedProxies, Observe: counts.ObserveRequest},
-		ingestapi.New(writes), ingestapi.NewDashboard(writes), queryapi.New(reads), queryapi.NewDashboard(reads),
-		authapi.New(authapi.Deps{Auth: auth, Log: log}), control, web)
+		parts{
+			reads: queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: keys, Barrier: func(ctx context.Context) {
+				ctx, cancel := context.WithTimeout(ctx, cfg.ReadAfterWriteTimeout)
+				defer cancel()
+				_ = logs.barrier(ctx) // patience ended: the read shows what is there
+			}},
+			writes: ingestapi.Deps{Accept: accept, Rejected: func(err error) { counts.Rejected(err, 1) }},
+			auth:   authapi.Deps{Auth: auth, Log: log},
+			control: dashboardapi.Deps{Users: st, Projects: st, Keys: st, Ring: keys, Auth: auth,
+				SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: sealer, LocalLogin: isLoopback(cfg.PublicURL)},
+			web: web,
+		}.groups()...)
 	return &app{handler: handler, drain: d, store: st, log: log, cfg: cfg}, nil
+}
+
+// parts are what the route groups are made of.
+type parts struct {
+	reads   queryapi.Deps
+	writes  ingestapi.Deps
+	auth    authapi.Deps
+	control dashboardapi.Deps
+	web     *webapi.Group
+}
+
+// groups are all route groups of this host.
+func (p parts) groups() []api.Group {
+	return []api.Group{ingestapi.New(p.writes), ingestapi.NewDashboard(p.writes), queryapi.New(p.reads), queryapi.NewDashboard(p.reads),
+		authapi.New(p.auth), dashboardapi.New(p.control), p.web}
+}
+
+// Routes lists every route that this host can serve, for what is held equal to
+// it. They cannot be called.
+func Routes() ([]api.Route, error) {
+	openAPI, err := docs.OpenAPI()
+	if err != nil {
+		return nil, err
+	}
+	web, err := webapi.New(webapi.Deps{OpenAPI: openAPI, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	var routes []api.Route
+	for _, g := range (parts{web: web}).groups() {
+		routes = append(routes, g.Routes()...)
+	}
+	return routes, nil
 }
 
 // writable fails while the log's directories take no file, as on a full disk.
