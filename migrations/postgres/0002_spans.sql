@@ -39,9 +39,9 @@ CREATE TABLE spans (
     payload_index       bigint,
     PRIMARY KEY (project_id, span_id)
 );
--- Serves the list of spans, span analytics of cut hours, retention.
+-- Serves the list of spans, span analytics of cut buckets, retention.
 CREATE INDEX spans_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'span';
--- Serves call analytics of cut hours, retention. Separate, so that a list of
+-- Serves call analytics of cut buckets, retention. Separate, so that a list of
 -- spans does not walk over the LLM traces between them.
 CREATE INDEX spans_call_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'trace';
 -- Serves the spans of traces. A span of form 'trace' is found by its own id,

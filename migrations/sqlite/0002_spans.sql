@@ -42,9 +42,9 @@ CREATE TABLE spans (
     payload_index       INTEGER,
     PRIMARY KEY (project_id, span_id)
 );
--- Serves lists of spans by time, span analytics of cut hours, retention.
+-- Serves lists of spans by time, span analytics of cut buckets, retention.
 CREATE INDEX spans_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'span';
--- Serves call analytics of cut hours, retention. Separate, so that a list of
+-- Serves call analytics of cut buckets, retention. Separate, so that a list of
 -- spans does not walk over the LLM traces between them.
 CREATE INDEX spans_call_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'trace';
 -- Serves the spans of a trace. The span of an LLM trace has the trace's id and
@@ -115,11 +115,11 @@ CREATE TABLE sessions (
 -- Serves the list of sessions, most recent first.
 CREATE INDEX sessions_last_idx ON sessions (project_id, last_time, session_id) WHERE traced_count > 0;
 
--- Sums by hour and by day (grain), see store.Rollup and fold.Sums.
+-- Sums by five minutes, hour and day (grain), see store.Rollup and fold.Sums.
 CREATE TABLE rollups (
     project_id    TEXT    NOT NULL,
     grain         TEXT    NOT NULL,
-    bucket        INTEGER NOT NULL, -- begin of the hour or day
+    bucket        INTEGER NOT NULL, -- its begin
     form          TEXT    NOT NULL,
     kind          TEXT    NOT NULL,
     source        TEXT    NOT NULL,

@@ -17,8 +17,8 @@ const (
 )
 
 // AnalyticsReader answers from roll-ups: the cost of a call grows with the
-// number of hours and groups in the range, not with the rows. The hours that a
-// range cuts are counted from their rows.
+// number of days and groups in the range, not with the rows. The five minutes
+// that a range cuts at either end are counted from their rows.
 type AnalyticsReader interface {
 	// CallAnalytics sums model calls (spans of KindLLMCall of either form).
 	CallAnalytics(ctx context.Context, project account.ProjectID, r TimeRange, p Period) (CallAnalytics, error)
@@ -98,7 +98,7 @@ type Count struct {
 	Count int64
 }
 
-// Rollup is the key of one roll-up row: spans that share an hour (or day) and
+// Rollup is the key of one roll-up row: spans that share a bucket of time and
 // these fields. Both engines build it with RollupOf.
 type Rollup struct {
 	Form            trace.Form

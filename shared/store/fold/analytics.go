@@ -21,11 +21,19 @@ func periodName(bucket int64, p store.Period) string {
 }
 
 // inSeries reports whether rows of grain g are fine enough for periods of p.
-func inSeries(g Grain, p store.Period) bool { return p != store.PeriodHour || g == GrainHour }
+func inSeries(g Grain, p store.Period) bool { return p != store.PeriodHour || g != GrainDay }
 
-// NeedsHours reports whether a series by p needs, beside the rows of pl, the
-// hour rows of pl.Days (see AddSeries).
-func NeedsHours(pl Plan, p store.Period) bool { return p == store.PeriodHour && !pl.Days.Empty() }
+// SeriesOnly lists the parts that a series by p needs beside those of pl: the
+// hours of whole days, for AddSeries.
+func SeriesOnly(pl Plan, p store.Period) []Part {
+	var out []Part
+	for _, part := range pl.Parts {
+		if !inSeries(part.Grain, p) {
+			out = append(out, Part{GrainHour, part.Interval})
+		}
+	}
+	return out
+}
 
 // calls adds up rows of model calls.
 type calls struct {

@@ -17,38 +17,44 @@ import (
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// Grain is the width of a roll-up row. Both widths are kept, so that a long
-// range reads few rows.
+// Grain is the width of a roll-up row. All widths are kept: wide ones so that a
+// long range reads few rows, the finest so that little is left of a range that
+// cuts a busy hour.
 type Grain string
 
-// The grains. The names are stored.
+// The grains. The names are stored. Each width divides the next.
 const (
-	GrainHour Grain = "hour"
-	GrainDay  Grain = "day"
+	GrainFiveMin Grain = "5min"
+	GrainHour    Grain = "hour"
+	GrainDay     Grain = "day"
 )
 
-// Grains lists every grain.
-func Grains() []Grain { return []Grain{GrainHour, GrainDay} }
+// Grains lists every grain, finest first.
+func Grains() []Grain { return []Grain{GrainFiveMin, GrainHour, GrainDay} }
 
 const (
-	hourUS = int64(time.Hour / time.Microsecond)
-	dayUS  = 24 * hourUS
+	fiveMinUS = int64(5 * time.Minute / time.Microsecond)
+	hourUS    = int64(time.Hour / time.Microsecond)
+	dayUS     = 24 * hourUS
 )
 
 // WidthUS is the width in microseconds.
 func (g Grain) WidthUS() int64 {
-	if g == GrainDay {
+	switch g {
+	case GrainDay:
 		return dayUS
+	case GrainHour:
+		return hourUS
+	default:
+		return fiveMinUS
 	}
-	return hourUS
 }
 
-// Bucket gives the begin of the bucket that holds t. Times before 1970 are not
-// stored, so rounding towards zero rounds down.
-func (g Grain) Bucket(t time.Time) int64 {
-	us := t.UnixMicro()
-	return us - us%g.WidthUS()
-}
+// Bucket gives the begin of the bucket that holds t.
+func (g Grain) Bucket(t time.Time) int64 { return g.bucketOf(t.UnixMicro()) }
+
+// bucketOf rounds down: times before 1970 are not stored.
+func (g Grain) bucketOf(us int64) int64 { return us - us%g.WidthUS() }
 
 // RollupKey is the key of a roll-up row within its project.
 type RollupKey struct {
@@ -212,22 +218,22 @@ func (s *State) Add(spans []*trace.Span) {
 
 // AddToRollups is the part of Add that changes Rollups and Distinct.
 func (s *State) AddToRollups(spans []*trace.Span) {
-	hours := Rollups{}
+	finest := Rollups{}
 	sessions := map[int64]*sketch.Distinct{}
 	for _, sp := range spans {
-		hours.AddSpan(GrainHour, sp)
+		finest.AddSpan(GrainFiveMin, sp)
 		if sp.Kind == trace.KindLLMCall && sp.SessionID != "" {
-			at(sessions, GrainHour.Bucket(sp.Start)).Add(string(sp.SessionID))
+			at(sessions, GrainFiveMin.Bucket(sp.Start)).Add(string(sp.SessionID))
 		}
 	}
-	for k, sums := range hours {
-		s.Rollups.at(k).Merge(sums)
-		k.Grain, k.Bucket = GrainDay, k.Bucket-k.Bucket%dayUS
-		s.Rollups.at(k).Merge(sums)
-	}
-	for hour, d := range sessions {
-		at(s.Distinct, BucketKey{GrainHour, hour}).Merge(d)
-		at(s.Distinct, BucketKey{GrainDay, hour - hour%dayUS}).Merge(d)
+	for _, g := range Grains() {
+		for k, sums := range finest {
+			k.Grain, k.Bucket = g, g.bucketOf(k.Bucket)
+			s.Rollups.at(k).Merge(sums)
+		}
+		for bucket, d := range sessions {
+			at(s.Distinct, BucketKey{g, g.bucketOf(bucket)}).Merge(d)
+		}
 	}
 }
 

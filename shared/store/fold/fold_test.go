@@ -125,22 +125,21 @@ func TestPlanCoversRangeOnce(t *testing.T) {
 		from := base + rng.Int64N(5*dayUS/unit)*unit
 		to := from + rng.Int64N(1+pick(rng, hourUS, 3*hourUS, 5*dayUS)/unit)*unit
 		p := NewPlan(Interval{from, to})
-		parts := append([]Interval{}, p.Hours...)
-		if !p.Days.Empty() {
-			parts = append(parts, p.Days)
-			if p.Days.From%dayUS != 0 || p.Days.To%dayUS != 0 {
-				t.Fatalf("days are cut: %+v", p)
-			}
+		if len(p.Parts) > 5 || len(p.Cuts) > 2 {
+			t.Fatalf("too many parts: %+v", p)
 		}
-		for _, h := range p.Hours {
-			if h.Empty() || h.From%hourUS != 0 || h.To%hourUS != 0 {
-				t.Fatalf("hours are cut or empty: %+v", p)
+		var parts []Interval
+		for _, part := range p.Parts {
+			parts = append(parts, part.Interval)
+			if w := part.Grain.WidthUS(); part.Empty() || part.From%w != 0 || part.To%w != 0 {
+				t.Fatalf("buckets are cut or empty: %+v", p)
 			}
 		}
 		for _, c := range p.Cuts {
 			parts = append(parts, c.Rows)
-			if c.Rows.Empty() || c.Hour%hourUS != 0 || c.Rows.From < c.Hour || c.Rows.To > c.Hour+hourUS {
-				t.Fatalf("cut is no part of its hour: %+v", p)
+			b := c.Bucket
+			if c.Rows.Empty() || b.From%fiveMinUS != 0 || b.To != b.From+fiveMinUS || c.Rows.From < b.From || c.Rows.To > b.To {
+				t.Fatalf("cut is no part of its bucket: %+v", p)
 			}
 		}
 		var covered int64

@@ -39,52 +39,55 @@ func Bounds(r store.TimeRange) Interval {
 // two of them means the later one.
 func ceilMicro(ns int64) int64 { return (ns + 999) / 1000 }
 
-// Cut is a part of an hour: what remains of a range beside whole hours.
-type Cut struct {
-	Hour int64 // begin of the hour
-	Rows Interval
+// Part is a run of whole buckets, which roll-up rows answer.
+type Part struct {
+	Grain Grain
+	Interval
 }
 
-// Plan splits a range into parts that do not overlap: days and hours that
-// roll-up rows answer, and cut hours that are counted from their rows.
+// Cut is a part of a bucket of the finest grain: what remains of a range beside
+// whole buckets.
+type Cut struct {
+	Bucket Part // the whole bucket
+	Rows   Interval
+}
+
+// Plan splits a range into parts that do not overlap.
 type Plan struct {
-	Days  Interval   // whole days, read from GrainDay; may be empty
-	Hours []Interval // whole hours, read from GrainHour; at most 2
-	Cuts  []Cut      // at most 2
+	Parts []Part // coarsest first; at most 5
+	Cuts  []Cut  // counted from their rows; at most 2
 }
 
 // NewPlan plans the reading of a range.
 func NewPlan(i Interval) Plan {
 	var p Plan
-	if i.Empty() {
-		return p
-	}
-	h0, h1 := ceilTo(i.From, hourUS), i.To-i.To%hourUS
-	if h0 > h1 { // within one hour
-		p.Cuts = []Cut{{Hour: h1, Rows: i}}
-		return p
-	}
-	if i.From < h0 {
-		p.Cuts = append(p.Cuts, Cut{Hour: h0 - hourUS, Rows: Interval{i.From, h0}})
-	}
-	if h1 < i.To {
-		p.Cuts = append(p.Cuts, Cut{Hour: h1, Rows: Interval{h1, i.To}})
-	}
-	d0, d1 := ceilTo(h0, dayUS), h1-h1%dayUS
-	if d0 >= d1 {
-		if h0 < h1 {
-			p.Hours = []Interval{{h0, h1}}
-		}
-		return p
-	}
-	p.Days = Interval{d0, d1}
-	if h0 < d0 {
-		p.Hours = append(p.Hours, Interval{h0, d0})
-	}
-	if d1 < h1 {
-		p.Hours = append(p.Hours, Interval{d1, h1})
-	}
+	p.split(i, Grains())
 	return p
+}
+
+// split adds i: the whole buckets of the last of grains, what is left on both
+// sides from the finer ones.
+func (p *Plan) split(i Interval, grains []Grain) {
+	if i.Empty() {
+		return
+	}
+	last := len(grains) - 1
+	if last < 0 {
+		bucket := GrainFiveMin.bucketOf(i.From)
+		p.Cuts = append(p.Cuts, Cut{Bucket: Part{GrainFiveMin, Interval{bucket, bucket + fiveMinUS}}, Rows: i})
+		return
+	}
+	g, finer := grains[last], grains[:last]
+	whole := Interval{ceilTo(i.From, g.WidthUS()), g.bucketOf(i.To)}
+	if whole.From > whole.To || (whole.Empty() && last > 0) {
+		p.split(i, finer) // no whole bucket: finer ones may run over the border between two
+		return
+	}
+	if !whole.Empty() {
+		p.Parts = append(p.Parts, Part{g, whole})
+	}
+	p.split(Interval{i.From, whole.From}, finer)
+	p.split(Interval{whole.To, i.To}, finer)
 }
 
 func ceilTo(v, width int64) int64 {
@@ -94,7 +97,7 @@ func ceilTo(v, width int64) int64 {
 	return v
 }
 
-// Fit says how a roll-up row of a cut hour lies in the range.
+// Fit says how a roll-up row of a cut bucket lies in the range.
 type Fit int
 
 // The fits.
@@ -104,7 +107,7 @@ const (
 	FitCut                // cannot be told from the row
 )
 
-// Fit compares a row of c's hour with the range.
+// Fit compares a row of c's bucket with the range.
 func (c Cut) Fit(s *Sums) Fit {
 	switch {
 	case s.MaxStart < c.Rows.From || s.MinStart >= c.Rows.To:
@@ -115,9 +118,9 @@ func (c Cut) Fit(s *Sums) Fit {
 	return FitCut
 }
 
-// Whole reports whether all rows of c's hour lie inside the range, so that they
-// and the hour's distinct sessions can be used as they are. If not, the hour is
-// counted from its spans.
+// Whole reports whether all rows of c's bucket lie inside the range, so that
+// they and the bucket's distinct sessions can be used as they are. If not, the
+// bucket is counted from its spans.
 func (c Cut) Whole(rows []*Sums) bool {
 	for _, s := range rows {
 		if c.Fit(s) != FitInside {

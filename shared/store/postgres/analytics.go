@@ -57,7 +57,7 @@ func (db *DB) SpanAnalytics(ctx context.Context, project account.ProjectID, r st
 // addRange adds all parts of a plan. sessions, if not nil, takes the distinct
 // sessions.
 func addRange(ctx context.Context, q querier, project account.ProjectID, plan fold.Plan, p store.Period, kind rollupKind, to adder, sessions *sketch.Distinct) error {
-	for _, part := range planParts(plan) {
+	for _, part := range plan.Parts {
 		if err := addRollupRows(ctx, q, project, part, kind, to.Add); err != nil {
 			return err
 		}
@@ -65,8 +65,8 @@ func addRange(ctx context.Context, q querier, project account.ProjectID, plan fo
 			return err
 		}
 	}
-	if fold.NeedsHours(plan, p) {
-		if err := addRollupRows(ctx, q, project, planPart{fold.GrainHour, plan.Days}, kind, to.AddSeries); err != nil {
+	for _, part := range fold.SeriesOnly(plan, p) {
+		if err := addSeries(ctx, q, project, part, kind, to); err != nil {
 			return err
 		}
 	}
@@ -78,10 +78,10 @@ func addRange(ctx context.Context, q querier, project account.ProjectID, plan fo
 	return nil
 }
 
-func addRollupRows(ctx context.Context, q querier, project account.ProjectID, part planPart, kind rollupKind, add func(fold.RollupKey, *fold.Sums)) error {
+func addRollupRows(ctx context.Context, q querier, project account.ProjectID, part fold.Part, kind rollupKind, add func(fold.RollupKey, *fold.Sums)) error {
 	rows, err := collect(ctx, q, rollupTable.scan, `SELECT `+rollupTable.list+` FROM rollups
 		WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4 AND `+kind.rollups,
-		string(project), string(part.grain), micros(part.From), micros(part.To))
+		string(project), string(part.Grain), micros(part.From), micros(part.To))
 	if err != nil {
 		return err
 	}
@@ -95,13 +95,31 @@ func addRollupRows(ctx context.Context, q querier, project account.ProjectID, pa
 	return nil
 }
 
-func addSessionsOf(ctx context.Context, q querier, project account.ProjectID, part planPart, sessions *sketch.Distinct) error {
+// addSeries adds a part to the series only, without its sketches.
+func addSeries(ctx context.Context, q querier, project account.ProjectID, part fold.Part, kind rollupKind, to adder) error {
+	rows, err := collect(ctx, q, func(row pgx.CollectableRow) (*rollupRow, error) {
+		r := new(rollupRow)
+		return r, row.Scan(&r.bucket, &r.Provider, (*string)(&r.Status), &r.sums.Count, &r.sums.Timed, &r.sums.DurationUS,
+			&r.sums.InputTokens, &r.sums.OutputTokens, &r.sums.CostNanoUSD)
+	}, `SELECT bucket, provider, status, count, timed, duration_us, input_tokens, output_tokens, cost_nano_usd FROM rollups
+		WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4 AND `+kind.rollups,
+		string(project), string(part.Grain), micros(part.From), micros(part.To))
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		to.AddSeries(fold.RollupKey{Grain: part.Grain, Bucket: r.bucket.UnixMicro(), Rollup: r.Rollup}, &r.sums)
+	}
+	return nil
+}
+
+func addSessionsOf(ctx context.Context, q querier, project account.ProjectID, part fold.Part, sessions *sketch.Distinct) error {
 	if sessions == nil {
 		return nil
 	}
 	rows, err := collect(ctx, q, distinctTable.scan, `SELECT `+distinctTable.list+` FROM rollup_sessions
 		WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4`,
-		string(project), string(part.grain), micros(part.From), micros(part.To))
+		string(project), string(part.Grain), micros(part.From), micros(part.To))
 	if err != nil {
 		return err
 	}
@@ -115,13 +133,12 @@ func addSessionsOf(ctx context.Context, q querier, project account.ProjectID, pa
 	return nil
 }
 
-// addCut adds the part of an hour: from its roll-ups if all they counted lies
-// within the range, as in the hour that is not over yet, else from its spans.
+// addCut adds the part of a bucket: from its roll-ups if all they counted lies
+// within the range, as in the bucket that is not over yet, else from its spans.
 func addCut(ctx context.Context, q querier, project account.ProjectID, cut fold.Cut, kind rollupKind, to adder, sessions *sketch.Distinct) error {
-	hour := planPart{fold.GrainHour, fold.Interval{From: cut.Hour, To: cut.Hour + fold.GrainHour.WidthUS()}}
 	rollups := fold.Rollups{}
 	var sums []*fold.Sums
-	err := addRollupRows(ctx, q, project, hour, kind, func(k fold.RollupKey, s *fold.Sums) {
+	err := addRollupRows(ctx, q, project, cut.Bucket, kind, func(k fold.RollupKey, s *fold.Sums) {
 		rollups[k] = s
 		sums = append(sums, s)
 	})
@@ -129,7 +146,7 @@ func addCut(ctx context.Context, q querier, project account.ProjectID, cut fold.
 		return err
 	}
 	if cut.Whole(sums) {
-		if err := addSessionsOf(ctx, q, project, hour, sessions); err != nil {
+		if err := addSessionsOf(ctx, q, project, cut.Bucket, sessions); err != nil {
 			return err
 		}
 	} else if rollups, err = countSpanRows(ctx, q, project, cut.Rows, kind, sessions); err != nil {
@@ -153,7 +170,7 @@ func countSpanRows(ctx context.Context, q querier, project account.ProjectID, i 
 			return nil, err
 		}
 		for _, s := range rows {
-			out.AddSpan(fold.GrainHour, s)
+			out.AddSpan(fold.GrainFiveMin, s)
 			if sessions != nil && s.SessionID != "" {
 				sessions.Add(string(s.SessionID))
 			}

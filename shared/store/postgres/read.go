@@ -67,7 +67,7 @@ func finishSpans(ctx context.Context, q querier, project account.ProjectID, rows
 	return spansOf(rows), next, nil
 }
 
-// countSpans counts the spans that f selects: from roll-ups but for the hours
+// countSpans counts the spans that f selects: from roll-ups but for the buckets
 // that the range cuts, or from the rows if roll-ups do not know a field.
 func countSpans(ctx context.Context, q querier, project account.ProjectID, f *store.SpanFilter) (int64, error) {
 	if !fold.RollupsCount(*f) {
@@ -75,11 +75,11 @@ func countSpans(ctx context.Context, q querier, project account.ProjectID, f *st
 	}
 	plan := fold.NewPlan(fold.Bounds(f.Time))
 	total := int64(0)
-	for _, part := range planParts(plan) {
+	for _, part := range plan.Parts {
 		n, err := collectOne(ctx, q, pgx.RowTo[int64], `SELECT coalesce(sum(count), 0)::bigint FROM rollups
 			WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4 AND form = 'span'
 			AND ($5 = '' OR source = $5) AND ($6 = '' OR kind = $6) AND ($7 = '' OR tool_name = $7) AND ($8 = '' OR status = $8)`,
-			string(project), string(part.grain), micros(part.From), micros(part.To),
+			string(project), string(part.Grain), micros(part.From), micros(part.To),
 			string(f.Source), string(f.Kind), f.ToolName, string(f.Status))
 		if err != nil {
 			return 0, err

@@ -92,11 +92,11 @@ func countTraces(ctx context.Context, q querier, project account.ProjectID, f *s
 	}
 	plan := fold.NewPlan(fold.Bounds(f.Time))
 	total := int64(0)
-	for _, part := range planParts(plan) {
+	for _, part := range plan.Parts {
 		n, err := collectOne(ctx, q, pgx.RowTo[int64], `SELECT coalesce(sum(count), 0)::bigint FROM trace_counts
 			WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4
 			AND ($5::bigint = 0 OR sources & $5 <> 0) AND ($6 = '' OR provider = $6) AND ($7 = '' OR model = $7) AND ($8 = '' OR status = $8)`,
-			string(project), string(part.grain), micros(part.From), micros(part.To), int64(f.Source.Mask()), f.Provider, f.Model, string(f.Status))
+			string(project), string(part.Grain), micros(part.From), micros(part.To), int64(f.Source.Mask()), f.Provider, f.Model, string(f.Status))
 		if err != nil {
 			return 0, err
 		}
@@ -113,24 +113,6 @@ func countTraces(ctx context.Context, q querier, project account.ProjectID, f *s
 		total += n
 	}
 	return total, nil
-}
-
-// planPart is an interval that rows of one grain answer.
-type planPart struct {
-	grain fold.Grain
-	fold.Interval
-}
-
-// planParts lists the parts of a plan that roll-ups answer.
-func planParts(p fold.Plan) []planPart {
-	var parts []planPart
-	if !p.Days.Empty() {
-		parts = append(parts, planPart{fold.GrainDay, p.Days})
-	}
-	for _, h := range p.Hours {
-		parts = append(parts, planPart{fold.GrainHour, h})
-	}
-	return parts
 }
 
 // Trace gives one trace with its spans and payloads.

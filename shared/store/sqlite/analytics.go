@@ -13,7 +13,7 @@ import (
 )
 
 // measured is one kind of analytics: which roll-up rows it reads and from which
-// spans it counts the hours that a range cuts.
+// spans it counts the buckets that a range cuts.
 type measured struct {
 	rollups string   // condition on rollups
 	spans   []string // sources of rows: index and condition on spans
@@ -63,7 +63,7 @@ type assembly interface {
 // distinct sessions.
 func (m measured) read(ctx context.Context, q querier, project account.ProjectID, r store.TimeRange, p store.Period, a assembly, sessions *sketch.Distinct) error {
 	plan := fold.NewPlan(fold.Bounds(r))
-	for _, part := range rollupParts(plan) {
+	for _, part := range plan.Parts {
 		if err := m.rollupRows(ctx, q, project, part, a.Add); err != nil {
 			return err
 		}
@@ -76,22 +76,29 @@ func (m measured) read(ctx context.Context, q querier, project account.ProjectID
 			return err
 		}
 	}
-	if !fold.NeedsHours(plan, p) {
-		return nil
+	for _, part := range fold.SeriesOnly(plan, p) {
+		if err := m.series(ctx, q, project, part, a); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// series gives a part to the series only, without its sketches.
+func (m measured) series(ctx context.Context, q querier, project account.ProjectID, part fold.Part, a assembly) error {
 	return query(ctx, q, "read series", func(rows *sql.Rows) error {
-		k := fold.RollupKey{Grain: fold.GrainHour}
+		k := fold.RollupKey{Grain: part.Grain}
 		var s fold.Sums
 		err := rows.Scan(&k.Bucket, &k.Provider, &k.Status, &s.Count, &s.Timed, &s.DurationUS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD)
 		a.AddSeries(k, &s)
 		return err
-	}, `SELECT bucket, provider, status, sum(count), sum(timed), sum(duration_us), sum(input_tokens), sum(output_tokens), sum(cost_nano_usd)
-		FROM rollups WHERE project_id = ? AND grain = 'hour' AND bucket >= ? AND bucket < ? AND `+m.rollups+`
-		GROUP BY bucket, provider, status`, string(project), plan.Days.From, plan.Days.To)
+	}, `SELECT bucket, provider, status, count, timed, duration_us, input_tokens, output_tokens, cost_nano_usd
+		FROM rollups WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ? AND `+m.rollups,
+		string(project), string(part.Grain), part.From, part.To)
 }
 
 // rollupRows gives each roll-up row of a part to add.
-func (m measured) rollupRows(ctx context.Context, q querier, project account.ProjectID, part rollupPart, add func(fold.RollupKey, *fold.Sums)) error {
+func (m measured) rollupRows(ctx context.Context, q querier, project account.ProjectID, part fold.Part, add func(fold.RollupKey, *fold.Sums)) error {
 	return query(ctx, q, "read roll-ups", func(rows *sql.Rows) error {
 		k, s, err := scanRollup(rows)
 		if err == nil {
@@ -99,10 +106,10 @@ func (m measured) rollupRows(ctx context.Context, q querier, project account.Pro
 		}
 		return err
 	}, selectRollup+`WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ? AND `+m.rollups,
-		string(project), string(part.grain), part.From, part.To)
+		string(project), string(part.Grain), part.From, part.To)
 }
 
-func readDistinct(ctx context.Context, q querier, project account.ProjectID, part rollupPart, into *sketch.Distinct) error {
+func readDistinct(ctx context.Context, q querier, project account.ProjectID, part fold.Part, into *sketch.Distinct) error {
 	if into == nil {
 		return nil
 	}
@@ -118,16 +125,16 @@ func readDistinct(ctx context.Context, q querier, project account.ProjectID, par
 		into.Merge(&d)
 		return nil
 	}, `SELECT data FROM rollup_sessions WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ?`,
-		string(project), string(part.grain), part.From, part.To)
+		string(project), string(part.Grain), part.From, part.To)
 }
 
-// cut reads an hour that the range cuts: from its roll-up rows if all that they
-// count is in the range, else from the spans.
+// cut reads a bucket that the range cuts: from its roll-up rows if all that they
+// count is in the range, as in the bucket that is not over yet, else from the
+// spans.
 func (m measured) cut(ctx context.Context, q querier, project account.ProjectID, cut fold.Cut, a assembly, sessions *sketch.Distinct) error {
-	hour := rollupPart{fold.GrainHour, fold.Interval{From: cut.Hour, To: cut.Hour + fold.GrainHour.WidthUS()}}
 	rollups := fold.Rollups{}
 	var sums []*fold.Sums
-	err := m.rollupRows(ctx, q, project, hour, func(k fold.RollupKey, s *fold.Sums) {
+	err := m.rollupRows(ctx, q, project, cut.Bucket, func(k fold.RollupKey, s *fold.Sums) {
 		rollups[k] = s
 		sums = append(sums, s)
 	})
@@ -135,7 +142,7 @@ func (m measured) cut(ctx context.Context, q querier, project account.ProjectID,
 		return err
 	}
 	if cut.Whole(sums) {
-		if err := readDistinct(ctx, q, project, hour, sessions); err != nil {
+		if err := readDistinct(ctx, q, project, cut.Bucket, sessions); err != nil {
 			return err
 		}
 	} else if rollups, err = m.rows(ctx, q, project, cut.Rows, sessions); err != nil {
@@ -157,7 +164,7 @@ func (m measured) rows(ctx context.Context, q querier, project account.ProjectID
 			err := rows.Scan(&start, &s.SessionID, &s.Form, &s.Kind, &s.Source, &s.Status, &s.Provider, &s.Model, &s.ToolName, &s.DurationMS,
 				&s.TimeToFirstTokenMS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD)
 			s.Start = time.UnixMicro(start).UTC()
-			out.AddSpan(fold.GrainHour, &s)
+			out.AddSpan(fold.GrainFiveMin, &s)
 			if sessions != nil && s.SessionID != "" {
 				sessions.Add(string(s.SessionID))
 			}

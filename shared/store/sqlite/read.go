@@ -197,13 +197,13 @@ func (db *DB) ListSpans(ctx context.Context, project account.ProjectID, f store.
 	return out, err
 }
 
-// countSpans counts whole days and hours from roll-ups, the rest from rows.
+// countSpans counts whole buckets from roll-ups, the rest from rows.
 func countSpans(ctx context.Context, q querier, project account.ProjectID, f store.SpanFilter, rows *where, bounds fold.Interval) (int64, error) {
 	plan := fold.NewPlan(bounds)
 	var total int64
-	for _, part := range rollupParts(plan) {
+	for _, part := range plan.Parts {
 		w := newWhere(project)
-		w.and("grain = ? AND bucket >= ? AND bucket < ? AND form = 'span'", string(part.grain), part.From, part.To)
+		w.and("grain = ? AND bucket >= ? AND bucket < ? AND form = 'span'", string(part.Grain), part.From, part.To)
 		w.andIf("kind", string(f.Kind))
 		w.andIf("source", string(f.Source))
 		w.andIf("status", string(f.Status))
@@ -224,24 +224,6 @@ func countSpans(ctx context.Context, q querier, project account.ProjectID, f sto
 		total += n
 	}
 	return total, nil
-}
-
-// rollupPart is a run of buckets of one grain.
-type rollupPart struct {
-	grain fold.Grain
-	fold.Interval
-}
-
-// rollupParts lists the runs of a plan that roll-up rows answer.
-func rollupParts(p fold.Plan) []rollupPart {
-	var parts []rollupPart
-	if !p.Days.Empty() {
-		parts = append(parts, rollupPart{fold.GrainDay, p.Days})
-	}
-	for _, h := range p.Hours {
-		parts = append(parts, rollupPart{fold.GrainHour, h})
-	}
-	return parts
 }
 
 // Span implements store.SpanReader.

@@ -191,19 +191,21 @@ func (r *recount) sessions(ctx context.Context, q querier) error {
 	}
 }
 
-// rollups compares day by day: an hour belongs to one day.
+// rollups compares day by day: a finer bucket belongs to one day.
 func (r *recount) rollups(ctx context.Context, q querier) error {
 	width := fold.GrainDay.WidthUS()
+	grains, err := jsonList(fold.Grains())
+	if err != nil {
+		return err
+	}
 	for from := int64(0); ; {
 		var next *int64
 		err := q.QueryRowContext(ctx, `SELECT min(t) FROM (
 			SELECT min(start_time) AS t FROM spans `+spansByStart+`WHERE project_id = ?1 AND form = 'span' AND start_time >= ?2 UNION ALL
 			SELECT min(start_time) FROM spans INDEXED BY spans_call_start_idx WHERE project_id = ?1 AND form = 'trace' AND start_time >= ?2 UNION ALL
-			SELECT min(bucket) FROM rollups WHERE project_id = ?1 AND grain = 'hour' AND bucket >= ?2 UNION ALL
-			SELECT min(bucket) FROM rollups WHERE project_id = ?1 AND grain = 'day' AND bucket >= ?2 UNION ALL
-			SELECT min(bucket) FROM rollup_sessions WHERE project_id = ?1 AND grain = 'hour' AND bucket >= ?2 UNION ALL
-			SELECT min(bucket) FROM rollup_sessions WHERE project_id = ?1 AND grain = 'day' AND bucket >= ?2)`,
-			string(r.project), from).Scan(&next)
+			SELECT (SELECT min(bucket) FROM rollups WHERE project_id = ?1 AND grain = g.value AND bucket >= ?2) FROM json_each(?3) g UNION ALL
+			SELECT (SELECT min(bucket) FROM rollup_sessions WHERE project_id = ?1 AND grain = g.value AND bucket >= ?2) FROM json_each(?3) g)`,
+			string(r.project), from, grains).Scan(&next)
 		if err != nil {
 			return toFault("find next day", err)
 		}
@@ -246,7 +248,7 @@ func (r *recount) day(ctx context.Context, q querier, day fold.Interval) error {
 		}
 		stored[k], err = appendRollup(nil, r.project, k, &s)
 		return err
-	}, selectRollup+`WHERE project_id = ? AND grain IN ('hour', 'day') AND bucket >= ? AND bucket < ?`, string(r.project), day.From, day.To)
+	}, selectRollup+`WHERE project_id = ? AND grain IN ('5min', 'hour', 'day') AND bucket >= ? AND bucket < ?`, string(r.project), day.From, day.To)
 	if err != nil {
 		return err
 	}
@@ -269,7 +271,7 @@ func (r *recount) daySessions(ctx context.Context, q querier, day fold.Interval,
 		err := rows.Scan(&k.Grain, &k.Bucket, &data)
 		stored[k] = []any{string(r.project), string(k.Grain), k.Bucket, data}
 		return err
-	}, `SELECT grain, bucket, data FROM rollup_sessions WHERE project_id = ? AND grain IN ('hour', 'day') AND bucket >= ? AND bucket < ?`,
+	}, `SELECT grain, bucket, data FROM rollup_sessions WHERE project_id = ? AND grain IN ('5min', 'hour', 'day') AND bucket >= ? AND bucket < ?`,
 		string(r.project), day.From, day.To)
 	if err != nil {
 		return err

@@ -187,13 +187,13 @@ func (db *DB) ListTraces(ctx context.Context, project account.ProjectID, f store
 	return out, err
 }
 
-// countTraces counts whole days and hours from trace_counts, the rest from rows.
+// countTraces counts whole buckets from trace_counts, the rest from rows.
 func countTraces(ctx context.Context, q querier, project account.ProjectID, f store.TraceFilter, rows *where, bounds fold.Interval) (int64, error) {
 	plan := fold.NewPlan(bounds)
 	var total int64
-	for _, part := range rollupParts(plan) {
+	for _, part := range plan.Parts {
 		w := newWhere(project)
-		w.and("grain = ? AND bucket >= ? AND bucket < ?", string(part.grain), part.From, part.To)
+		w.and("grain = ? AND bucket >= ? AND bucket < ?", string(part.Grain), part.From, part.To)
 		w.andIf("provider", f.Provider)
 		w.andIf("model", f.Model)
 		w.andIf("status", string(f.Status))

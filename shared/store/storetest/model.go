@@ -26,13 +26,18 @@ func maybe[T any](rng *rand.Rand, v T) *T {
 	return &v
 }
 
-// randomTime is within three days, often on an hour or on another's time.
+// randomTime is within three days, often where buckets of roll-ups meet, or
+// close to other times.
 func randomTime(rng *rand.Rand) time.Time {
-	switch rng.IntN(4) {
+	switch rng.IntN(6) {
 	case 0:
 		return start.Add(time.Duration(rng.IntN(72)) * time.Hour)
 	case 1:
 		return start.Add(time.Duration(rng.IntN(72))*time.Hour - time.Microsecond + time.Hour)
+	case 2:
+		return start.Add(time.Duration(rng.IntN(72*12)) * 5 * time.Minute)
+	case 3: // a busy hour, so that ranges cut buckets that hold several spans
+		return start.Add(30*time.Hour + time.Duration(rng.Int64N(int64(time.Hour/time.Microsecond)))*time.Microsecond)
 	default:
 		return start.Add(time.Duration(rng.Int64N(int64(72*time.Hour/time.Microsecond))) * time.Microsecond)
 	}
