@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,6 +22,10 @@ import (
 type Limits struct {
 	MaxBodyBytes           int64 // after decompression; default 32 MiB
 	MaxCompressedBodyBytes int64 // as sent; default MaxBodyBytes
+	// MaxInFlightBytes bounds what the bodies of all requests under way hold
+	// together, so that many large ones at once cannot exhaust memory; what
+	// would pass it is answered 503. Default 16 times MaxBodyBytes.
+	MaxInFlightBytes int64
 }
 
 const defaultMaxBodyBytes = 32 << 20
@@ -32,21 +37,64 @@ func (l Limits) orDefaults() Limits {
 	if l.MaxCompressedBodyBytes <= 0 {
 		l.MaxCompressedBodyBytes = l.MaxBodyBytes
 	}
+	if l.MaxInFlightBytes <= 0 {
+		l.MaxInFlightBytes = 16 * l.MaxBodyBytes
+	}
 	return l
 }
 
-type limitsKey struct{}
+// allowance is what one request may hold, out of what all may.
+type allowance struct {
+	limits   Limits
+	inFlight *atomic.Int64 // of all requests
+	mine     int64
+}
 
-func limitsOf(r *http.Request) Limits {
-	l, _ := r.Context().Value(limitsKey{}).(Limits)
-	return l.orDefaults()
+type allowanceKey struct{}
+
+// allowanceOf gives a request's allowance; one of its own outside a host.
+func allowanceOf(r *http.Request) *allowance {
+	if a, ok := r.Context().Value(allowanceKey{}).(*allowance); ok {
+		return a
+	}
+	return &allowance{limits: Limits{}.orDefaults(), inFlight: new(atomic.Int64)}
+}
+
+// take notes n more bytes.
+func (a *allowance) take(n int) error {
+	a.mine += int64(n)
+	if a.inFlight.Add(int64(n)) > a.limits.MaxInFlightBytes {
+		return fault.New(fault.Unavailable, "The server is busy with other large requests: try again")
+	}
+	return nil
+}
+
+// release gives back what the request took; it is over.
+func (a *allowance) release() {
+	a.inFlight.Add(-a.mine)
+	a.mine = 0
+}
+
+// metered takes what is read out of an allowance.
+type metered struct {
+	r io.Reader
+	a *allowance
+}
+
+func (m metered) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	if full := m.a.take(n); full != nil {
+		return n, full
+	}
+	return n, err
 }
 
 // ReadBody reads a request's whole body, inflating gzip and zstd, within the
 // host's limits. fault.TooLarge names the limit; fault.Invalid an encoding that
 // is not supported or damaged.
 func ReadBody(r *http.Request) ([]byte, error) {
-	limits := limitsOf(r)
+	allowed := allowanceOf(r)
+	limits := allowed.limits
 	if r.ContentLength > limits.MaxCompressedBodyBytes {
 		return nil, tooLarge("request body", limits.MaxCompressedBodyBytes)
 	}
@@ -76,7 +124,7 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > 0 && encoding == "" {
 		buf.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	n, err := buf.ReadFrom(io.LimitReader(src, limits.MaxBodyBytes+1))
+	n, err := buf.ReadFrom(io.LimitReader(metered{src, allowed}, limits.MaxBodyBytes+1))
 	if err != nil {
 		return nil, readFault(sent, limits, encoding, err)
 	}
@@ -90,6 +138,9 @@ func ReadBody(r *http.Request) ([]byte, error) {
 }
 
 func readFault(sent *countingReader, limits Limits, encoding string, err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f
+	}
 	switch {
 	case sent.left <= 0:
 		return tooLarge("request body", limits.MaxCompressedBodyBytes)

@@ -1,6 +1,10 @@
 package api
 
 import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -28,4 +32,60 @@ func TestCheckJSONCountsDepthOutsideOfStrings(t *testing.T) {
 			t.Errorf("%.20s…: %v", body, err)
 		}
 	}
+}
+
+// group is routes without a package of their own.
+type group []Route
+
+func (g group) Routes() []Route { return g }
+
+// TestBodiesShareMemory holds one large body while another comes.
+func TestBodiesShareMemory(t *testing.T) {
+	held, finish := make(chan struct{}), make(chan struct{})
+	h := New(Options{Log: slog.New(slog.DiscardHandler), Limits: Limits{MaxBodyBytes: 1000, MaxInFlightBytes: 1500}}, group{
+		{Method: http.MethodPost, Pattern: "/read", Handler: func(w http.ResponseWriter, r *http.Request) error {
+			if _, err := ReadBody(r); err != nil {
+				return err
+			}
+			if r.Header.Get("Hold") != "" {
+				close(held)
+				<-finish
+			}
+			NoContent(w, http.StatusNoContent)
+			return nil
+		}},
+	})
+	send := func(n int, hold string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/read", io.LimitReader(zeros{}, int64(n)))
+		r.Header.Set("Hold", hold)
+		h.ServeHTTP(w, r)
+		return w
+	}
+	done := make(chan int)
+	go func() { done <- send(900, "yes").Code }()
+	<-held
+	if w := send(900, ""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("beside a large body: %d %s", w.Code, w.Body)
+	}
+	if w := send(500, ""); w.Code != http.StatusNoContent {
+		t.Errorf("a body that fits: %d %s", w.Code, w.Body)
+	}
+	close(finish)
+	if code := <-done; code != http.StatusNoContent {
+		t.Errorf("the large body: %d", code)
+	}
+	if w := send(900, ""); w.Code != http.StatusNoContent {
+		t.Errorf("afterwards: %d %s", w.Code, w.Body)
+	}
+	if w := send(1001, ""); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("over the limit of one: %d %s", w.Code, w.Body)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -65,6 +66,7 @@ type Options struct {
 // New makes the handler of a host that serves the given groups. It panics if a
 // route is declared twice.
 func New(opts Options, groups ...Group) http.Handler {
+	opts.Limits = opts.Limits.orDefaults()
 	s := &server{Options: opts, router: newRouter(groups)}
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1<<10), gzhttp.KeepAcceptRanges())
 	if err != nil {
@@ -75,7 +77,8 @@ func New(opts Options, groups ...Group) http.Handler {
 
 type server struct {
 	Options
-	router *router
+	router   *router
+	inFlight atomic.Int64 // bytes of bodies
 }
 
 // ServeHTTP gives the request an id, an address and limits, hands it to its
@@ -88,7 +91,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	ctx := reqctx.WithRequestID(r.Context(), id)
 	ctx = reqctx.WithClientIP(ctx, clientIP(r, s.TrustedProxies))
-	r = r.WithContext(context.WithValue(ctx, limitsKey{}, s.Limits))
+	allowed := &allowance{limits: s.Limits, inFlight: &s.inFlight}
+	defer allowed.release()
+	r = r.WithContext(context.WithValue(ctx, allowanceKey{}, allowed))
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 	var pattern string
 	err := s.serve(rec, r, &pattern)

@@ -95,6 +95,7 @@ type Config struct {
 	ShutdownTimeout  time.Duration
 	MaxBodyBytes     int64 // after decompression
 	MaxSentBodyBytes int64 // as it is sent
+	MaxInFlightBytes int64 // of all requests at once
 
 	// AuthSecret and EncryptionKey may be empty in ModeSingle until
 	// EnsureSecrets was called.

@@ -43,7 +43,7 @@ func TestLoadDefaults(t *testing.T) {
 		Mode: ModeSingle, RuntimeMode: RuntimeAll, NodeEnv: NodeEnvDevelopment,
 		Home: "/home/ada/.pulse", DataDir: "/home/ada/.pulse/.data", DatabasePath: "/home/ada/.pulse/.data/pulse.db", DatabaseMaxConns: 10,
 		Port: 3000, PublicURL: "http://localhost:3000",
-		ShutdownTimeout: 30 * time.Second, MaxBodyBytes: 32 << 20, MaxSentBodyBytes: 32 << 20,
+		ShutdownTimeout: 30 * time.Second, MaxBodyBytes: 32 << 20, MaxSentBodyBytes: 32 << 20, MaxInFlightBytes: 512 << 20,
 		SignupMode: SignupOpen, AuthRateLimit: true, APIKeyStorage: APIKeyStorageSealed, KeyCacheTTL: 10 * time.Second,
 		TraceWALDir: "/home/ada/.pulse/.data/wal", SpanWALDir: "/home/ada/.pulse/.data/wal-spans",
 		TraceWALPartitions: 1, SpanWALPartitions: 1, WALSegmentBytes: 104857600,

@@ -127,6 +127,7 @@ func (l *loader) derive() {
 	orElse(&c.TraceWALPartitions, partitions)
 	orElse(&c.SpanWALPartitions, partitions)
 	orElse(&c.MaxSentBodyBytes, c.MaxBodyBytes)
+	orElse(&c.MaxInFlightBytes, 16*c.MaxBodyBytes)
 	if !l.isSet("AUTH_RATE_LIMIT") {
 		c.AuthRateLimit = c.NodeEnv != NodeEnvTest
 	}

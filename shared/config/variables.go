@@ -142,6 +142,11 @@ var variables = []variable{
 		Effect: "Largest request body as it is sent.",
 		bind:   func(l *loader) value { return whole(&l.cfg.MaxSentBodyBytes, 1024, maxBytes, "bytes") },
 	},
+	{
+		Section: sectionHTTP, Name: "MAX_IN_FLIGHT_BYTES", Derived: "16 × `MAX_BODY_BYTES`", New: true,
+		Effect: "What the bodies of all requests under way may hold together after decompression; a request that would pass it is answered 503.",
+		bind:   func(l *loader) value { return whole(&l.cfg.MaxInFlightBytes, 1024, maxBytes, "bytes") },
+	},
 
 	{
 		Section: sectionAuth, Name: authSecretName, Derived: "generated in single mode; required in scale mode",

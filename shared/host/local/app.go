@@ -96,7 +96,7 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 		return nil, err
 	}
 	handler := api.New(api.Options{Log: log, Keys: keys, Sessions: auth, Roles: st,
-		Limits:         api.Limits{MaxBodyBytes: cfg.MaxBodyBytes, MaxCompressedBodyBytes: cfg.MaxSentBodyBytes},
+		Limits:         api.Limits{MaxBodyBytes: cfg.MaxBodyBytes, MaxCompressedBodyBytes: cfg.MaxSentBodyBytes, MaxInFlightBytes: cfg.MaxInFlightBytes},
 		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.TrustedProxies, Observe: counts.ObserveRequest},
 		parts{
 			reads: queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: keys, Barrier: func(ctx context.Context) {
