@@ -112,10 +112,9 @@ func (d *decoder) end() error {
 	return err
 }
 
-// fields calls set for every member of the record that is not null; set reports
-// whether the name is one of the form's. Of members with one name the last
-// counts: clear undoes the earlier one.
-func (d *decoder) fields(set func(name string, v jsontext.Value), clear func(name string)) error {
+// fields calls set for every member of the record. Of members with one name the
+// last counts, since it is set last; null makes a field absent.
+func (d *decoder) fields(set func(name string, v jsontext.Value)) error {
 	if _, err := d.dec.ReadToken(); err != nil {
 		return err
 	}
@@ -128,10 +127,6 @@ func (d *decoder) fields(set func(name string, v jsontext.Value), clear func(nam
 		v, err := d.dec.ReadValue()
 		if err != nil {
 			return err
-		}
-		if v.Kind() == 'n' {
-			clear(d.field)
-			continue
 		}
 		end := d.dec.InputOffset() // the decoder's own copy is reused; the body stays
 		set(d.field, jsontext.Value(d.body[end-int64(len(v)):end:end]))
@@ -207,25 +202,6 @@ func (d *decoder) trace(s *trace.Span) error {
 		case "metadata":
 			s.Payload.Metadata = d.object(v)
 		}
-	}, func(name string) {
-		switch name {
-		case "trace_id":
-			id = ""
-		case "timestamp":
-			s.Start = time.Time{}
-		case "provider":
-			s.Provider = nil
-		case "model_requested":
-			model = ""
-		case "request_body":
-			s.Payload.Request = nil
-		case "status":
-			s.Status = ""
-		case "latency_ms":
-			s.DurationMS = nil
-		default:
-			clearOptional(s, name)
-		}
 	})
 	if err != nil {
 		return err
@@ -279,11 +255,11 @@ func (d *decoder) span(s *trace.Span) error {
 		case "tool_name":
 			s.ToolName = d.textPtr(v)
 		case "tool_input":
-			s.Payload.ToolInput = []byte(v)
+			s.Payload.ToolInput = raw(v)
 		case "tool_response":
-			s.Payload.ToolResponse = []byte(v)
+			s.Payload.ToolResponse = raw(v)
 		case "error":
-			s.Payload.Error = []byte(v)
+			s.Payload.Error = raw(v)
 		case "is_interrupt":
 			s.IsInterrupt = d.boolean(v)
 		case "cwd":
@@ -311,7 +287,7 @@ func (d *decoder) span(s *trace.Span) error {
 		case "metadata":
 			s.Payload.Metadata = d.object(v)
 		}
-	}, func(name string) { clearOptional(s, name) })
+	})
 	if err != nil {
 		return err
 	}
@@ -324,75 +300,6 @@ func (d *decoder) span(s *trace.Span) error {
 		s.EditedFile = editedFile(s.Payload.ToolInput)
 	}
 	return nil
-}
-
-// clearOptional makes a field absent again: null, or the last of several
-// members of one name, which was null.
-func clearOptional(s *trace.Span, name string) {
-	switch name {
-	case "span_id":
-		s.ID = ""
-	case "trace_id":
-		s.TraceID = ""
-	case "parent_span_id":
-		s.ParentID = ""
-	case "session_id":
-		s.SessionID = ""
-	case "timestamp":
-		s.Start = time.Time{}
-	case "duration_ms":
-		s.DurationMS = nil
-	case "time_to_first_token_ms":
-		s.TimeToFirstTokenMS = nil
-	case "source":
-		s.Source = ""
-	case "service":
-		s.Service = nil
-	case "kind":
-		s.Kind = ""
-	case "event_type":
-		s.EventType = ""
-	case "status":
-		s.Status = ""
-	case "tool_use_id":
-		s.ToolUseID = nil
-	case "tool_name":
-		s.ToolName = nil
-	case "tool_input":
-		s.Payload.ToolInput = nil
-	case "tool_response":
-		s.Payload.ToolResponse = nil
-	case "error":
-		s.Payload.Error = nil
-	case "is_interrupt":
-		s.IsInterrupt = nil
-	case "cwd":
-		s.CWD = nil
-	case "model":
-		s.Model = nil
-	case "agent_name":
-		s.AgentName = nil
-	case "provider":
-		s.Provider = nil
-	case "model_used":
-		s.ModelUsed = nil
-	case "finish_reason":
-		s.FinishReason = nil
-	case "output_text":
-		s.Payload.OutputText = nil
-	case "provider_request_id":
-		s.ProviderRequestID = nil
-	case "response_body":
-		s.Payload.Response = nil
-	case "input_tokens":
-		s.InputTokens = nil
-	case "output_tokens":
-		s.OutputTokens = nil
-	case "cost_cents":
-		s.CostNanoUSD = nil
-	case "metadata":
-		s.Payload.Metadata = nil
-	}
 }
 
 // traceNames maps the span form's names to the trace form's, where they differ.
@@ -432,8 +339,12 @@ func (d *decoder) add(i fault.Issue) {
 	}
 }
 
-// wrong notes that the value of the current field has another type.
+// wrong notes that the value of the current field has another type; null is
+// none, but absent.
 func (d *decoder) wrong(want string, v jsontext.Value) {
+	if isNull(v) {
+		return
+	}
 	i := wrongType(want, v)
 	d.issue(d.field, i.Code, i.Message)
 }
@@ -441,6 +352,19 @@ func (d *decoder) wrong(want string, v jsontext.Value) {
 func wrongType(want string, v jsontext.Value) fault.Issue {
 	got := map[jsontext.Kind]string{'n': "null", 't': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "array"}[v.Kind()]
 	return fault.Issue{Code: "invalid_type", Message: "Invalid input: expected " + want + ", received " + got}
+}
+
+// The readers of values below give the zero value for null, which is absent,
+// and, with an issue noted, for a value of another type.
+
+func isNull(v jsontext.Value) bool { return v.Kind() == 'n' }
+
+// raw gives a value of any type as it was sent.
+func raw(v jsontext.Value) []byte {
+	if isNull(v) {
+		return nil
+	}
+	return v
 }
 
 func (d *decoder) text(v jsontext.Value) string {
@@ -461,6 +385,9 @@ func (d *decoder) text(v jsontext.Value) string {
 }
 
 func (d *decoder) textPtr(v jsontext.Value) *string {
+	if isNull(v) {
+		return nil
+	}
 	s := d.text(v)
 	return &s
 }
@@ -559,10 +486,10 @@ func editedFile(input []byte) *string {
 	}
 	var path *string
 	err := d.fields(func(name string, v jsontext.Value) {
-		if name == "file_path" && v.Kind() == '"' {
+		if name == "file_path" {
 			path = d.textPtr(v)
 		}
-	}, func(string) {})
+	})
 	if err != nil || path == nil || *path == "" || len(*path) > trace.MaxPathBytes || bytes.IndexByte([]byte(*path), 0) >= 0 {
 		return nil
 	}
