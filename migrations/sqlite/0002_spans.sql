@@ -1,15 +1,22 @@
--- Spans and what they add up to. Every key and index starts with project_id.
+-- Spans and what they add up to. Every key and index starts with the project.
 -- Times are integer microseconds since 1970, UTC; money is nano-dollars.
 -- The data tables have no foreign key to projects: the writer checks a batch's
 -- project once, not once per row.
 
 -- +goose Up
 
+-- What stands for a project in the tables below: an id is 36 bytes, and every
+-- row and every index entry would repeat it.
+CREATE TABLE project_numbers (
+    number     INTEGER PRIMARY KEY,
+    project_id TEXT    NOT NULL UNIQUE
+);
+
 -- The canonical record, narrow; the payload is in payload_chunks. The row
 -- order is that of arrival, so that an insert with a random id touches one page
 -- of the key's index, not one of the table.
 CREATE TABLE spans (
-    project_id          TEXT    NOT NULL,
+    project             INTEGER NOT NULL,
     span_id             TEXT    NOT NULL,
     trace_id            TEXT    NOT NULL, -- '' for none, as the next two
     parent_id           TEXT    NOT NULL,
@@ -40,34 +47,34 @@ CREATE TABLE spans (
     payload_day         INTEGER, -- these three NULL without payload
     payload_chunk       BLOB,
     payload_index       INTEGER,
-    PRIMARY KEY (project_id, span_id)
+    PRIMARY KEY (project, span_id)
 );
 -- Serves lists of spans by time, span analytics of cut buckets, retention.
-CREATE INDEX spans_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'span';
+CREATE INDEX spans_start_idx ON spans (project, start_time, span_id) WHERE form = 'span';
 -- Serves call analytics of cut buckets, retention. Separate, so that a list of
 -- spans does not walk over the LLM traces between them.
-CREATE INDEX spans_call_start_idx ON spans (project_id, start_time, span_id) WHERE form = 'trace';
+CREATE INDEX spans_call_start_idx ON spans (project, start_time, span_id) WHERE form = 'trace';
 -- Serves the spans of a trace. The span of an LLM trace has the trace's id and
 -- is found by the primary key.
-CREATE INDEX spans_trace_idx ON spans (project_id, trace_id, start_time, span_id) WHERE form = 'span' AND trace_id <> '';
+CREATE INDEX spans_trace_idx ON spans (project, trace_id, start_time, span_id) WHERE form = 'span' AND trace_id <> '';
 -- Serves the spans of a session.
-CREATE INDEX spans_session_idx ON spans (project_id, session_id, start_time, span_id) WHERE session_id <> '';
+CREATE INDEX spans_session_idx ON spans (project, session_id, start_time, span_id) WHERE session_id <> '';
 -- Serves lists of one tool's spans.
-CREATE INDEX spans_tool_idx ON spans (project_id, tool_name, start_time, span_id) WHERE form = 'span' AND tool_name IS NOT NULL;
+CREATE INDEX spans_tool_idx ON spans (project, tool_name, start_time, span_id) WHERE form = 'span' AND tool_name IS NOT NULL;
 -- Serves the filter on services, of traces and of spans.
-CREATE INDEX spans_service_idx ON spans (project_id, service, trace_id, start_time) WHERE service IS NOT NULL;
+CREATE INDEX spans_service_idx ON spans (project, service, trace_id, start_time) WHERE service IS NOT NULL;
 
 -- The compressed payloads of several spans (store.Chunk), by day of arrival.
 CREATE TABLE payload_chunks (
-    project_id TEXT    NOT NULL,
+    project    INTEGER NOT NULL,
     day        INTEGER NOT NULL, -- days since 1970, UTC
     chunk_id   BLOB    NOT NULL,
     data       BLOB    NOT NULL,
-    PRIMARY KEY (project_id, day, chunk_id)
+    PRIMARY KEY (project, day, chunk_id)
 );
 
 CREATE TABLE traces (
-    project_id      TEXT    NOT NULL,
+    project         INTEGER NOT NULL,
     trace_id        TEXT    NOT NULL,
     session_id      TEXT    NOT NULL, -- '' for none
     start_time      INTEGER, -- NULL: in no list
@@ -86,15 +93,15 @@ CREATE TABLE traces (
     cost_nano_usd   INTEGER,
     provider_key    TEXT    NOT NULL,
     model_key       TEXT    NOT NULL,
-    PRIMARY KEY (project_id, trace_id)
+    PRIMARY KEY (project, trace_id)
 );
 -- Serves lists of traces by time.
-CREATE INDEX traces_start_idx ON traces (project_id, start_time, trace_id);
+CREATE INDEX traces_start_idx ON traces (project, start_time, trace_id);
 -- Serves the traces of a session.
-CREATE INDEX traces_session_idx ON traces (project_id, session_id, start_time, trace_id) WHERE session_id <> '';
+CREATE INDEX traces_session_idx ON traces (project, session_id, start_time, trace_id) WHERE session_id <> '';
 
 CREATE TABLE sessions (
-    project_id      TEXT    NOT NULL,
+    project         INTEGER NOT NULL,
     session_id      TEXT    NOT NULL,
     first_time      INTEGER NOT NULL,
     last_time       INTEGER NOT NULL,
@@ -110,14 +117,14 @@ CREATE TABLE sessions (
     cwd             TEXT,
     model           TEXT,
     agent_name      TEXT,
-    PRIMARY KEY (project_id, session_id)
+    PRIMARY KEY (project, session_id)
 );
 -- Serves the list of sessions, most recent first.
-CREATE INDEX sessions_last_idx ON sessions (project_id, last_time, session_id) WHERE traced_count > 0;
+CREATE INDEX sessions_last_idx ON sessions (project, last_time, session_id) WHERE traced_count > 0;
 
 -- Sums by five minutes, hour and day (grain), see store.Rollup and fold.Sums.
 CREATE TABLE rollups (
-    project_id    TEXT    NOT NULL,
+    project       INTEGER NOT NULL,
     grain         TEXT    NOT NULL,
     bucket        INTEGER NOT NULL, -- its begin
     form          TEXT    NOT NULL,
@@ -137,21 +144,21 @@ CREATE TABLE rollups (
     max_start     INTEGER NOT NULL,
     latency       BLOB    NOT NULL, -- sketch.Latency, as the next
     first_token   BLOB    NOT NULL,
-    PRIMARY KEY (project_id, grain, bucket, form, kind, source, status, provider, model, tool_name)
+    PRIMARY KEY (project, grain, bucket, form, kind, source, status, provider, model, tool_name)
 ) WITHOUT ROWID;
 
 -- Distinct sessions of model calls (sketch.Distinct).
 CREATE TABLE rollup_sessions (
-    project_id TEXT    NOT NULL,
+    project    INTEGER NOT NULL,
     grain      TEXT    NOT NULL,
     bucket     INTEGER NOT NULL,
     data       BLOB    NOT NULL,
-    PRIMARY KEY (project_id, grain, bucket)
+    PRIMARY KEY (project, grain, bucket)
 ) WITHOUT ROWID;
 
 -- How many traces start in a bucket, by what lists filter on.
 CREATE TABLE trace_counts (
-    project_id TEXT    NOT NULL,
+    project    INTEGER NOT NULL,
     grain      TEXT    NOT NULL,
     bucket     INTEGER NOT NULL,
     provider   TEXT    NOT NULL,
@@ -159,5 +166,5 @@ CREATE TABLE trace_counts (
     status     TEXT    NOT NULL,
     sources    INTEGER NOT NULL,
     count      INTEGER NOT NULL,
-    PRIMARY KEY (project_id, grain, bucket, provider, model, status, sources)
+    PRIMARY KEY (project, grain, bucket, provider, model, status, sources)
 ) WITHOUT ROWID;

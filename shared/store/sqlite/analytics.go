@@ -21,18 +21,18 @@ type measured struct {
 
 var (
 	measuredCalls = measured{rollups: "kind = 'llm_call'", spans: []string{
-		"INDEXED BY spans_call_start_idx WHERE project_id = ? AND form = 'trace' AND kind = 'llm_call'",
-		spansByStart + "WHERE project_id = ? AND form = 'span' AND kind = 'llm_call'",
+		"INDEXED BY spans_call_start_idx WHERE project = ? AND form = 'trace' AND kind = 'llm_call'",
+		spansByStart + "WHERE project = ? AND form = 'span' AND kind = 'llm_call'",
 	}}
 	measuredSpans = measured{rollups: "form = 'span'", spans: []string{
-		spansByStart + "WHERE project_id = ? AND form = 'span'",
+		spansByStart + "WHERE project = ? AND form = 'span'",
 	}}
 )
 
 // CallAnalytics implements store.AnalyticsReader.
 func (db *DB) CallAnalytics(ctx context.Context, project account.ProjectID, r store.TimeRange, p store.Period) (store.CallAnalytics, error) {
 	c := fold.NewCalls(p)
-	err := db.inRead(ctx, func(q querier) error {
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
 		return measuredCalls.read(ctx, q, project, r, p, c, &c.Sessions)
 	})
 	if err != nil {
@@ -44,7 +44,7 @@ func (db *DB) CallAnalytics(ctx context.Context, project account.ProjectID, r st
 // SpanAnalytics implements store.AnalyticsReader.
 func (db *DB) SpanAnalytics(ctx context.Context, project account.ProjectID, r store.TimeRange, p store.Period) (store.SpanAnalytics, error) {
 	s := fold.NewSpans(p)
-	err := db.inRead(ctx, func(q querier) error {
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
 		return measuredSpans.read(ctx, q, project, r, p, s, nil)
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ type assembly interface {
 
 // read gives every part of a range to a, and to sessions (if not nil) its
 // distinct sessions.
-func (m measured) read(ctx context.Context, q querier, project account.ProjectID, r store.TimeRange, p store.Period, a assembly, sessions *sketch.Distinct) error {
+func (m measured) read(ctx context.Context, q querier, project projectNumber, r store.TimeRange, p store.Period, a assembly, sessions *sketch.Distinct) error {
 	plan := fold.NewPlan(fold.Bounds(r))
 	for _, part := range plan.Parts {
 		if err := m.rollupRows(ctx, q, project, part, a.Add); err != nil {
@@ -85,7 +85,7 @@ func (m measured) read(ctx context.Context, q querier, project account.ProjectID
 }
 
 // series gives a part to the series only, without its sketches.
-func (m measured) series(ctx context.Context, q querier, project account.ProjectID, part fold.Part, a assembly) error {
+func (m measured) series(ctx context.Context, q querier, project projectNumber, part fold.Part, a assembly) error {
 	return query(ctx, q, "read series", func(rows *sql.Rows) error {
 		k := fold.RollupKey{Grain: part.Grain}
 		var s fold.Sums
@@ -93,23 +93,23 @@ func (m measured) series(ctx context.Context, q querier, project account.Project
 		a.AddSeries(k, &s)
 		return err
 	}, `SELECT bucket, provider, status, count, timed, duration_us, input_tokens, output_tokens, cost_nano_usd
-		FROM rollups WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ? AND `+m.rollups,
-		string(project), string(part.Grain), part.From, part.To)
+		FROM rollups WHERE project = ? AND grain = ? AND bucket >= ? AND bucket < ? AND `+m.rollups,
+		int64(project), string(part.Grain), part.From, part.To)
 }
 
 // rollupRows gives each roll-up row of a part to add.
-func (m measured) rollupRows(ctx context.Context, q querier, project account.ProjectID, part fold.Part, add func(fold.RollupKey, *fold.Sums)) error {
+func (m measured) rollupRows(ctx context.Context, q querier, project projectNumber, part fold.Part, add func(fold.RollupKey, *fold.Sums)) error {
 	return query(ctx, q, "read roll-ups", func(rows *sql.Rows) error {
 		k, s, err := scanRollup(rows)
 		if err == nil {
 			add(k, &s)
 		}
 		return err
-	}, selectRollup+`WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ? AND `+m.rollups,
-		string(project), string(part.Grain), part.From, part.To)
+	}, selectRollup+`WHERE project = ? AND grain = ? AND bucket >= ? AND bucket < ? AND `+m.rollups,
+		int64(project), string(part.Grain), part.From, part.To)
 }
 
-func readDistinct(ctx context.Context, q querier, project account.ProjectID, part fold.Part, into *sketch.Distinct) error {
+func readDistinct(ctx context.Context, q querier, project projectNumber, part fold.Part, into *sketch.Distinct) error {
 	if into == nil {
 		return nil
 	}
@@ -124,14 +124,14 @@ func readDistinct(ctx context.Context, q querier, project account.ProjectID, par
 		}
 		into.Merge(&d)
 		return nil
-	}, `SELECT data FROM rollup_sessions WHERE project_id = ? AND grain = ? AND bucket >= ? AND bucket < ?`,
-		string(project), string(part.Grain), part.From, part.To)
+	}, `SELECT data FROM rollup_sessions WHERE project = ? AND grain = ? AND bucket >= ? AND bucket < ?`,
+		int64(project), string(part.Grain), part.From, part.To)
 }
 
 // cut reads a bucket that the range cuts: from its roll-up rows if all that they
 // count is in the range, as in the bucket that is not over yet, else from the
 // spans.
-func (m measured) cut(ctx context.Context, q querier, project account.ProjectID, cut fold.Cut, a assembly, sessions *sketch.Distinct) error {
+func (m measured) cut(ctx context.Context, q querier, project projectNumber, cut fold.Cut, a assembly, sessions *sketch.Distinct) error {
 	rollups := fold.Rollups{}
 	var sums []*fold.Sums
 	err := m.rollupRows(ctx, q, project, cut.Bucket, func(k fold.RollupKey, s *fold.Sums) {
@@ -155,7 +155,7 @@ func (m measured) cut(ctx context.Context, q querier, project account.ProjectID,
 }
 
 // rows counts the spans of an interval.
-func (m measured) rows(ctx context.Context, q querier, project account.ProjectID, i fold.Interval, sessions *sketch.Distinct) (fold.Rollups, error) {
+func (m measured) rows(ctx context.Context, q querier, project projectNumber, i fold.Interval, sessions *sketch.Distinct) (fold.Rollups, error) {
 	out := fold.Rollups{}
 	for _, source := range m.spans {
 		err := query(ctx, q, "count spans", func(rows *sql.Rows) error {
@@ -170,7 +170,7 @@ func (m measured) rows(ctx context.Context, q querier, project account.ProjectID
 			}
 			return err
 		}, `SELECT start_time, session_id, form, kind, source, status, provider, model, tool_name, duration_ms, first_token_ms, input_tokens,
-			output_tokens, cost_nano_usd FROM spans `+source+` AND start_time >= ? AND start_time < ?`, string(project), i.From, i.To)
+			output_tokens, cost_nano_usd FROM spans `+source+` AND start_time >= ? AND start_time < ?`, int64(project), i.From, i.To)
 		if err != nil {
 			return nil, err
 		}

@@ -48,22 +48,20 @@ func openBench(b *testing.B) *sqlite.DB {
 	return db
 }
 
-// benchTransaction makes the n-th transaction; 100 traces begin per second.
+// benchTransaction makes the n-th transaction; 100,000 traces begin per hour.
 func benchTransaction(rng *rand.Rand, n int) []store.Batch {
-	words := make([]string, 400)
+	words := benchWords(rng)
 	batches := make([]store.Batch, benchBatches)
 	for i := range batches {
 		spans := make([]trace.Span, benchSpans)
 		for j := range spans {
-			for k := range words {
-				words[k] = fmt.Sprintf("word%03d", rng.IntN(1000))
-			}
+			rng.Shuffle(len(words), func(a, b int) { words[a], words[b] = words[b], words[a] })
 			provider, model := "openai", fmt.Sprint("gpt-", rng.IntN(5))
 			latency, in, out, cost := rng.ExpFloat64()*800, rng.Int64N(4000), rng.Int64N(1000), rng.Int64N(50_000_000)
 			text := strings.Join(words[300:], " ")
 			id := uuid.NewString()
 			spans[j] = trace.Span{ID: trace.SpanID(id), TraceID: trace.TraceID(id), SessionID: trace.SessionID(fmt.Sprint("session-", rng.IntN(500))),
-				Form: trace.FormTrace, Start: benchStart.Add(time.Duration(n*benchBatches+i) * time.Second).Add(time.Duration(j) * 10 * time.Millisecond),
+				Form: trace.FormTrace, Start: benchStart.Add(time.Duration(n*benchBatches+i) * 3600 * time.Millisecond).Add(time.Duration(j) * 36 * time.Millisecond),
 				Source: trace.SourceSDK, Kind: trace.KindLLMCall, EventType: "llm_call", Status: trace.StatusSuccess,
 				DurationMS: &latency, Provider: &provider, Model: &model, ModelUsed: &model, InputTokens: &in, OutputTokens: &out, CostNanoUSD: &cost,
 				FinishReason: &provider, ProviderRequestID: &id,
@@ -73,6 +71,14 @@ func benchTransaction(rng *rand.Rand, n int) []store.Batch {
 		batches[i] = store.Pack(benchProject, benchStart, spans)
 	}
 	return batches
+}
+
+func benchWords(rng *rand.Rand) []string {
+	words := make([]string, 400)
+	for k := range words {
+		words[k] = fmt.Sprintf("word%03d", rng.IntN(1000))
+	}
+	return words
 }
 
 func BenchmarkWriteBatches(b *testing.B) {

@@ -69,9 +69,9 @@ type bulks struct {
 }
 
 var (
-	chunkColumns      = []string{"project_id", "day", "chunk_id", "data"}
-	distinctColumns   = []string{"project_id", "grain", "bucket", "data"}
-	traceCountColumns = []string{"project_id", "grain", "bucket", "provider", "model", "status", "sources", "count"}
+	chunkColumns      = []string{"project", "day", "chunk_id", "data"}
+	distinctColumns   = []string{"project", "grain", "bucket", "data"}
+	traceCountColumns = []string{"project", "grain", "bucket", "provider", "model", "status", "sources", "count"}
 )
 
 // writers gives the prepared statements of a write, prepared on first use:
@@ -93,7 +93,7 @@ func (db *DB) writers(ctx context.Context) (*bulks, error) {
 		rollups:  newBulk("INSERT INTO rollups", rollupColumns, upsert(rollupColumns, rollupKeys)),
 		distinct: newBulk("INSERT INTO rollup_sessions", distinctColumns, upsert(distinctColumns, 3)),
 		traceCounts: newBulk("INSERT INTO trace_counts", traceCountColumns,
-			"ON CONFLICT (project_id, grain, bucket, provider, model, status, sources) DO UPDATE SET count = count + excluded.count"),
+			"ON CONFLICT (project, grain, bucket, provider, model, status, sources) DO UPDATE SET count = count + excluded.count"),
 	}
 	for _, one := range []*bulk{&b.spans, &b.chunks, &b.traces, &b.sessions, &b.rollups, &b.distinct, &b.traceCounts} {
 		if err := one.prepare(ctx, db.w); err != nil {

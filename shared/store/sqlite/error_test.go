@@ -125,7 +125,7 @@ func TestPlans(t *testing.T) {
 		"OfTrace":       {selectSpan + spansByTrace, "span_id", "form = 'span' AND trace_id <> '' AND trace_id = 'x'", true},
 		"SessionSpans":  {selectSpan + spansBySession, "span_id", "form = 'span' AND session_id <> '' AND session_id = 'x'", false},
 	} {
-		w := newWhere("p")
+		w := newWhere(1)
 		w.and(c.conditions)
 		if err := w.page(p, c.id, c.descending); err != nil {
 			t.Fatal(err)

@@ -20,10 +20,10 @@ type where struct {
 	args []any
 }
 
-func newWhere(project account.ProjectID) *where {
+func newWhere(project projectNumber) *where {
 	w := &where{}
-	w.text.WriteString("WHERE project_id = ?")
-	w.args = append(w.args, string(project))
+	w.text.WriteString("WHERE project = ?")
+	w.args = append(w.args, int64(project))
 	return w
 }
 
@@ -73,7 +73,7 @@ func (w *where) page(p store.Page, id string, descending bool) error {
 
 // readSpans reads the rows of selectSpan with a rest, and their payloads if
 // detail asks for them.
-func readSpans(ctx context.Context, q querier, project account.ProjectID, detail store.Detail, rest string, args ...any) ([]trace.Span, error) {
+func readSpans(ctx context.Context, q querier, project projectNumber, detail store.Detail, rest string, args ...any) ([]trace.Span, error) {
 	var spans []trace.Span
 	var places []place
 	err := query(ctx, q, "read spans", func(rows *sql.Rows) error {
@@ -92,7 +92,7 @@ func readSpans(ctx context.Context, q querier, project account.ProjectID, detail
 }
 
 // fillPayloads reads each chunk once.
-func fillPayloads(ctx context.Context, q querier, project account.ProjectID, spans []*trace.Span, places []place) error {
+func fillPayloads(ctx context.Context, q querier, project projectNumber, spans []*trace.Span, places []place) error {
 	chunks := map[uuid.UUID][]byte{}
 	at := make([]fold.PayloadAt, len(places))
 	for i, p := range places {
@@ -105,7 +105,7 @@ func fillPayloads(ctx context.Context, q querier, project account.ProjectID, spa
 			err := rows.Scan(&data)
 			chunks[p.Chunk] = data
 			return err
-		}, `SELECT data FROM payload_chunks WHERE project_id = ? AND day = ? AND chunk_id = ?`, string(project), p.day, p.Chunk[:])
+		}, `SELECT data FROM payload_chunks WHERE project = ? AND day = ? AND chunk_id = ?`, int64(project), p.day, p.Chunk[:])
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func fillPayloads(ctx context.Context, q querier, project account.ProjectID, spa
 }
 
 // spanPage reads a page of spans that w selects.
-func spanPage(ctx context.Context, q querier, project account.ProjectID, index string, w *where, p store.Page, descending bool) (store.SpanList, error) {
+func spanPage(ctx context.Context, q querier, project projectNumber, index string, w *where, p store.Page, descending bool) (store.SpanList, error) {
 	var out store.SpanList
 	if err := w.page(p, "span_id", descending); err != nil {
 		return out, err
@@ -153,6 +153,16 @@ const (
 // ListSpans implements store.SpanReader.
 func (db *DB) ListSpans(ctx context.Context, project account.ProjectID, f store.SpanFilter, p store.Page) (store.SpanList, error) {
 	var out store.SpanList
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
+		var err error
+		out, err = listSpans(ctx, q, project, f, p)
+		return err
+	})
+	return out, err
+}
+
+func listSpans(ctx context.Context, q querier, project projectNumber, f store.SpanFilter, p store.Page) (store.SpanList, error) {
+	var out store.SpanList
 	bounds := fold.Bounds(f.Time)
 	index := spansByStart
 	w := newWhere(project)
@@ -175,30 +185,27 @@ func (db *DB) ListSpans(ctx context.Context, project account.ProjectID, f store.
 	w.andIf("source", string(f.Source))
 	w.andIf("kind", string(f.Kind))
 	w.andIf("status", string(f.Status))
-	err := db.inRead(ctx, func(q querier) error {
-		rows := w.clone()
-		rows.andStart(bounds)
-		var err error
-		if out, err = spanPage(ctx, q, project, index, rows, p, true); err != nil {
-			return err
-		}
-		if fold.RollupsCount(f) {
-			out.Total, err = countSpans(ctx, q, project, f, w, bounds)
-			return err
-		}
-		if f.Service != "" && index == spansByStart {
-			index = spansByService
-			w.and("service IS NOT NULL")
-		}
-		w.andStart(bounds)
-		out.Total, err = count(ctx, q, "count spans", `SELECT count(*) FROM spans `+index+w.text.String(), w.args...)
-		return err
-	})
+	rows := w.clone()
+	rows.andStart(bounds)
+	var err error
+	if out, err = spanPage(ctx, q, project, index, rows, p, true); err != nil {
+		return out, err
+	}
+	if fold.RollupsCount(f) {
+		out.Total, err = countSpans(ctx, q, project, f, w, bounds)
+		return out, err
+	}
+	if f.Service != "" && index == spansByStart {
+		index = spansByService
+		w.and("service IS NOT NULL")
+	}
+	w.andStart(bounds)
+	out.Total, err = count(ctx, q, "count spans", `SELECT count(*) FROM spans `+index+w.text.String(), w.args...)
 	return out, err
 }
 
 // countSpans counts whole buckets from roll-ups, the rest from rows.
-func countSpans(ctx context.Context, q querier, project account.ProjectID, f store.SpanFilter, rows *where, bounds fold.Interval) (int64, error) {
+func countSpans(ctx context.Context, q querier, project projectNumber, f store.SpanFilter, rows *where, bounds fold.Interval) (int64, error) {
 	plan := fold.NewPlan(bounds)
 	var total int64
 	for _, part := range plan.Parts {
@@ -229,8 +236,8 @@ func countSpans(ctx context.Context, q querier, project account.ProjectID, f sto
 // Span implements store.SpanReader.
 func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error) {
 	var out trace.Span
-	err := db.inRead(ctx, func(q querier) error {
-		spans, err := readSpans(ctx, q, project, store.Full, `WHERE project_id = ? AND span_id = ? AND form = 'span'`, string(project), string(id))
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
+		spans, err := readSpans(ctx, q, project, store.Full, `WHERE project = ? AND span_id = ? AND form = 'span'`, int64(project), string(id))
 		if err != nil {
 			return err
 		}
@@ -246,7 +253,7 @@ func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.Span
 // SessionSpans implements store.SpanReader.
 func (db *DB) SessionSpans(ctx context.Context, project account.ProjectID, id trace.SessionID, p store.Page) (store.SpanList, error) {
 	var out store.SpanList
-	err := db.inRead(ctx, func(q querier) error {
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
 		w := newWhere(project)
 		w.and("form = 'span' AND session_id <> '' AND session_id = ?", string(id))
 		total, err := count(ctx, q, "count session spans", `SELECT count(*) FROM spans `+spansBySession+w.text.String(), w.args...)

@@ -22,20 +22,26 @@ func (db *DB) Recount(ctx context.Context, project account.ProjectID, fix bool) 
 	if err != nil {
 		return 0, err
 	}
-	r := recount{project: project, bulks: b}
+	r := recount{bulks: b}
+	run := func(q querier) error {
+		if r.project, err = numberOf(ctx, q, project); err != nil {
+			return err
+		}
+		return r.run(ctx, q)
+	}
 	if fix {
 		err = db.inTx(ctx, func(tx *sql.Tx) error {
 			r.tx = tx
-			return r.run(ctx, tx)
+			return run(tx)
 		})
 	} else {
-		err = db.inRead(ctx, func(q querier) error { return r.run(ctx, q) })
+		err = db.inRead(ctx, run)
 	}
 	return r.differing, err
 }
 
 type recount struct {
-	project   account.ProjectID
+	project   projectNumber
 	bulks     *bulks
 	tx        *sql.Tx // nil: only compare
 	differing int64
@@ -93,7 +99,7 @@ func compare[K comparable](ctx context.Context, r *recount, table string, column
 }
 
 // idPage reads the next ids of a UNION of sorted lists of ids.
-func idPage[T ~string](ctx context.Context, q querier, lists []string, project account.ProjectID, after T) ([]T, error) {
+func idPage[T ~string](ctx context.Context, q querier, lists []string, project projectNumber, after T) ([]T, error) {
 	parts := make([]string, len(lists))
 	for i, list := range lists {
 		parts[i] = "SELECT id FROM (" + list + " ORDER BY 1 LIMIT ?3)"
@@ -104,15 +110,15 @@ func idPage[T ~string](ctx context.Context, q querier, lists []string, project a
 		err := rows.Scan(&id)
 		ids = append(ids, id)
 		return err
-	}, strings.Join(parts, " UNION ")+" ORDER BY 1 LIMIT ?3", string(project), string(after), recountPage)
+	}, strings.Join(parts, " UNION ")+" ORDER BY 1 LIMIT ?3", int64(project), string(after), recountPage)
 	return ids, err
 }
 
 func (r *recount) traces(ctx context.Context, q querier, counts *fold.State) error {
 	lists := []string{
-		`SELECT trace_id AS id FROM traces WHERE project_id = ?1 AND trace_id > ?2`,
-		`SELECT DISTINCT trace_id AS id FROM spans ` + spansByTrace + `WHERE project_id = ?1 AND trace_id > ?2 AND trace_id <> '' AND form = 'span'`,
-		`SELECT span_id AS id FROM spans WHERE project_id = ?1 AND span_id > ?2 AND form = 'trace'`,
+		`SELECT trace_id AS id FROM traces WHERE project = ?1 AND trace_id > ?2`,
+		`SELECT DISTINCT trace_id AS id FROM spans ` + spansByTrace + `WHERE project = ?1 AND trace_id > ?2 AND trace_id <> '' AND form = 'span'`,
+		`SELECT span_id AS id FROM spans WHERE project = ?1 AND span_id > ?2 AND form = 'trace'`,
 	}
 	for after := trace.TraceID(""); ; {
 		ids, err := idPage(ctx, q, lists, r.project, after)
@@ -149,7 +155,7 @@ func (r *recount) traceCounts(ctx context.Context, q querier, counts *fold.State
 		err := rows.Scan(&k.Grain, &k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &n)
 		stored[k] = appendTraceCount(nil, r.project, k, n)
 		return err
-	}, `SELECT grain, bucket, provider, model, status, sources, count FROM trace_counts WHERE project_id = ?`, string(r.project))
+	}, `SELECT grain, bucket, provider, model, status, sources, count FROM trace_counts WHERE project = ?`, int64(r.project))
 	if err != nil {
 		return err
 	}
@@ -161,8 +167,8 @@ func (r *recount) traceCounts(ctx context.Context, q querier, counts *fold.State
 
 func (r *recount) sessions(ctx context.Context, q querier) error {
 	lists := []string{
-		`SELECT session_id AS id FROM sessions WHERE project_id = ?1 AND session_id > ?2`,
-		`SELECT DISTINCT session_id AS id FROM spans ` + spansBySession + `WHERE project_id = ?1 AND session_id > ?2 AND session_id <> ''`,
+		`SELECT session_id AS id FROM sessions WHERE project = ?1 AND session_id > ?2`,
+		`SELECT DISTINCT session_id AS id FROM spans ` + spansBySession + `WHERE project = ?1 AND session_id > ?2 AND session_id <> ''`,
 	}
 	for after := trace.SessionID(""); ; {
 		ids, err := idPage(ctx, q, lists, r.project, after)
@@ -201,11 +207,11 @@ func (r *recount) rollups(ctx context.Context, q querier) error {
 	for from := int64(0); ; {
 		var next *int64
 		err := q.QueryRowContext(ctx, `SELECT min(t) FROM (
-			SELECT min(start_time) AS t FROM spans `+spansByStart+`WHERE project_id = ?1 AND form = 'span' AND start_time >= ?2 UNION ALL
-			SELECT min(start_time) FROM spans INDEXED BY spans_call_start_idx WHERE project_id = ?1 AND form = 'trace' AND start_time >= ?2 UNION ALL
-			SELECT (SELECT min(bucket) FROM rollups WHERE project_id = ?1 AND grain = g.value AND bucket >= ?2) FROM json_each(?3) g UNION ALL
-			SELECT (SELECT min(bucket) FROM rollup_sessions WHERE project_id = ?1 AND grain = g.value AND bucket >= ?2) FROM json_each(?3) g)`,
-			string(r.project), from, grains).Scan(&next)
+			SELECT min(start_time) AS t FROM spans `+spansByStart+`WHERE project = ?1 AND form = 'span' AND start_time >= ?2 UNION ALL
+			SELECT min(start_time) FROM spans INDEXED BY spans_call_start_idx WHERE project = ?1 AND form = 'trace' AND start_time >= ?2 UNION ALL
+			SELECT (SELECT min(bucket) FROM rollups WHERE project = ?1 AND grain = g.value AND bucket >= ?2) FROM json_each(?3) g UNION ALL
+			SELECT (SELECT min(bucket) FROM rollup_sessions WHERE project = ?1 AND grain = g.value AND bucket >= ?2) FROM json_each(?3) g)`,
+			int64(r.project), from, grains).Scan(&next)
 		if err != nil {
 			return toFault("find next day", err)
 		}
@@ -234,7 +240,7 @@ func (r *recount) day(ctx context.Context, q querier, day fold.Interval) error {
 				spans = spans[:0]
 			}
 			return err
-		}, selectSpan+source+` AND project_id = ? AND start_time >= ? AND start_time < ?`, string(r.project), day.From, day.To)
+		}, selectSpan+source+` AND project = ? AND start_time >= ? AND start_time < ?`, int64(r.project), day.From, day.To)
 		if err != nil {
 			return err
 		}
@@ -248,7 +254,7 @@ func (r *recount) day(ctx context.Context, q querier, day fold.Interval) error {
 		}
 		stored[k], err = appendRollup(nil, r.project, k, &s)
 		return err
-	}, selectRollup+`WHERE project_id = ? AND grain IN ('5min', 'hour', 'day') AND bucket >= ? AND bucket < ?`, string(r.project), day.From, day.To)
+	}, selectRollup+`WHERE project = ? AND grain IN ('5min', 'hour', 'day') AND bucket >= ? AND bucket < ?`, int64(r.project), day.From, day.To)
 	if err != nil {
 		return err
 	}
@@ -269,10 +275,10 @@ func (r *recount) daySessions(ctx context.Context, q querier, day fold.Interval,
 		var k fold.BucketKey
 		var data []byte
 		err := rows.Scan(&k.Grain, &k.Bucket, &data)
-		stored[k] = []any{string(r.project), string(k.Grain), k.Bucket, data}
+		stored[k] = []any{int64(r.project), string(k.Grain), k.Bucket, data}
 		return err
-	}, `SELECT grain, bucket, data FROM rollup_sessions WHERE project_id = ? AND grain IN ('5min', 'hour', 'day') AND bucket >= ? AND bucket < ?`,
-		string(r.project), day.From, day.To)
+	}, `SELECT grain, bucket, data FROM rollup_sessions WHERE project = ? AND grain IN ('5min', 'hour', 'day') AND bucket >= ? AND bucket < ?`,
+		int64(r.project), day.From, day.To)
 	if err != nil {
 		return err
 	}
@@ -281,7 +287,7 @@ func (r *recount) daySessions(ctx context.Context, q querier, day fold.Interval,
 		if err != nil {
 			return err
 		}
-		want[k] = []any{string(r.project), string(k.Grain), k.Bucket, data}
+		want[k] = []any{int64(r.project), string(k.Grain), k.Bucket, data}
 	}
 	return compare(ctx, r, "rollup_sessions", distinctColumns, 3, &r.bulks.distinct, stored, want)
 }

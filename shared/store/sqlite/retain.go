@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -20,7 +19,7 @@ const (
 // Retain implements store.Maintainer.
 func (db *DB) Retain(ctx context.Context, cutoff time.Time) (int64, error) {
 	day := dayOf(cutoff)
-	projects, err := db.projectIDs(ctx)
+	projects, err := db.projectNumbers(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -35,18 +34,18 @@ func (db *DB) Retain(ctx context.Context, cutoff time.Time) (int64, error) {
 	return total, nil
 }
 
-func (db *DB) projectIDs(ctx context.Context) ([]account.ProjectID, error) {
-	var out []account.ProjectID
+func (db *DB) projectNumbers(ctx context.Context) ([]projectNumber, error) {
+	var out []projectNumber
 	err := query(ctx, db.r, "read projects", func(rows *sql.Rows) error {
-		var id account.ProjectID
-		err := rows.Scan(&id)
-		out = append(out, id)
+		var n projectNumber
+		err := rows.Scan(&n)
+		out = append(out, n)
 		return err
-	}, `SELECT id FROM projects ORDER BY id`)
+	}, `SELECT number FROM project_numbers ORDER BY number`)
 	return out, err
 }
 
-func (db *DB) retainProject(ctx context.Context, project account.ProjectID, day int64) (int64, error) {
+func (db *DB) retainProject(ctx context.Context, project projectNumber, day int64) (int64, error) {
 	before := day * fold.GrainDay.WidthUS()
 	// Spans first: whatever stops this half-way, the next call deletes the rest.
 	var total int64
@@ -64,7 +63,7 @@ func (db *DB) retainProject(ctx context.Context, project account.ProjectID, day 
 		var n int64
 		err := db.inTx(ctx, func(tx *sql.Tx) error {
 			res, err := tx.ExecContext(ctx, `DELETE FROM payload_chunks WHERE rowid IN
-				(SELECT rowid FROM payload_chunks WHERE project_id = ? AND day < ? LIMIT ?)`, string(project), day, retainChunks)
+				(SELECT rowid FROM payload_chunks WHERE project = ? AND day < ? LIMIT ?)`, int64(project), day, retainChunks)
 			if err != nil {
 				return toFault("delete payload chunks", err)
 			}
@@ -80,12 +79,12 @@ func (db *DB) retainProject(ctx context.Context, project account.ProjectID, day 
 	}
 	return total, db.inTx(ctx, func(tx *sql.Tx) error {
 		for _, text := range []string{
-			`DELETE FROM rollups WHERE project_id = ? AND grain = ? AND bucket < ?`,
-			`DELETE FROM rollup_sessions WHERE project_id = ? AND grain = ? AND bucket < ?`,
-			`DELETE FROM trace_counts WHERE project_id = ? AND grain = ? AND bucket < ?`,
+			`DELETE FROM rollups WHERE project = ? AND grain = ? AND bucket < ?`,
+			`DELETE FROM rollup_sessions WHERE project = ? AND grain = ? AND bucket < ?`,
+			`DELETE FROM trace_counts WHERE project = ? AND grain = ? AND bucket < ?`,
 		} {
 			for _, g := range fold.Grains() {
-				if err := exec(ctx, tx, "delete roll-ups", false, text, string(project), string(g), before); err != nil {
+				if err := exec(ctx, tx, "delete roll-ups", false, text, int64(project), string(g), before); err != nil {
 					return err
 				}
 			}
@@ -96,7 +95,7 @@ func (db *DB) retainProject(ctx context.Context, project account.ProjectID, day 
 
 // retainSpans deletes some spans that started before a time and makes their
 // traces and sessions anew from the spans that stay.
-func (db *DB) retainSpans(ctx context.Context, project account.ProjectID, before int64) (int64, error) {
+func (db *DB) retainSpans(ctx context.Context, project projectNumber, before int64) (int64, error) {
 	b, err := db.writers(ctx)
 	if err != nil {
 		return 0, err
@@ -116,8 +115,8 @@ func (db *DB) retainSpans(ctx context.Context, project account.ProjectID, before
 		if err != nil {
 			return err
 		}
-		if err := exec(ctx, tx, "delete spans", true, `DELETE FROM spans WHERE project_id = ? AND span_id IN (SELECT value FROM json_each(?))`,
-			string(project), list); err != nil {
+		if err := exec(ctx, tx, "delete spans", true, `DELETE FROM spans WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`,
+			int64(project), list); err != nil {
 			return err
 		}
 		return b.rebuild(ctx, tx, project, fold.KeysOf(spans))
@@ -125,7 +124,7 @@ func (db *DB) retainSpans(ctx context.Context, project account.ProjectID, before
 	return n, err
 }
 
-func oldSpans(ctx context.Context, q querier, project account.ProjectID, before int64) ([]*trace.Span, error) {
+func oldSpans(ctx context.Context, q querier, project projectNumber, before int64) ([]*trace.Span, error) {
 	var out []*trace.Span
 	for _, index := range []string{spansByStart + "WHERE form = 'span'", "INDEXED BY spans_call_start_idx WHERE form = 'trace'"} {
 		err := query(ctx, q, "read old spans", func(rows *sql.Rows) error {
@@ -133,8 +132,8 @@ func oldSpans(ctx context.Context, q querier, project account.ProjectID, before 
 			err := rows.Scan(&s.ID, &s.TraceID, &s.SessionID)
 			out = append(out, &s)
 			return err
-		}, `SELECT span_id, trace_id, session_id FROM spans `+index+` AND project_id = ? AND start_time < ? ORDER BY start_time LIMIT ?`,
-			string(project), before, retainSpans)
+		}, `SELECT span_id, trace_id, session_id FROM spans `+index+` AND project = ? AND start_time < ? ORDER BY start_time LIMIT ?`,
+			int64(project), before, retainSpans)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +142,7 @@ func oldSpans(ctx context.Context, q querier, project account.ProjectID, before 
 }
 
 // rebuild replaces traces and sessions by what their spans add up to.
-func (b *bulks) rebuild(ctx context.Context, tx *sql.Tx, project account.ProjectID, keys fold.Keys) error {
+func (b *bulks) rebuild(ctx context.Context, tx *sql.Tx, project projectNumber, keys fold.Keys) error {
 	old, err := loadState(ctx, tx, project, keys)
 	if err != nil {
 		return err
@@ -160,14 +159,14 @@ func (b *bulks) rebuild(ctx context.Context, tx *sql.Tx, project account.Project
 	}
 	for id := range old.Traces {
 		if state.Traces[id] == nil {
-			if err := exec(ctx, tx, "delete trace", true, `DELETE FROM traces WHERE project_id = ? AND trace_id = ?`, string(project), string(id)); err != nil {
+			if err := exec(ctx, tx, "delete trace", true, `DELETE FROM traces WHERE project = ? AND trace_id = ?`, int64(project), string(id)); err != nil {
 				return err
 			}
 		}
 	}
 	for id := range old.Sessions {
 		if state.Sessions[id] == nil {
-			if err := exec(ctx, tx, "delete session", true, `DELETE FROM sessions WHERE project_id = ? AND session_id = ?`, string(project), string(id)); err != nil {
+			if err := exec(ctx, tx, "delete session", true, `DELETE FROM sessions WHERE project = ? AND session_id = ?`, int64(project), string(id)); err != nil {
 				return err
 			}
 		}
@@ -176,20 +175,20 @@ func (b *bulks) rebuild(ctx context.Context, tx *sql.Tx, project account.Project
 }
 
 // recountTraces adds to state the traces that the stored spans make.
-func recountTraces(ctx context.Context, q querier, project account.ProjectID, ids []trace.TraceID, state *fold.State) error {
+func recountTraces(ctx context.Context, q querier, project projectNumber, ids []trace.TraceID, state *fold.State) error {
 	list, err := jsonList(ids)
 	if err != nil {
 		return err
 	}
 	for _, rest := range []string{
-		spansByTrace + `WHERE project_id = ? AND trace_id <> '' AND form = 'span' AND trace_id IN (SELECT value FROM json_each(?))`,
-		`WHERE project_id = ? AND form = 'trace' AND span_id IN (SELECT value FROM json_each(?))`,
+		spansByTrace + `WHERE project = ? AND trace_id <> '' AND form = 'span' AND trace_id IN (SELECT value FROM json_each(?))`,
+		`WHERE project = ? AND form = 'trace' AND span_id IN (SELECT value FROM json_each(?))`,
 	} {
 		err := query(ctx, q, "read spans of traces", func(rows *sql.Rows) error {
 			s, _, err := scanSpan(rows)
 			state.AddToTrace(&s)
 			return err
-		}, selectSpan+rest, string(project), list)
+		}, selectSpan+rest, int64(project), list)
 		if err != nil {
 			return err
 		}
@@ -198,7 +197,7 @@ func recountTraces(ctx context.Context, q querier, project account.ProjectID, id
 }
 
 // recountSessions adds to state the sessions that the stored spans make.
-func recountSessions(ctx context.Context, q querier, project account.ProjectID, ids []trace.SessionID, state *fold.State) error {
+func recountSessions(ctx context.Context, q querier, project projectNumber, ids []trace.SessionID, state *fold.State) error {
 	list, err := jsonList(ids)
 	if err != nil {
 		return err
@@ -207,5 +206,5 @@ func recountSessions(ctx context.Context, q querier, project account.ProjectID, 
 		s, _, err := scanSpan(rows)
 		state.AddToSession(&s)
 		return err
-	}, selectSpan+spansBySession+`WHERE project_id = ? AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?))`, string(project), list)
+	}, selectSpan+spansBySession+`WHERE project = ? AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?))`, int64(project), list)
 }

@@ -24,6 +24,16 @@ var sessionOrders = map[store.SessionSort]string{
 // ListSessions implements store.SessionReader.
 func (db *DB) ListSessions(ctx context.Context, project account.ProjectID, f store.SessionFilter, p store.Page) (store.SessionList, error) {
 	var out store.SessionList
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
+		var err error
+		out, err = listSessions(ctx, q, project, f, p)
+		return err
+	})
+	return out, err
+}
+
+func listSessions(ctx context.Context, q querier, project projectNumber, f store.SessionFilter, p store.Page) (store.SessionList, error) {
+	var out store.SessionList
 	w := newWhere(project)
 	w.and("traced_count > 0")
 	bounds := fold.Bounds(f.Time)
@@ -34,26 +44,23 @@ func (db *DB) ListSessions(ctx context.Context, project account.ProjectID, f sto
 	if f.Source != "" {
 		w.and("sources & ? <> 0", int64(f.Source.Mask()))
 	}
-	err := db.inRead(ctx, func(q querier) error {
-		var err error
-		if out.Total, err = count(ctx, q, "count sessions", `SELECT count(*) FROM sessions `+w.text.String(), w.args...); err != nil {
-			return err
-		}
-		err = query(ctx, q, "read sessions", func(rows *sql.Rows) error {
-			s, err := scanSession(rows)
-			out.Sessions = append(out.Sessions, s)
-			return err
-		}, selectSession+w.text.String()+` ORDER BY `+sessionOrders[f.Sort]+` LIMIT ? OFFSET ?`, append(w.args, p.Limit, p.Offset)...)
-		if err != nil {
-			return err
-		}
-		return fillSessions(ctx, q, project, out.Sessions)
-	})
-	return out, err
+	var err error
+	if out.Total, err = count(ctx, q, "count sessions", `SELECT count(*) FROM sessions `+w.text.String(), w.args...); err != nil {
+		return out, err
+	}
+	err = query(ctx, q, "read sessions", func(rows *sql.Rows) error {
+		s, err := scanSession(rows)
+		out.Sessions = append(out.Sessions, s)
+		return err
+	}, selectSession+w.text.String()+` ORDER BY `+sessionOrders[f.Sort]+` LIMIT ? OFFSET ?`, append(w.args, p.Limit, p.Offset)...)
+	if err != nil {
+		return out, err
+	}
+	return out, fillSessions(ctx, q, project, out.Sessions)
 }
 
 // fillSessions counts what is distinct in the sessions.
-func fillSessions(ctx context.Context, q querier, project account.ProjectID, sessions []trace.Session) error {
+func fillSessions(ctx context.Context, q querier, project projectNumber, sessions []trace.Session) error {
 	ids := make([]trace.SessionID, len(sessions))
 	at := map[trace.SessionID]*trace.Session{}
 	for i := range sessions {
@@ -76,6 +83,6 @@ func fillSessions(ctx context.Context, q querier, project account.ProjectID, ses
 			count(DISTINCT CASE WHEN kind = 'tool_use' THEN coalesce(tool_use_id, span_id) END),
 			count(DISTINCT CASE WHEN trace_id <> '' AND event_type NOT IN ('session_start', 'session_end') THEN trace_id END)
 		FROM spans `+spansBySession+`
-		WHERE project_id = ? AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?))
-		GROUP BY session_id`, string(project), list)
+		WHERE project = ? AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?))
+		GROUP BY session_id`, int64(project), list)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -19,7 +18,7 @@ var spanColumns = []string{"span_id", "trace_id", "parent_id", "session_id", "fo
 	"payload_day", "payload_chunk", "payload_index"}
 
 // storedSpanColumns are all columns, in the order of appendSpan.
-var storedSpanColumns = append([]string{"project_id"}, spanColumns...)
+var storedSpanColumns = append([]string{"project"}, spanColumns...)
 
 var selectSpan = "SELECT " + strings.Join(spanColumns, ", ") + " FROM spans "
 
@@ -33,8 +32,8 @@ type place struct {
 func dayOf(t time.Time) int64 { return t.Unix() / int64(24*time.Hour/time.Second) }
 
 // appendSpan appends a row of storedSpanColumns; at is nil without payload.
-func appendSpan(args []any, project account.ProjectID, s *trace.Span, at *place) []any {
-	args = append(args, string(project), string(s.ID), string(s.TraceID), string(s.ParentID), string(s.SessionID), string(s.Form),
+func appendSpan(args []any, project projectNumber, s *trace.Span, at *place) []any {
+	args = append(args, int64(project), string(s.ID), string(s.TraceID), string(s.ParentID), string(s.SessionID), string(s.Form),
 		s.Start.UnixMicro(), string(s.Source), string(s.Kind), s.EventType, string(s.Status),
 		orNull(s.DurationMS), orNull(s.TimeToFirstTokenMS), orNull(s.Service), orNull(s.ToolUseID), orNull(s.ToolName),
 		orNull(s.IsInterrupt), orNull(s.CWD), orNull(s.Model), orNull(s.AgentName), orNull(s.Provider), orNull(s.ModelUsed),

@@ -63,7 +63,7 @@ func TestRecount(t *testing.T) {
 	for name, text := range map[string]string{
 		"TraceChanged":   `UPDATE traces SET error_count = error_count + 1 WHERE rowid % 3 = 0`,
 		"TraceMissing":   `DELETE FROM traces WHERE rowid % 3 = 0`,
-		"TraceInvented":  `INSERT INTO traces SELECT project_id, 'invented', session_id, start_time, end_time, main_span_id, main_start, main_llm, form, span_count, llm_count, error_count, duration_us, sources, input_tokens, output_tokens, cost_nano_usd, provider_key, model_key FROM traces LIMIT 1`,
+		"TraceInvented":  `INSERT INTO traces SELECT project, 'invented', session_id, start_time, end_time, main_span_id, main_start, main_llm, form, span_count, llm_count, error_count, duration_us, sources, input_tokens, output_tokens, cost_nano_usd, provider_key, model_key FROM traces LIMIT 1`,
 		"SessionChanged": `UPDATE sessions SET span_count = 0`,
 		"SessionMissing": `DELETE FROM sessions WHERE rowid % 2 = 0`,
 		"RollupChanged":  `UPDATE rollups SET cost_nano_usd = 1 WHERE grain = 'hour'`,

@@ -20,7 +20,7 @@ const (
 )
 
 // tracesByID reads traces by id, in no order.
-func tracesByID(ctx context.Context, q querier, project account.ProjectID, ids []trace.TraceID) ([]trace.Trace, error) {
+func tracesByID(ctx context.Context, q querier, project projectNumber, ids []trace.TraceID) ([]trace.Trace, error) {
 	list, err := jsonList(ids)
 	if err != nil {
 		return nil, err
@@ -30,12 +30,12 @@ func tracesByID(ctx context.Context, q querier, project account.ProjectID, ids [
 		t, err := scanTrace(rows)
 		out = append(out, t)
 		return err
-	}, selectTrace+`WHERE project_id = ? AND trace_id IN (SELECT value FROM json_each(?))`, string(project), list)
+	}, selectTrace+`WHERE project = ? AND trace_id IN (SELECT value FROM json_each(?))`, int64(project), list)
 	return out, err
 }
 
 // tracePage reads a page of traces that w selects, with their spans.
-func tracePage(ctx context.Context, q querier, project account.ProjectID, index string, w *where, p store.Page, descending bool) (store.TraceList, error) {
+func tracePage(ctx context.Context, q querier, project projectNumber, index string, w *where, p store.Page, descending bool) (store.TraceList, error) {
 	var out store.TraceList
 	if err := w.page(p, "trace_id", descending); err != nil {
 		return out, err
@@ -58,10 +58,10 @@ func tracePage(ctx context.Context, q querier, project account.ProjectID, index 
 
 // traceSpans selects the spans of a trace: those of FormSpan by index, that of
 // FormTrace, whose id is the trace's, by key.
-const traceSpans = spansByTrace + `WHERE project_id = ?1 AND trace_id = ?2 AND trace_id <> '' AND form = 'span'`
+const traceSpans = spansByTrace + `WHERE project = ?1 AND trace_id = ?2 AND trace_id <> '' AND form = 'span'`
 
 // fillTraces reads up to limit spans of each trace.
-func fillTraces(ctx context.Context, q querier, project account.ProjectID, traces []trace.Trace, limit int, detail store.Detail) error {
+func fillTraces(ctx context.Context, q querier, project projectNumber, traces []trace.Trace, limit int, detail store.Detail) error {
 	var mains []trace.SpanID // of traces of one span, and of truncated ones
 	for i := range traces {
 		if traces[i].SpanCount == 1 || traces[i].SpanCount > int64(limit) {
@@ -85,7 +85,7 @@ func fillTraces(ctx context.Context, q querier, project account.ProjectID, trace
 		if err != nil {
 			return err
 		}
-		if err := read(byID, `WHERE project_id = ? AND span_id IN (SELECT value FROM json_each(?))`, string(project), list); err != nil {
+		if err := read(byID, `WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(project), list); err != nil {
 			return err
 		}
 	}
@@ -97,11 +97,11 @@ func fillTraces(ctx context.Context, q querier, project account.ProjectID, trace
 		if t.SpanCount == 1 {
 			found[t.Main.SpanID] = byID[t.Main.SpanID]
 		} else {
-			err := read(found, traceSpans+` ORDER BY start_time, span_id LIMIT ?3`, string(project), string(t.ID), limit)
+			err := read(found, traceSpans+` ORDER BY start_time, span_id LIMIT ?3`, int64(project), string(t.ID), limit)
 			if err != nil {
 				return err
 			}
-			if err := read(found, `WHERE project_id = ? AND span_id = ? AND form = 'trace'`, string(project), string(t.ID)); err != nil {
+			if err := read(found, `WHERE project = ? AND span_id = ? AND form = 'trace'`, int64(project), string(t.ID)); err != nil {
 				return err
 			}
 		}
@@ -147,6 +147,16 @@ func bySpanStart(a, b *trace.Span) int {
 // ListTraces implements store.TraceReader.
 func (db *DB) ListTraces(ctx context.Context, project account.ProjectID, f store.TraceFilter, p store.Page) (store.TraceList, error) {
 	var out store.TraceList
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
+		var err error
+		out, err = listTraces(ctx, q, project, f, p)
+		return err
+	})
+	return out, err
+}
+
+func listTraces(ctx context.Context, q querier, project projectNumber, f store.TraceFilter, p store.Page) (store.TraceList, error) {
+	var out store.TraceList
 	bounds := fold.Bounds(f.Time)
 	index := tracesByStart
 	w := newWhere(project)
@@ -158,7 +168,7 @@ func (db *DB) ListTraces(ctx context.Context, project account.ProjectID, f store
 		w.and("sources & ? <> 0", int64(f.Source.Mask()))
 	}
 	if f.Service != "" {
-		w.and(`EXISTS (SELECT 1 FROM spans s INDEXED BY spans_service_idx WHERE s.project_id = traces.project_id AND s.service IS NOT NULL
+		w.and(`EXISTS (SELECT 1 FROM spans s INDEXED BY spans_service_idx WHERE s.project = traces.project AND s.service IS NOT NULL
 			AND s.service = ? AND s.trace_id = traces.trace_id)`, f.Service)
 	}
 	w.andIf("provider_key", f.Provider)
@@ -169,26 +179,23 @@ func (db *DB) ListTraces(ctx context.Context, project account.ProjectID, f store
 	case trace.StatusSuccess:
 		w.and("error_count = 0")
 	}
-	err := db.inRead(ctx, func(q querier) error {
-		rows := w.clone()
-		rows.andStart(bounds)
-		var err error
-		if out, err = tracePage(ctx, q, project, index, rows, p, true); err != nil {
-			return err
-		}
-		if fold.TraceCountsCount(f) {
-			out.Total, err = countTraces(ctx, q, project, f, w, bounds)
-			return err
-		}
-		w.andStart(bounds)
-		out.Total, err = count(ctx, q, "count traces", `SELECT count(*) FROM traces `+index+w.text.String(), w.args...)
-		return err
-	})
+	rows := w.clone()
+	rows.andStart(bounds)
+	var err error
+	if out, err = tracePage(ctx, q, project, index, rows, p, true); err != nil {
+		return out, err
+	}
+	if fold.TraceCountsCount(f) {
+		out.Total, err = countTraces(ctx, q, project, f, w, bounds)
+		return out, err
+	}
+	w.andStart(bounds)
+	out.Total, err = count(ctx, q, "count traces", `SELECT count(*) FROM traces `+index+w.text.String(), w.args...)
 	return out, err
 }
 
 // countTraces counts whole buckets from trace_counts, the rest from rows.
-func countTraces(ctx context.Context, q querier, project account.ProjectID, f store.TraceFilter, rows *where, bounds fold.Interval) (int64, error) {
+func countTraces(ctx context.Context, q querier, project projectNumber, f store.TraceFilter, rows *where, bounds fold.Interval) (int64, error) {
 	plan := fold.NewPlan(bounds)
 	var total int64
 	for _, part := range plan.Parts {
@@ -221,7 +228,7 @@ func countTraces(ctx context.Context, q querier, project account.ProjectID, f st
 // Trace implements store.TraceReader.
 func (db *DB) Trace(ctx context.Context, project account.ProjectID, id trace.TraceID) (trace.Trace, error) {
 	var out trace.Trace
-	err := db.inRead(ctx, func(q querier) error {
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
 		traces, err := tracesByID(ctx, q, project, []trace.TraceID{id})
 		if err != nil {
 			return err
@@ -241,7 +248,7 @@ func (db *DB) Trace(ctx context.Context, project account.ProjectID, id trace.Tra
 // SessionTraces implements store.TraceReader.
 func (db *DB) SessionTraces(ctx context.Context, project account.ProjectID, id trace.SessionID, p store.Page) (store.TraceList, error) {
 	var out store.TraceList
-	err := db.inRead(ctx, func(q querier) error {
+	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
 		w := newWhere(project)
 		w.and("session_id <> '' AND session_id = ? AND start_time IS NOT NULL", string(id))
 		total, err := count(ctx, q, "count session traces", `SELECT count(*) FROM traces `+tracesBySession+w.text.String(), w.args...)

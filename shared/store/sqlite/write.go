@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pulse-traces/pulse/shared/account"
-	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/sketch"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/fold"
@@ -50,14 +48,11 @@ func (b *bulks) writeAll(ctx context.Context, tx *sql.Tx, batches []store.Batch)
 }
 
 func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, work fold.Work, out []store.Outcome) error {
-	var known bool
-	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM projects WHERE id = ?)`, string(work.Project)).Scan(&known); err != nil {
-		return toFault("look up project", err)
+	project, err := numberFor(ctx, tx, work.Project)
+	if err != nil {
+		return err
 	}
-	if !known {
-		return fault.New(fault.Invalid, "Unknown project")
-	}
-	stored, err := storedSpans(ctx, tx, work)
+	stored, err := storedSpans(ctx, tx, project, work)
 	if err != nil {
 		return err
 	}
@@ -77,7 +72,7 @@ func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, wo
 			at = &place{day: dayOf(batches[it.Batch].Arrived),
 				PayloadAt: fold.PayloadAt{Chunk: batches[it.Batch].Chunks[ref.Chunk].ID, Index: ref.Index}}
 		}
-		args = appendSpan(args, work.Project, it.Span, at)
+		args = appendSpan(args, project, it.Span, at)
 	}
 	if len(spans) == 0 {
 		return nil
@@ -89,23 +84,23 @@ func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, wo
 	for i := range batches {
 		for j := range batches[i].Chunks {
 			if c := &batches[i].Chunks[j]; chunks[chunkOf{i, j}] {
-				args = append(args, string(work.Project), dayOf(batches[i].Arrived), c.ID[:], c.Data)
+				args = append(args, int64(project), dayOf(batches[i].Arrived), c.ID[:], c.Data)
 			}
 		}
 	}
 	if err := b.chunks.insert(ctx, tx, "insert payload chunks", args); err != nil {
 		return err
 	}
-	state, err := loadState(ctx, tx, work.Project, fold.KeysOf(spans))
+	state, err := loadState(ctx, tx, project, fold.KeysOf(spans))
 	if err != nil {
 		return err
 	}
 	state.Add(spans)
-	return b.writeState(ctx, tx, work.Project, state)
+	return b.writeState(ctx, tx, project, state)
 }
 
 // storedSpans tells which of the work's ids are taken.
-func storedSpans(ctx context.Context, tx *sql.Tx, work fold.Work) (map[trace.SpanID]bool, error) {
+func storedSpans(ctx context.Context, tx *sql.Tx, project projectNumber, work fold.Work) (map[trace.SpanID]bool, error) {
 	ids := make([]trace.SpanID, len(work.Items))
 	for i := range work.Items {
 		ids[i] = work.Items[i].Span.ID
@@ -120,12 +115,12 @@ func storedSpans(ctx context.Context, tx *sql.Tx, work fold.Work) (map[trace.Spa
 		err := rows.Scan(&id)
 		stored[id] = true
 		return err
-	}, `SELECT span_id FROM spans WHERE project_id = ? AND span_id IN (SELECT value FROM json_each(?))`, string(work.Project), list)
+	}, `SELECT span_id FROM spans WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(project), list)
 	return stored, err
 }
 
 // loadState gives a state with the rows that keys name.
-func loadState(ctx context.Context, q querier, project account.ProjectID, keys fold.Keys) (*fold.State, error) {
+func loadState(ctx context.Context, q querier, project projectNumber, keys fold.Keys) (*fold.State, error) {
 	state := fold.NewState()
 	traces, err := tracesByID(ctx, q, project, keys.Traces)
 	if err != nil {
@@ -142,12 +137,12 @@ func loadState(ctx context.Context, q querier, project account.ProjectID, keys f
 		s, err := scanSession(rows)
 		state.Sessions[s.ID] = &s
 		return err
-	}, selectSession+`WHERE project_id = ? AND session_id IN (SELECT value FROM json_each(?))`, string(project), list)
+	}, selectSession+`WHERE project = ? AND session_id IN (SELECT value FROM json_each(?))`, int64(project), list)
 	return state, err
 }
 
 // writeState stores what a state changed.
-func (b *bulks) writeState(ctx context.Context, tx *sql.Tx, project account.ProjectID, state *fold.State) error {
+func (b *bulks) writeState(ctx context.Context, tx *sql.Tx, project projectNumber, state *fold.State) error {
 	var args []any
 	for _, id := range slices.Sorted(maps.Keys(state.Traces)) {
 		args = appendTrace(args, project, state.Traces[id])
@@ -180,7 +175,7 @@ func (b *bulks) writeState(ctx context.Context, tx *sql.Tx, project account.Proj
 		if n >= 0 {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM trace_counts WHERE project_id = ? AND grain = ? AND bucket = ? AND provider = ?
+		if _, err := tx.ExecContext(ctx, `DELETE FROM trace_counts WHERE project = ? AND grain = ? AND bucket = ? AND provider = ?
 			AND model = ? AND status = ? AND sources = ? AND count = 0`, appendTraceCount(nil, project, k, 0)[:7]...); err != nil {
 			return toFault("delete trace counts", err)
 		}
@@ -188,13 +183,13 @@ func (b *bulks) writeState(ctx context.Context, tx *sql.Tx, project account.Proj
 	return nil
 }
 
-func appendTraceCount(args []any, project account.ProjectID, k fold.TraceCountKey, n int64) []any {
-	return append(args, string(project), string(k.Grain), k.Bucket, k.Provider, k.Model, string(k.Status), int64(k.Sources), n)
+func appendTraceCount(args []any, project projectNumber, k fold.TraceCountKey, n int64) []any {
+	return append(args, int64(project), string(k.Grain), k.Bucket, k.Provider, k.Model, string(k.Status), int64(k.Sources), n)
 }
 
 // mergeRollups adds differences to the stored rows. Sketches are merged here,
 // so rows are read, merged and replaced whole.
-func (b *bulks) mergeRollups(ctx context.Context, tx *sql.Tx, project account.ProjectID, diff fold.Rollups) error {
+func (b *bulks) mergeRollups(ctx context.Context, tx *sql.Tx, project projectNumber, diff fold.Rollups) error {
 	buckets := map[fold.BucketKey]bool{}
 	for k := range diff {
 		buckets[fold.BucketKey{Grain: k.Grain, Bucket: k.Bucket}] = true
@@ -206,7 +201,7 @@ func (b *bulks) mergeRollups(ctx context.Context, tx *sql.Tx, project account.Pr
 				diff[k].Merge(&old)
 			}
 			return err
-		}, selectRollup+`WHERE project_id = ? AND grain = ? AND bucket = ?`, string(project), string(bucket.Grain), bucket.Bucket)
+		}, selectRollup+`WHERE project = ? AND grain = ? AND bucket = ?`, int64(project), string(bucket.Grain), bucket.Bucket)
 		if err != nil {
 			return err
 		}
@@ -221,12 +216,12 @@ func (b *bulks) mergeRollups(ctx context.Context, tx *sql.Tx, project account.Pr
 	return b.rollups.insert(ctx, tx, "store roll-ups", args)
 }
 
-func (b *bulks) mergeDistinct(ctx context.Context, tx *sql.Tx, project account.ProjectID, diff map[fold.BucketKey]*sketch.Distinct) error {
+func (b *bulks) mergeDistinct(ctx context.Context, tx *sql.Tx, project projectNumber, diff map[fold.BucketKey]*sketch.Distinct) error {
 	var args []any
 	for k, d := range diff {
 		var data []byte
 		err := query(ctx, tx, "read session sketch", func(rows *sql.Rows) error { return rows.Scan(&data) },
-			`SELECT data FROM rollup_sessions WHERE project_id = ? AND grain = ? AND bucket = ?`, string(project), string(k.Grain), k.Bucket)
+			`SELECT data FROM rollup_sessions WHERE project = ? AND grain = ? AND bucket = ?`, int64(project), string(k.Grain), k.Bucket)
 		if err != nil {
 			return err
 		}
@@ -240,23 +235,23 @@ func (b *bulks) mergeDistinct(ctx context.Context, tx *sql.Tx, project account.P
 		if data, err = d.AppendBinary(nil); err != nil {
 			return err
 		}
-		args = append(args, string(project), string(k.Grain), k.Bucket, data)
+		args = append(args, int64(project), string(k.Grain), k.Bucket, data)
 	}
 	return b.distinct.insert(ctx, tx, "store session sketches", args)
 }
 
-var traceColumns = []string{"project_id", "trace_id", "session_id", "start_time", "end_time", "main_span_id", "main_start", "main_llm", "form",
+var traceColumns = []string{"project", "trace_id", "session_id", "start_time", "end_time", "main_span_id", "main_start", "main_llm", "form",
 	"span_count", "llm_count", "error_count", "duration_us", "sources", "input_tokens", "output_tokens", "cost_nano_usd",
 	"provider_key", "model_key"}
 
 var selectTrace = "SELECT " + strings.Join(traceColumns[1:], ", ") + " FROM traces "
 
-func appendTrace(args []any, project account.ProjectID, t *trace.Trace) []any {
+func appendTrace(args []any, project projectNumber, t *trace.Trace) []any {
 	var start any
 	if t.Start != nil {
 		start = t.Start.UnixMicro()
 	}
-	return append(args, string(project), string(t.ID), string(t.SessionID), start, t.End.UnixMicro(), string(t.Main.SpanID),
+	return append(args, int64(project), string(t.ID), string(t.SessionID), start, t.End.UnixMicro(), string(t.Main.SpanID),
 		t.Main.Start.UnixMicro(), t.Main.LLMCall, string(t.Form), t.SpanCount, t.LLMCount, t.ErrorCount, t.DurationUS, int64(t.Sources),
 		orNull(t.InputTokens), orNull(t.OutputTokens), orNull(t.CostNanoUSD), t.ProviderKey, t.ModelKey)
 }
@@ -276,13 +271,13 @@ func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 	return t, err
 }
 
-var sessionColumns = []string{"project_id", "session_id", "first_time", "last_time", "span_count", "traced_count", "error_count", "agent_runs",
+var sessionColumns = []string{"project", "session_id", "first_time", "last_time", "span_count", "traced_count", "error_count", "agent_runs",
 	"sources", "input_tokens", "output_tokens", "cost_nano_usd", "end_duration_ms", "cwd", "model", "agent_name"}
 
 var selectSession = "SELECT " + strings.Join(sessionColumns[1:], ", ") + " FROM sessions "
 
-func appendSession(args []any, project account.ProjectID, s *trace.Session) []any {
-	return append(args, string(project), string(s.ID), s.First.UnixMicro(), s.Last.UnixMicro(), s.SpanCount, s.TracedCount, s.ErrorCount,
+func appendSession(args []any, project projectNumber, s *trace.Session) []any {
+	return append(args, int64(project), string(s.ID), s.First.UnixMicro(), s.Last.UnixMicro(), s.SpanCount, s.TracedCount, s.ErrorCount,
 		s.AgentRuns, int64(s.Sources), s.InputTokens, s.OutputTokens, s.CostNanoUSD, orNull(s.EndDurationMS), orNull(s.CWD),
 		orNull(s.Model), orNull(s.AgentName))
 }
@@ -300,12 +295,12 @@ func scanSession(rows *sql.Rows) (trace.Session, error) {
 // rollupKeys is how many of rollupColumns are the key.
 const rollupKeys = 10
 
-var rollupColumns = []string{"project_id", "grain", "bucket", "form", "kind", "source", "status", "provider", "model", "tool_name",
+var rollupColumns = []string{"project", "grain", "bucket", "form", "kind", "source", "status", "provider", "model", "tool_name",
 	"count", "timed", "duration_us", "input_tokens", "output_tokens", "cost_nano_usd", "min_start", "max_start", "latency", "first_token"}
 
 var selectRollup = "SELECT " + strings.Join(rollupColumns[1:], ", ") + " FROM rollups "
 
-func appendRollup(args []any, project account.ProjectID, k fold.RollupKey, s *fold.Sums) ([]any, error) {
+func appendRollup(args []any, project projectNumber, k fold.RollupKey, s *fold.Sums) ([]any, error) {
 	latency, err := s.Latency.AppendBinary([]byte{}) // never nil, which would be NULL
 	if err != nil {
 		return nil, err
@@ -314,7 +309,7 @@ func appendRollup(args []any, project account.ProjectID, k fold.RollupKey, s *fo
 	if err != nil {
 		return nil, err
 	}
-	return append(args, string(project), string(k.Grain), k.Bucket, string(k.Form), string(k.Kind), string(k.Source), string(k.Status),
+	return append(args, int64(project), string(k.Grain), k.Bucket, string(k.Form), string(k.Kind), string(k.Source), string(k.Status),
 		k.Provider, k.Model, k.ToolName, s.Count, s.Timed, s.DurationUS, s.InputTokens, s.OutputTokens, s.CostNanoUSD, s.MinStart,
 		s.MaxStart, latency, firstToken), nil
 }
