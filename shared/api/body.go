@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -222,11 +223,15 @@ func arrayIndex(token string) (int, bool) {
 	return n, true
 }
 
-// CheckJSON reports whether body is one JSON value that we take: UTF-8 (a byte
-// order mark before it is dropped), nested no deeper than
-// trace.MaxNestingDepth. It gives the body without the mark.
+// CheckJSON reports whether body is one that we take: UTF-8 (a byte order mark
+// before it is dropped), nested no deeper than trace.MaxNestingDepth. It gives
+// the body without the mark.
 func CheckJSON(body []byte) ([]byte, error) {
 	body = bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF"))
+	if !utf8.Valid(body) {
+		strict := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true))
+		return nil, InvalidJSON(strict.SkipValue()) // it stops at the place
+	}
 	depth := 0
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
@@ -261,9 +266,11 @@ func stringEnd(body []byte, i int) int {
 	return len(body)
 }
 
-// DecodeOptions are how every body of a client is read: repeated names are
-// taken (the last wins, as JavaScript has it), invalid UTF-8 is not.
-var DecodeOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(false))
+// DecodeOptions are how every body of a client is read once CheckJSON has seen
+// it: repeated names are taken (the last wins, as JavaScript has it), and so are
+// escaped halves of surrogate pairs, which JavaScript writes where a text was
+// cut within an emoji; read as text they become U+FFFD.
+var DecodeOptions = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // ReadJSON reads a body into v, which should hold raw values where the kind of
 // a value must be checked by name. A body that is not JSON is fault.Invalid

@@ -72,7 +72,7 @@ func (b body) text(name string, limit int) (string, error) {
 		return "", invalid(name, "invalid_type", "Invalid input: expected string, received "+kindName(raw.Kind()))
 	}
 	var s string
-	if err := json.Unmarshal(raw, &s, api.DecodeOptions); err != nil {
+	if err := json.Unmarshal(raw, &s); err != nil { // strict: half a surrogate pair has no place in a name
 		return "", api.InvalidJSON(err)
 	}
 	return s, checkText(name, s, limit)

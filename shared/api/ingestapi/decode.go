@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -376,11 +375,7 @@ func (d *decoder) text(v jsontext.Value) string {
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner)
 	}
-	out, err := jsontext.AppendUnquote(make([]byte, 0, len(inner)), v)
-	if err != nil || !utf8.Valid(out) {
-		d.issue(d.field, "invalid_format", "Invalid string: it is not valid Unicode")
-		return ""
-	}
+	out, _ := jsontext.AppendUnquote(make([]byte, 0, len(inner)), v) // half a surrogate pair becomes U+FFFD
 	return string(out)
 }
 
@@ -406,6 +401,9 @@ func (d *decoder) time(v jsontext.Value) time.Time {
 	t, ok := trace.ParseTime(s)
 	if !ok && v.Kind() == '"' {
 		d.issue(d.field, "invalid_format", "Invalid ISO datetime: expected for example 2026-01-25T12:00:00.123Z")
+	}
+	if ok && t.IsZero() { // which means absent; as early, and out of range too
+		t = t.Add(1)
 	}
 	return t
 }
