@@ -154,21 +154,32 @@ func (m measured) cut(ctx context.Context, q querier, project projectNumber, cut
 	return nil
 }
 
-// rows counts the spans of an interval.
+// rows counts the spans of an interval: up to some thousands, for which the
+// conversions of Scan would take as long as reading them, so values are taken
+// as the driver gives them.
 func (m measured) rows(ctx context.Context, q querier, project projectNumber, i fold.Interval, sessions *sketch.Distinct) (fold.Rollups, error) {
 	out := fold.Rollups{}
+	var v [14]any
+	var into [len(v)]any
+	for n := range v {
+		into[n] = &v[n]
+	}
 	for _, source := range m.spans {
 		err := query(ctx, q, "count spans", func(rows *sql.Rows) error {
-			var s trace.Span
-			var start int64
-			err := rows.Scan(&start, &s.SessionID, &s.Form, &s.Kind, &s.Source, &s.Status, &s.Provider, &s.Model, &s.ToolName, &s.DurationMS,
-				&s.TimeToFirstTokenMS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD)
-			s.Start = time.UnixMicro(start).UTC()
-			out.AddSpan(fold.GrainFiveMin, &s)
-			if sessions != nil && s.SessionID != "" {
-				sessions.Add(string(s.SessionID))
+			if err := rows.Scan(into[:]...); err != nil {
+				return err
 			}
-			return err
+			start, _ := v[0].(int64)
+			session := textOf(v[1])
+			s := trace.Span{Start: time.UnixMicro(start).UTC(), Form: trace.Form(textOf(v[2])), Kind: trace.Kind(textOf(v[3])),
+				Source: trace.Source(textOf(v[4])), Status: trace.Status(textOf(v[5])), Provider: orNil[string](v[6]), Model: orNil[string](v[7]),
+				ToolName: orNil[string](v[8]), DurationMS: orNil[float64](v[9]), TimeToFirstTokenMS: orNil[float64](v[10]),
+				InputTokens: orNil[int64](v[11]), OutputTokens: orNil[int64](v[12]), CostNanoUSD: orNil[int64](v[13])}
+			out.AddSpan(fold.GrainFiveMin, &s)
+			if sessions != nil && session != "" {
+				sessions.Add(session)
+			}
+			return nil
 		}, `SELECT start_time, session_id, form, kind, source, status, provider, model, tool_name, duration_ms, first_token_ms, input_tokens,
 			output_tokens, cost_nano_usd FROM spans `+source+` AND start_time >= ? AND start_time < ?`, int64(project), i.From, i.To)
 		if err != nil {
@@ -176,4 +187,18 @@ func (m measured) rows(ctx context.Context, q querier, project projectNumber, i 
 		}
 	}
 	return out, nil
+}
+
+// textOf gives a value of a column that is never NULL.
+func textOf(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// orNil undoes orNull.
+func orNil[T any](v any) *T {
+	if t, ok := v.(T); ok {
+		return &t
+	}
+	return nil
 }

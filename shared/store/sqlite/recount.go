@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"reflect"
 	"strings"
 
@@ -15,27 +16,33 @@ import (
 // recountPage is how many traces or sessions are compared at a time.
 const recountPage = 500
 
-// Recount implements store.Maintainer. It compares one snapshot, in parts, so
-// that memory does not grow with the rows; with fix it holds the writer.
+// errUndo rolls back a recount that was only to compare.
+var errUndo = errors.New("undo")
+
+// Recount implements store.Maintainer. It works in parts, so that memory does
+// not grow with the rows, and holds the writer. A part is read through what an
+// earlier one has mended, so a recount without fix mends too, and undoes it.
 func (db *DB) Recount(ctx context.Context, project account.ProjectID, fix bool) (int64, error) {
 	b, err := db.writers(ctx)
 	if err != nil {
 		return 0, err
 	}
 	r := recount{bulks: b}
-	run := func(q querier) error {
-		if r.project, err = numberOf(ctx, q, project); err != nil {
+	err = db.inTx(ctx, func(tx *sql.Tx) error {
+		r.tx = tx
+		if r.project, err = numberOf(ctx, tx, project); err != nil {
 			return err
 		}
-		return r.run(ctx, q)
-	}
-	if fix {
-		err = db.inTx(ctx, func(tx *sql.Tx) error {
-			r.tx = tx
-			return run(tx)
-		})
-	} else {
-		err = db.inRead(ctx, run)
+		if err := r.run(ctx); err != nil {
+			return err
+		}
+		if !fix {
+			return errUndo
+		}
+		return nil
+	})
+	if errors.Is(err, errUndo) {
+		err = nil
 	}
 	return r.differing, err
 }
@@ -43,29 +50,29 @@ func (db *DB) Recount(ctx context.Context, project account.ProjectID, fix bool) 
 type recount struct {
 	project   projectNumber
 	bulks     *bulks
-	tx        *sql.Tx // nil: only compare
+	tx        *sql.Tx
 	differing int64
 }
 
-func (r *recount) run(ctx context.Context, q querier) error {
+func (r *recount) run(ctx context.Context) error {
 	counts := fold.NewState()
-	if err := r.traces(ctx, q, counts); err != nil {
+	if err := r.traces(ctx, counts); err != nil {
 		return err
 	}
-	if err := r.traceCounts(ctx, q, counts); err != nil {
+	if err := r.traceCounts(ctx, counts); err != nil {
 		return err
 	}
-	if err := r.sessions(ctx, q); err != nil {
+	if err := r.sessions(ctx); err != nil {
 		return err
 	}
-	return r.rollups(ctx, q)
+	return r.rollups(ctx)
 }
 
 // rowsByKey are rows of a table by what tells them apart.
 type rowsByKey[K comparable] map[K][]any
 
-// compare counts the rows that differ and, if asked to fix, replaces them. The
-// first keys values of a row are its key.
+// compare counts the rows that differ and replaces them. The first keys values
+// of a row are its key.
 func compare[K comparable](ctx context.Context, r *recount, table string, columns []string, keys int, b *bulk, stored, want rowsByKey[K]) error {
 	var inserts []any
 	var deletes [][]any
@@ -85,9 +92,6 @@ func compare[K comparable](ctx context.Context, r *recount, table string, column
 			r.differing++
 			deletes = append(deletes, row[:keys])
 		}
-	}
-	if r.tx == nil {
-		return nil
 	}
 	text := "DELETE FROM " + table + " WHERE " + strings.Join(columns[:keys], " = ? AND ") + " = ?"
 	for _, key := range deletes {
@@ -114,26 +118,31 @@ func idPage[T ~string](ctx context.Context, q querier, lists []string, project p
 	return ids, err
 }
 
-func (r *recount) traces(ctx context.Context, q querier, counts *fold.State) error {
+func (r *recount) traces(ctx context.Context, counts *fold.State) error {
 	lists := []string{
 		`SELECT trace_id AS id FROM traces WHERE project = ?1 AND trace_id > ?2`,
 		`SELECT DISTINCT trace_id AS id FROM spans ` + spansByTrace + `WHERE project = ?1 AND trace_id > ?2 AND trace_id <> '' AND form = 'span'`,
 		`SELECT span_id AS id FROM spans WHERE project = ?1 AND span_id > ?2 AND form = 'trace'`,
 	}
 	for after := trace.TraceID(""); ; {
-		ids, err := idPage(ctx, q, lists, r.project, after)
+		ids, err := idPage(ctx, r.tx, lists, r.project, after)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		after = ids[len(ids)-1]
-		old, err := tracesByID(ctx, q, r.project, ids)
+		old, err := tracesByID(ctx, r.tx, r.project, ids)
 		if err != nil {
 			return err
 		}
 		counts.Traces = map[trace.TraceID]*trace.Trace{}
-		if err := recountTraces(ctx, q, r.project, ids, counts); err != nil {
+		if err := recountTraces(ctx, r.tx, r.project, ids, counts); err != nil {
 			return err
 		}
+		unmarked, err := markMixed(ctx, r.tx, r.project, counts.Traces)
+		if err != nil {
+			return err
+		}
+		r.differing += unmarked
 		stored, want := rowsByKey[trace.TraceID]{}, rowsByKey[trace.TraceID]{}
 		for i := range old {
 			stored[old[i].ID] = appendTrace(nil, r.project, &old[i])
@@ -147,9 +156,9 @@ func (r *recount) traces(ctx context.Context, q querier, counts *fold.State) err
 	}
 }
 
-func (r *recount) traceCounts(ctx context.Context, q querier, counts *fold.State) error {
+func (r *recount) traceCounts(ctx context.Context, counts *fold.State) error {
 	stored, want := rowsByKey[fold.TraceCountKey]{}, rowsByKey[fold.TraceCountKey]{}
-	err := query(ctx, q, "read trace counts", func(rows *sql.Rows) error {
+	err := query(ctx, r.tx, "read trace counts", func(rows *sql.Rows) error {
 		var k fold.TraceCountKey
 		var n int64
 		err := rows.Scan(&k.Grain, &k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &n)
@@ -165,23 +174,24 @@ func (r *recount) traceCounts(ctx context.Context, q querier, counts *fold.State
 	return compare(ctx, r, "trace_counts", traceCountColumns, 7, &r.bulks.traceCounts, stored, want)
 }
 
-func (r *recount) sessions(ctx context.Context, q querier) error {
+func (r *recount) sessions(ctx context.Context) error {
 	lists := []string{
 		`SELECT session_id AS id FROM sessions WHERE project = ?1 AND session_id > ?2`,
-		`SELECT DISTINCT session_id AS id FROM spans ` + spansBySession + `WHERE project = ?1 AND session_id > ?2 AND session_id <> ''`,
+		`SELECT DISTINCT session_id AS id FROM spans ` + spansBySession + `WHERE project = ?1 AND session_id > ?2 AND session_id <> '' AND (form = 'span' OR mixed)`,
+		`SELECT DISTINCT session_id AS id FROM traces ` + tracesBySession + `WHERE project = ?1 AND session_id > ?2 AND session_id <> ''`,
 	}
 	for after := trace.SessionID(""); ; {
-		ids, err := idPage(ctx, q, lists, r.project, after)
+		ids, err := idPage(ctx, r.tx, lists, r.project, after)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		after = ids[len(ids)-1]
-		old, err := loadState(ctx, q, r.project, fold.Keys{Sessions: ids})
+		old, err := loadState(ctx, r.tx, r.project, fold.Keys{Sessions: ids})
 		if err != nil {
 			return err
 		}
 		state := fold.NewState()
-		if err := recountSessions(ctx, q, r.project, ids, state); err != nil {
+		if err := recountSessions(ctx, r.tx, r.project, ids, state); err != nil {
 			return err
 		}
 		stored, want := rowsByKey[trace.SessionID]{}, rowsByKey[trace.SessionID]{}
@@ -198,7 +208,7 @@ func (r *recount) sessions(ctx context.Context, q querier) error {
 }
 
 // rollups compares day by day: a finer bucket belongs to one day.
-func (r *recount) rollups(ctx context.Context, q querier) error {
+func (r *recount) rollups(ctx context.Context) error {
 	width := fold.GrainDay.WidthUS()
 	grains, err := jsonList(fold.Grains())
 	if err != nil {
@@ -206,7 +216,7 @@ func (r *recount) rollups(ctx context.Context, q querier) error {
 	}
 	for from := int64(0); ; {
 		var next *int64
-		err := q.QueryRowContext(ctx, `SELECT min(t) FROM (
+		err := r.tx.QueryRowContext(ctx, `SELECT min(t) FROM (
 			SELECT min(start_time) AS t FROM spans `+spansByStart+`WHERE project = ?1 AND form = 'span' AND start_time >= ?2 UNION ALL
 			SELECT min(start_time) FROM spans INDEXED BY spans_call_start_idx WHERE project = ?1 AND form = 'trace' AND start_time >= ?2 UNION ALL
 			SELECT (SELECT min(bucket) FROM rollups WHERE project = ?1 AND grain = g.value AND bucket >= ?2) FROM json_each(?3) g UNION ALL
@@ -220,20 +230,20 @@ func (r *recount) rollups(ctx context.Context, q querier) error {
 		}
 		day := fold.Interval{From: *next - *next%width}
 		day.To = day.From + width
-		if err := r.day(ctx, q, day); err != nil {
+		if err := r.day(ctx, day); err != nil {
 			return err
 		}
 		from = day.To
 	}
 }
 
-func (r *recount) day(ctx context.Context, q querier, day fold.Interval) error {
+func (r *recount) day(ctx context.Context, day fold.Interval) error {
 	state := fold.NewState()
 	for _, source := range []string{
 		spansByStart + "WHERE form = 'span'", "INDEXED BY spans_call_start_idx WHERE form = 'trace'",
 	} {
 		var spans []*trace.Span
-		err := query(ctx, q, "read spans", func(rows *sql.Rows) error {
+		err := query(ctx, r.tx, "read spans", func(rows *sql.Rows) error {
 			s, _, err := scanSpan(rows)
 			if spans = append(spans, &s); len(spans) == recountPage {
 				state.AddToRollups(spans)
@@ -247,7 +257,7 @@ func (r *recount) day(ctx context.Context, q querier, day fold.Interval) error {
 		state.AddToRollups(spans)
 	}
 	stored, want := rowsByKey[fold.RollupKey]{}, rowsByKey[fold.RollupKey]{}
-	err := query(ctx, q, "read roll-ups", func(rows *sql.Rows) error {
+	err := query(ctx, r.tx, "read roll-ups", func(rows *sql.Rows) error {
 		k, s, err := scanRollup(rows)
 		if err != nil {
 			return err
@@ -266,12 +276,12 @@ func (r *recount) day(ctx context.Context, q querier, day fold.Interval) error {
 	if err := compare(ctx, r, "rollups", rollupColumns, rollupKeys, &r.bulks.rollups, stored, want); err != nil {
 		return err
 	}
-	return r.daySessions(ctx, q, day, state.Distinct)
+	return r.daySessions(ctx, day, state.Distinct)
 }
 
-func (r *recount) daySessions(ctx context.Context, q querier, day fold.Interval, distinct map[fold.BucketKey]*sketch.Distinct) error {
+func (r *recount) daySessions(ctx context.Context, day fold.Interval, distinct map[fold.BucketKey]*sketch.Distinct) error {
 	stored, want := rowsByKey[fold.BucketKey]{}, rowsByKey[fold.BucketKey]{}
-	err := query(ctx, q, "read session sketches", func(rows *sql.Rows) error {
+	err := query(ctx, r.tx, "read session sketches", func(rows *sql.Rows) error {
 		var k fold.BucketKey
 		var data []byte
 		err := rows.Scan(&k.Grain, &k.Bucket, &data)

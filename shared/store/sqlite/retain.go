@@ -196,15 +196,26 @@ func recountTraces(ctx context.Context, q querier, project projectNumber, ids []
 	return nil
 }
 
-// recountSessions adds to state the sessions that the stored spans make.
+// recountSessions adds to state the sessions that the stored spans make. Traces
+// must be right: they lead to the spans of LLM traces.
 func recountSessions(ctx context.Context, q querier, project projectNumber, ids []trace.SessionID, state *fold.State) error {
 	list, err := jsonList(ids)
 	if err != nil {
 		return err
 	}
-	return query(ctx, q, "read spans of sessions", func(rows *sql.Rows) error {
-		s, _, err := scanSpan(rows)
-		state.AddToSession(&s)
-		return err
-	}, selectSpan+spansBySession+`WHERE project = ? AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?))`, int64(project), list)
+	for _, rest := range []string{
+		spansBySession + `WHERE project = ?1 AND session_id <> '' AND (form = 'span' OR mixed) AND session_id IN (SELECT value FROM json_each(?2))`,
+		`WHERE project = ?1 AND form = 'trace' AND NOT mixed AND span_id IN (SELECT trace_id FROM traces ` + tracesBySession + `
+			WHERE project = ?1 AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?2)))`,
+	} {
+		err := query(ctx, q, "read spans of sessions", func(rows *sql.Rows) error {
+			s, _, err := scanSpan(rows)
+			state.AddToSession(&s)
+			return err
+		}, selectSpan+rest, int64(project), list)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

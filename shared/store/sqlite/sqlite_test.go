@@ -72,6 +72,7 @@ func TestRecount(t *testing.T) {
 		"CountsMissing":  `DELETE FROM trace_counts`,
 		"CountsChanged":  `UPDATE trace_counts SET count = count + 1`,
 		"AllMissing":     `DELETE FROM traces`,
+		"MarksMissing":   `UPDATE spans SET mixed = 0`,
 	} {
 		damage[name] = func(t *testing.T, s store.Store) { raw(t.Context(), t, s.(opened).path, text) }
 	}

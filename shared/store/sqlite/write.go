@@ -96,7 +96,35 @@ func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, wo
 		return err
 	}
 	state.Add(spans)
-	return b.writeState(ctx, tx, project, state)
+	if err := b.writeState(ctx, tx, project, state); err != nil {
+		return err
+	}
+	_, err = markMixed(ctx, tx, project, state.Traces)
+	return err
+}
+
+// markMixed marks the LLM traces' spans among traces that are no longer alone
+// in theirs, and tells how many were not marked.
+func markMixed(ctx context.Context, tx *sql.Tx, project projectNumber, traces map[trace.TraceID]*trace.Trace) (int64, error) {
+	var ids []trace.TraceID
+	for id, t := range traces {
+		if t.SpanCount > 1 {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	list, err := jsonList(ids)
+	if err != nil {
+		return 0, err
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE spans SET mixed = 1 WHERE project = ? AND form = 'trace' AND NOT mixed
+		AND span_id IN (SELECT value FROM json_each(?))`, int64(project), list)
+	if err != nil {
+		return 0, toFault("mark mixed traces", err)
+	}
+	return res.RowsAffected()
 }
 
 // storedSpans tells which of the work's ids are taken.
