@@ -10,6 +10,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,6 +75,9 @@ const (
 // Config is the whole configuration, validated. Every path in it is absolute.
 // The meaning of each field is that of its variable.
 type Config struct {
+	// Given names the variables that were set, in the order of the documentation.
+	Given []string
+
 	Mode        Mode
 	RuntimeMode RuntimeMode
 	NodeEnv     NodeEnv
@@ -101,6 +105,7 @@ type Config struct {
 	// EnsureSecrets was called.
 	AuthSecret    Secret
 	EncryptionKey Secret
+	NewPassword   Secret // for keys create alone
 	SignupMode    SignupMode
 	AuthRateLimit bool
 	APIKeyStorage APIKeyStorage
@@ -128,6 +133,13 @@ func (c *Config) BindPort(port int) {
 	if !c.PublicURLSet {
 		c.PublicURL = fmt.Sprintf("http://localhost:%d", port)
 	}
+}
+
+// Value gives a variable's value in effect as it would be written; a secret says
+// only whether it is there. There must be such a variable.
+func (c Config) Value(name string) string {
+	i := slices.IndexFunc(variables, func(v variable) bool { return v.Name == name })
+	return variables[i].bind(&loader{cfg: c}).String()
 }
 
 // String lists the variables with the values in effect, one a line, without

@@ -64,6 +64,7 @@ func TestLoadDefaults(t *testing.T) {
 		t.Parallel()
 		want := want
 		want.Mode, want.TraceWALPartitions, want.SpanWALPartitions = ModeScale, 4, 4
+		want.Given = []string{"DATABASE_URL", "BETTER_AUTH_SECRET", "ENCRYPTION_KEY"}
 		want.DatabaseURL, want.AuthSecret, want.EncryptionKey = "postgres://pulse:pw@db/pulse", longSecret, longSecret
 		if diff := cmp.Diff(want, mustLoad(t, ModeScale, scaleEnviron...)); diff != "" {
 			t.Error(diff)
@@ -75,6 +76,20 @@ func TestLoadDefaults(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+}
+
+func TestGivenAndValue(t *testing.T) {
+	t.Parallel()
+	cfg := mustLoad(t, ModeSingle, "PULSE_PASSWORD="+longSecret, "PULSE_HOME=h", "PULSE_MODE=", "PORT=")
+	if diff := cmp.Diff([]string{"PULSE_HOME", "PULSE_PASSWORD"}, cfg.Given); diff != "" {
+		t.Error(diff)
+	}
+	if got := cfg.Value("PULSE_HOME"); got != "/srv/h" {
+		t.Errorf("PULSE_HOME is %q", got)
+	}
+	if got := cfg.Value("PULSE_PASSWORD"); strings.Contains(got, longSecret) {
+		t.Error("a secret is shown")
+	}
 }
 
 func TestLoadPaths(t *testing.T) {

@@ -68,6 +68,9 @@ func Load(environ []string, defaults Defaults) (cfg Config, warnings []string, e
 		}
 	}
 	for _, v := range variables {
+		if l.isSet(v.Name) {
+			l.cfg.Given = append(l.cfg.Given, v.Name)
+		}
 		l.set(v)
 	}
 	l.derive()

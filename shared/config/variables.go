@@ -168,6 +168,11 @@ var variables = []variable{
 		bind:   func(l *loader) value { return oneOf(&l.cfg.SignupMode, SignupOpen, SignupFirst, SignupClosed) },
 	},
 	{
+		Section: sectionAuth, Name: "PULSE_PASSWORD", Derived: "none", New: true,
+		Effect: "Password of the account that `pulse keys create` makes. The server does not read it.",
+		bind:   func(l *loader) value { return secret{p: &l.cfg.NewPassword, name: "PULSE_PASSWORD"} },
+	},
+	{
 		Section: sectionAuth, Name: "AUTH_RATE_LIMIT", Derived: "`on`; `off` if `NODE_ENV` is `test`", New: true,
 		Effect: "Limits sign-up and sign-in attempts by address and by account.",
 		bind:   func(l *loader) value { return onOff{&l.cfg.AuthRateLimit} },

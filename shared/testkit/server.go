@@ -40,7 +40,9 @@ type Server struct {
 }
 
 // StartPostgres makes a cluster and starts it. Its data are in dir, or in a
-// directory of its own if dir is "". Settings such as "fsync=on" are added to
+// directory of its own if dir is "". The server's user, which is not root, must
+// be able to enter dir: nobody but root enters what T.TempDir made for root.
+// Settings such as "fsync=on" are added to
 // the server's command line. Without Postgres binaries a container is run,
 // which keeps its data to itself. The caller must Close the server.
 func StartPostgres(ctx context.Context, dir string, settings ...string) (*Server, error) {

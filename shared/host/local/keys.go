@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -57,7 +56,7 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	key, note, err := m.make(ctx, strings.ToLower(*email), *project, *name, os.Getenv("PULSE_PASSWORD"))
+	key, note, err := m.make(ctx, strings.ToLower(*email), *project, *name, cfg.NewPassword.Reveal())
 	if err != nil {
 		return err
 	}

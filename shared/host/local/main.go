@@ -36,6 +36,7 @@ Usage:
   pulse [serve]                start the server (the default)
   pulse migrate                bring the database up to date, also one of the earlier service
   pulse keys create            make an API key; --help shows how
+  pulse health                 ask the server of this machine whether it is ready; status 1 if not
   pulse dlq list               list records that could not be stored
   pulse dlq show ID            show one, with its reason
   pulse dlq replay ID|--all    hand it to the drain again
@@ -100,6 +101,11 @@ func (c *command) run(ctx context.Context, args []string) error {
 			break
 		}
 		return c.migrate(ctx)
+	case "health":
+		if len(rest) > 0 {
+			break
+		}
+		return c.health(ctx)
 	case "keys":
 		if len(rest) > 0 && rest[0] == "create" {
 			return c.createKey(ctx, rest[1:])

@@ -2,7 +2,12 @@ package local
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/config"
@@ -10,13 +15,14 @@ import (
 
 // welcome prints what to do next: commands that work as they stand.
 func (c *command) welcome(cfg *config.Config) {
-	url := fmt.Sprintf("http://localhost:%d", cfg.Port)
+	url := "http://" + net.JoinHostPort(reachableHost(cfg.Host, "localhost"), strconv.Itoa(cfg.Port))
+	secrets, settings := shellNeeds(cfg)
 	fmt.Fprintf(c.stdout, `
 Pulse %s is running at %s
 
-1. Make an account, a project and a key (the key is printed; keep it):
+1. Make an account, a project and a key%s:
 
-   export PULSE_API_KEY=$(PULSE_PASSWORD='choose-a-password' %s keys create --email you@example.com)
+   export PULSE_API_KEY=$(%sPULSE_PASSWORD='choose-a-password' %s keys create --email you@example.com)
 
 2. Send a trace:
 
@@ -30,8 +36,50 @@ Pulse %s is running at %s
 
    curl -sS "%s/v1/traces?limit=1" -H "Authorization: Bearer $PULSE_API_KEY"
 
-`, c.Version, url, programName(), url, time.Now().UTC().Format("2006-01-02T15:04:05Z"), url)
+`, c.Version, url, secrets, settings, programName(), url, time.Now().UTC().Format("2006-01-02T15:04:05Z"), url)
 }
 
-// programName is how the program was called, so that the printed command works.
-func programName() string { return os.Args[0] }
+// shellNeeds gives what a command in another shell needs to find this server's
+// data: assignments to put before it, and a remark that names the secrets,
+// which are never printed.
+func shellNeeds(cfg *config.Config) (secrets, settings string) {
+	var named []string
+	for _, name := range cfg.Given {
+		switch name {
+		case "PULSE_MODE", "PULSE_HOME", "PULSE_DATA_DIR", "DATABASE_PATH", "API_KEY_STORAGE":
+			settings += name + "=" + shellQuote(cfg.Value(name)) + " "
+		case "DATABASE_URL":
+			if cfg.Mode == config.ModeScale {
+				named = append(named, name)
+			}
+		case "BETTER_AUTH_SECRET", "ENCRYPTION_KEY":
+			named = append(named, name)
+		}
+	}
+	if len(named) > 0 {
+		secrets = ", in a shell that has the server's " + strings.Join(named, ", ")
+	}
+	return secrets, settings
+}
+
+// programName is how another shell, in another directory, calls this program.
+func programName() string {
+	if !strings.ContainsRune(os.Args[0], os.PathSeparator) {
+		return os.Args[0] // found in PATH
+	}
+	path, err := filepath.Abs(os.Args[0])
+	if err != nil {
+		path = os.Args[0]
+	}
+	return shellQuote(path)
+}
+
+// plainWord is what a shell takes as it stands.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-]+$`)
+
+func shellQuote(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
