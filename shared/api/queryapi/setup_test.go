@@ -91,7 +91,7 @@ func (sessions) CheckSession(r *http.Request) (*account.User, []*http.Cookie, er
 	return &account.User{ID: account.UserID(c.Value)}, nil, nil
 }
 
-// store writes records, inputs of either form or rows of answers, as the drain
+// store writes records, inputs of either form, as the drain
 // does. The project is made when it is first written to.
 func (s *server) store(t testing.TB, project account.ProjectID, records ...json.RawMessage) {
 	t.Helper()
@@ -112,9 +112,6 @@ func (s *server) store(t testing.TB, project account.ProjectID, records ...json.
 	spans := make([]trace.Span, len(records))
 	for i, raw := range records {
 		var err error
-		if raw, err = snake(raw); err != nil {
-			t.Fatal(err)
-		}
 		if spans[i], err = spanOf(raw); err != nil {
 			t.Fatal(err)
 		}

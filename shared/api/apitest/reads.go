@@ -1,36 +1,26 @@
-package queryapi_test
+package apitest
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/pulse-traces/pulse/shared/account"
 )
 
-// The files of testdata hold what the earlier service was asked and answered,
-// by topic; "gen2-" marks its second generation. Bearer keys are "key-of-" and
-// the project.
-
-// observed is one example: a request with its answer, or a row of a table of
-// queries.
-type observed struct {
+// read is an example of testdata/reads: a request with its answer, or a row of
+// a table of queries. Bearer keys are "key-of-" and the project.
+type read struct {
 	Method, Path  string
 	Authorization *string
 	SignedIn      bool
-	Project       account.ProjectID
+	Project       string
 	Input         []json.RawMessage // of a POST: what later examples read
 	Status        int
 	Answer        json.RawMessage
-	Note          string
 
 	Query                string
 	TraceIDs             []string `json:"traceIds"`
@@ -40,22 +30,9 @@ type observed struct {
 	Body                 json.RawMessage
 }
 
-func examples(t *testing.T, topic string) []observed {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", topic+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct{ Examples []observed }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
-	return file.Examples
-}
-
-// widened lists the requests that Pulse answers otherwise than the earlier
-// service did, each with the status it gives and why. An answer that is not
-// compared further has 200 here.
+// widened lists the reads that Pulse answers otherwise than the earlier service
+// did, each with the status it gives and why. What is there is not compared
+// further.
 var widened = map[string]struct {
 	status int
 	why    string
@@ -79,18 +56,20 @@ var widened = map[string]struct {
 	"/v1/traces?date_from=2026-1-26":                               {400, "dates are strict"},
 }
 
-// TestObserved replays reads of the earlier service, both generations, and
-// wants each answer to hold at least what was answered then.
-func TestObserved(t *testing.T) {
+// reads stores what the earlier service, of both generations, had stored, asks
+// what it was asked, and wants each answer to hold at least the same.
+func (s *suite) reads(t *testing.T) {
 	t.Parallel()
+	owner := s.signUp(t)
 	for _, c := range []struct {
 		topics  []string // the first ones' inputs serve the others
 		stored  func(*testing.T) []json.RawMessage
-		project account.ProjectID // of stored
+		project string // of stored
 	}{
 		{topics: []string{"gen2-traces", "gen2-sessions", "gen2-agent-sessions", "gen2-analytics"}},
 		{topics: []string{"gen2-spans"}},
 		{topics: []string{"analytics", "analytics-spans"}},
+		{topics: []string{"v1-auth-login"}},
 		{topics: []string{"traces-list"}, stored: rowsOf("traces-list", 0, "traces"), project: "90775956-2ed9-4019-8731-705edb835ee7"},
 		{topics: []string{"date-parameters", "number-parameters"}, stored: rowsOf("traces-list", 0, "traces"), project: "90775956-2ed9-4019-8731-705edb835ee7"},
 		{topics: []string{"traces-get"}, stored: rowsOf("traces-get", 0, ""), project: "e13e27dc-3b50-4d9b-80a2-d15fbc8808b4"},
@@ -102,71 +81,128 @@ func TestObserved(t *testing.T) {
 	} {
 		t.Run(strings.Join(c.topics, "+"), func(t *testing.T) {
 			t.Parallel()
-			s := setup(t)
+			r := &reader{suite: s, owner: owner, names: newNames(), project: c.project, projects: map[string]person{}}
 			if c.stored != nil {
-				s.store(t, c.project, c.stored(t)...)
+				r.store(t, c.project, c.stored(t))
 			}
 			for _, topic := range c.topics {
-				for _, e := range examples(t, topic) {
-					s.replay(t, e, c.project)
+				for _, e := range load[read](t, "reads", topic) {
+					r.replay(t, e)
 				}
 			}
 		})
 	}
 }
 
-func (s *server) replay(t *testing.T, e observed, project account.ProjectID) {
+// reader tells one group of reads.
+type reader struct {
+	*suite
+	owner    person
+	names    *names
+	project  string // of what was stored before, as recorded
+	projects map[string]person
+}
+
+// in gives the owner with the project that stands for a recorded one.
+func (r *reader) in(t *testing.T, project string) person {
+	t.Helper()
+	p, ok := r.projects[project]
+	if !ok {
+		p = r.owner
+		r.addProject(t, &p)
+		r.projects[project] = p
+		r.names.bind(project, p.project)
+	}
+	return p
+}
+
+// store sends records, inputs of either form or rows of answers.
+func (r *reader) store(t *testing.T, project string, records []json.RawMessage) {
+	t.Helper()
+	byPath := map[string][]string{}
+	for _, raw := range records {
+		record, err := snake(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := "/v1/spans/batch"
+		if bytes.Contains(record, []byte(`"model_requested":`)) {
+			path = "/v1/traces/batch"
+		}
+		byPath[path] = append(byPath[path], string(record))
+	}
+	const most = 100 // of one request
+	for path, list := range byPath {
+		for chunk := range slices.Chunk(list, most) {
+			r.want(t, r.in(t, project), http.MethodPost, path, "["+strings.Join(chunk, ",")+"]", http.StatusAccepted, nil)
+		}
+	}
+}
+
+func (r *reader) replay(t *testing.T, e read) {
 	t.Helper()
 	if e.Query != "" { // a row of a table
 		e.Method, e.Path = http.MethodGet, "/v1/traces?"+e.Query
+		project := r.project
 		if project == "" {
 			project = "a0d01a10-3469-4beb-aacd-722c52b11f5f"
 		}
-		key := "Bearer key-of-" + string(project)
+		key := "Bearer key-of-" + project
 		e.Authorization = &key
 		if e.Body != nil {
 			e.Answer = e.Body
 		}
 	}
-	if e.Method == http.MethodPost {
-		if p, ok := strings.CutPrefix(deref(e.Authorization), "Bearer key-of-"); ok && e.Status == http.StatusAccepted {
-			s.store(t, account.ProjectID(p), e.Input...)
+	project := ""
+	if e.Authorization != nil {
+		_, project, _ = strings.Cut(*e.Authorization, "key-of-")
+	}
+	if e.Method == http.MethodPost && len(e.Input) > 0 {
+		if e.Status == http.StatusAccepted {
+			r.store(t, project, e.Input)
 		}
 		return
 	}
 	header := http.Header{}
 	if e.Authorization != nil {
-		header.Set("Authorization", *e.Authorization)
+		value := *e.Authorization
+		if project != "" {
+			value = strings.Replace(value, "key-of-"+project, r.in(t, project).key, 1)
+		}
+		header.Set("Authorization", value)
 	}
 	if e.SignedIn {
-		header.Set("Cookie", "session=member")
+		header.Set("Cookie", r.owner.cookie)
 	}
 	if e.Project != "" {
-		header.Set("X-Project-Id", string(e.Project))
+		header.Set("X-Project-Id", r.in(t, e.Project).project)
 	}
-	status, body := s.get(t, e.Path, header)
+	got := r.do(t, request{method: e.Method, path: e.Path, header: header})
 	want := e.Status
 	w, widens := widened[e.Path]
 	if widens {
 		want = w.status
 	}
-	if status != want {
-		t.Errorf("GET %s: %d, want %d: %s", e.Path, status, want, body)
+	if want == http.StatusNotFound && got.status == http.StatusMethodNotAllowed {
+		return // wrong methods were not told apart
+	}
+	if got.status != want {
+		t.Errorf("%s %s: %s, want %d", e.Method, e.Path, got, want)
 		return
 	}
 	if widens {
 		return
 	}
 	if e.Answer != nil {
-		for _, d := range missing(t, e.Answer, body) {
-			t.Errorf("GET %s: %s", e.Path, d)
+		for _, d := range r.names.missing(e.Answer, got.body) {
+			t.Errorf("%s %s: %s", e.Method, e.Path, d)
 		}
 	}
-	e.checkTable(t, body)
+	e.checkTable(t, got.body)
 }
 
 // checkTable compares what a row of a table tells of an answer.
-func (e *observed) checkTable(t *testing.T, body []byte) {
+func (e *read) checkTable(t *testing.T, body []byte) {
 	t.Helper()
 	if e.Query == "" || e.Status != http.StatusOK {
 		return
@@ -204,7 +240,7 @@ func (e *observed) checkTable(t *testing.T, body []byte) {
 // rowsOf takes records from the n-th example's answer, which showed them whole.
 func rowsOf(topic string, n int, list string) func(*testing.T) []json.RawMessage {
 	return func(t *testing.T) []json.RawMessage {
-		answer := examples(t, topic)[n].Answer
+		answer := load[read](t, "reads", topic)[n].Answer
 		if list == "" {
 			return []json.RawMessage{answer}
 		}
@@ -225,7 +261,7 @@ func rowsOf(topic string, n int, list string) func(*testing.T) []json.RawMessage
 func listedSpans(t *testing.T) []json.RawMessage {
 	order := []string{"94d23c5d", "44cbf69e", "e602608e", "ec5fcb43", "68fe8ea9", "3e66f252"} // oldest first
 	found := map[string]map[string]any{}
-	for _, e := range examples(t, "spans-list") {
+	for _, e := range load[read](t, "reads", "spans-list") {
 		var answer struct{ Spans []map[string]any }
 		if err := json.Unmarshal(e.Answer, &answer); err != nil {
 			t.Fatal(err)
@@ -254,98 +290,6 @@ func listedSpans(t *testing.T) []json.RawMessage {
 		t.Fatalf("%d spans", len(rows))
 	}
 	return rows
-}
-
-// missing lists what of want is not in got: names and values count, more names
-// do not. Numbers may differ in the 12th digit (costs are integers here), the
-// details of a fault in their words.
-func missing(t *testing.T, want, got []byte) []string {
-	t.Helper()
-	var w, g any
-	if err := json.Unmarshal(want, &w); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(got, &g); err != nil {
-		return []string{fmt.Sprintf("not JSON: %s", got)}
-	}
-	var out []string
-	compare("", w, g, func(path, what string) { out = append(out, path+": "+what) })
-	return out
-}
-
-// bulky is how the examples stand in for long lists: "<4 spans>".
-var bulky = regexp.MustCompile(`^<(\d+) \w+>$`)
-
-func compare(path string, want, got any, report func(path, what string)) {
-	differ := func() { report(path, fmt.Sprintf("is %v, want %v", got, want)) }
-	switch w := want.(type) {
-	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok {
-			differ()
-			return
-		}
-		for name, v := range w {
-			if name == "..." || (strings.HasPrefix(path, "/details") && name != "path") {
-				continue
-			}
-			have, ok := g[name]
-			if !ok {
-				report(path+"/"+name, "is missing")
-				continue
-			}
-			compare(path+"/"+name, v, have, report)
-		}
-	case []any:
-		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			differ()
-			return
-		}
-		if path == "/topTools" || path == "/spansByKind" || path == "/topModels" { // ties stood in any order
-			w, g = counts(w), counts(g)
-		}
-		for i := range w {
-			compare(fmt.Sprint(path, "/", i), w[i], g[i], report)
-		}
-	case float64:
-		g, ok := got.(float64)
-		if !ok || math.Abs(g-w) > 1e-12*math.Max(math.Abs(g), math.Abs(w)) {
-			differ()
-		}
-	case string:
-		if m := bulky.FindStringSubmatch(w); m != nil {
-			if list, ok := got.([]any); ok && fmt.Sprint(len(list)) == m[1] {
-				return
-			}
-		}
-		if got != want {
-			differ()
-		}
-	default:
-		if got != want {
-			differ()
-		}
-	}
-}
-
-// counts keeps of rows how often each came.
-func counts(rows []any) []any {
-	out := make([]any, len(rows))
-	for i, r := range rows {
-		m := r.(map[string]any)
-		if out[i] = m["count"]; out[i] == nil {
-			out[i] = m["requests"]
-		}
-	}
-	return out
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 var camel = regexp.MustCompile(`[A-Z]`)
