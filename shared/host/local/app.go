@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -192,7 +193,11 @@ func newAuth(cfg *config.Config, st store.Store) (*betterauth.Service, error) {
 	default:
 		limits = betterauth.DevelopmentLimits()
 	}
-	auth, err := betterauth.New(st, st, betterauth.Options{BaseURL: cfg.PublicURL, TrustedOrigins: cfg.AllowedOrigins,
+	trusted := cfg.AllowedOrigins
+	if !cfg.PublicURLSet { // nobody said where we are: the names of this machine are all ours
+		trusted = slices.Concat(trusted, []string{fmt.Sprintf("http://127.0.0.1:%d", cfg.Port), fmt.Sprintf("http://[::1]:%d", cfg.Port)})
+	}
+	auth, err := betterauth.New(st, st, betterauth.Options{BaseURL: cfg.PublicURL, TrustedOrigins: trusted,
 		Secret: cfg.AuthSecret.Reveal(), SkipOriginCheck: cfg.NodeEnv == config.NodeEnvTest, Limits: limits})
 	if err != nil {
 		return nil, fmt.Errorf("make auth service: %w", err)
