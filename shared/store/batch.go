@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +51,11 @@ const chunkTargetBytes = 64 << 10
 func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batch {
 	b := Batch{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: arrived.UTC().Truncate(time.Microsecond), Spans: spans, Refs: make([]PayloadRef, len(spans))}
 	first, size, count := 0, 0, 0
-	var raw []byte
+	room := 0
+	for i := range spans {
+		room += spans[i].Payload.Bytes() + 32
+	}
+	raw := make([]byte, 0, min(room, chunkTargetBytes+chunkTargetBytes/8))
 	flush := func(end int) {
 		if count > 0 {
 			raw = raw[:0]
@@ -181,6 +186,10 @@ func UnpackChunk(data []byte) ([]trace.Payload, error) {
 
 const batchVersion = 1
 
+// typicalSpanBytes is what a narrow span takes in a record: a guess, to reserve
+// room once.
+const typicalSpanBytes = 256
+
 // Optional span fields by their bit in a record: append only.
 const (
 	hasTrace = 1 << iota
@@ -212,6 +221,11 @@ const (
 // binary form that UnmarshalBatch reads. It is Pulse's own; a reader of version
 // n reads all versions up to n.
 func AppendBatch(dst []byte, b *Batch) []byte {
+	size := 64
+	for i := range b.Chunks {
+		size += len(b.Chunks[i].Data) + 32
+	}
+	dst = slices.Grow(dst, size+typicalSpanBytes*len(b.Spans))
 	dst = append(dst, batchVersion)
 	dst = append(dst, b.ID[:]...)
 	dst = appendString(dst, string(b.Project))
