@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -49,7 +50,15 @@ type allowance struct {
 	limits   Limits
 	inFlight *atomic.Int64 // of all requests
 	mine     int64
+	body     *bytes.Buffer // out of bodies; nil before ReadBody
 }
+
+// bodies are buffers of requests that are over, so that ingest does not make
+// garbage of every body.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooledBody is the size of body whose buffer is worth keeping.
+const maxPooledBody = 1 << 20
 
 type allowanceKey struct{}
 
@@ -74,6 +83,11 @@ func (a *allowance) take(n int) error {
 func (a *allowance) release() {
 	a.inFlight.Add(-a.mine)
 	a.mine = 0
+	if a.body != nil && a.body.Cap() <= 2*maxPooledBody {
+		a.body.Reset()
+		bodies.Put(a.body)
+	}
+	a.body = nil
 }
 
 // metered takes what is read out of an allowance.
@@ -91,7 +105,8 @@ func (m metered) Read(p []byte) (int, error) {
 }
 
 // ReadBody reads a request's whole body, inflating gzip and zstd, within the
-// host's limits. fault.TooLarge names the limit; fault.Invalid an encoding that
+// host's limits. The bytes are valid until the request has been answered.
+// fault.TooLarge names the limit; fault.Invalid an encoding that
 // is not supported or damaged.
 func ReadBody(r *http.Request) ([]byte, error) {
 	allowed := allowanceOf(r)
@@ -121,9 +136,12 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	default:
 		return nil, fault.New(fault.Unsupported, "Unsupported Content-Encoding: send gzip, zstd or none")
 	}
-	var buf bytes.Buffer
-	if r.ContentLength > 0 && encoding == "" {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	if allowed.body == nil {
+		allowed.body, _ = bodies.Get().(*bytes.Buffer)
+	}
+	buf := allowed.body
+	if r.ContentLength > 0 && encoding == "" { // as much as is pooled: a length may lie
+		buf.Grow(int(min(r.ContentLength, maxPooledBody)) + bytes.MinRead)
 	}
 	n, err := buf.ReadFrom(io.LimitReader(metered{src, allowed}, limits.MaxBodyBytes+1))
 	if err != nil {
