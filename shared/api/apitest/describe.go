@@ -125,7 +125,7 @@ func (d *description) check(r request, a answer) error {
 			return d.checkUnmatched(r, a)
 		}
 	}
-	req, err := http.NewRequest(r.method, "http://described.test/", nil) //nolint:noctx // never sent
+	req, err := http.NewRequest(r.method, "http://described.test/", nil)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,18 @@ func (d *description) check(r request, a answer) error {
 		Header:                 a.header,
 		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 	}
-	return openapi3filter.ValidateResponse(context.Background(), input.SetBodyBytes(a.body))
+	return brief(openapi3filter.ValidateResponse(context.Background(), input.SetBodyBytes(a.body)))
+}
+
+// brief leaves the schema and the value out of an error.
+func brief(err error) error {
+	if e, ok := errors.AsType[*openapi3.SchemaError](err); ok {
+		for inner, ok := errors.AsType[*openapi3.SchemaError](e.Origin); ok; inner, ok = errors.AsType[*openapi3.SchemaError](e.Origin) {
+			e = inner
+		}
+		return fmt.Errorf("at /%s: %s", strings.Join(e.JSONPointer(), "/"), e.Reason)
+	}
+	return err
 }
 
 func isPage(a answer) bool {
