@@ -313,7 +313,7 @@ func TestDamagedLog(t *testing.T) {
 // the log and none goes to the dead letters.
 func TestPostgresAway(t *testing.T) {
 	t.Parallel()
-	server, err := testkit.StartPostgres(t.Context(), t.TempDir())
+	server, err := testkit.StartPostgres(t.Context(), "")
 	if err != nil {
 		if os.Getenv("PULSE_TEST_REQUIRE") == "1" {
 			t.Fatal(err)
