@@ -85,7 +85,7 @@ func finishTraces(ctx context.Context, q querier, project account.ProjectID, tra
 }
 
 // countTraces counts the traces that f selects: from roll-ups but for the
-// hours that the range cuts, or from the rows if roll-ups do not know a field.
+// buckets that the range cuts, or from the rows if roll-ups do not know a field.
 func countTraces(ctx context.Context, q querier, project account.ProjectID, f *store.TraceFilter) (int64, error) {
 	if !fold.TraceCountsCount(*f) {
 		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+traceWhere, traceArgs(project, f)...)
