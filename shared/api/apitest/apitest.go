@@ -41,6 +41,7 @@ func Exercise(t *testing.T, target Target) {
 	s := newSuite(t, target)
 	t.Run("Observed", s.observed)
 	t.Run("Reads", s.reads)
+	t.Run("Values", s.values)
 	t.Run("Tenants", s.tenants)
 	t.Run("BadInput", s.badInput)
 }

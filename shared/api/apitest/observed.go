@@ -18,7 +18,7 @@ import (
 
 // testdata/observed holds calls as they were recorded at the earlier service,
 // by topic; testdata/reads those that only read, with the records they read
-// beside them.
+// beside them; testdata/values.json valid records with one field changed.
 //
 //go:embed testdata
 var testdata embed.FS
