@@ -138,3 +138,32 @@ func BenchmarkDecodeTraces(b *testing.B) {
 		}
 	}
 }
+
+// TestDecodeCutEmoji reads texts that end in half a surrogate pair, as
+// JavaScript writes what was cut within an emoji.
+func TestDecodeCutEmoji(t *testing.T) {
+	body := strings.Replace(validTrace, `{"z":1,"a":[1,2.50,12345678901234567890]}`, `{"q":"cut \ud83d"}`, 1)
+	body = strings.TrimSuffix(body, "}") + `,"output_text":"cut \ud83d"}`
+	spans, err := decodeTraces([]byte("[" + body + "]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(spans[0].Payload.Request); got != `{"q":"cut \ud83d"}` {
+		t.Errorf("request is %s", got)
+	}
+	if got := *spans[0].Payload.OutputText; got != "cut \uFFFD" {
+		t.Errorf("text is %q", got)
+	}
+	if _, err := decodeTraces([]byte("[" + strings.Replace(validTrace, "openai", "open\xffai", 1) + "]")); !fault.Is(err, fault.Invalid) {
+		t.Errorf("bytes that are not UTF-8: %v", err)
+	}
+}
+
+// TestDecodeFirstYear tells a time that Go holds for none from none.
+func TestDecodeFirstYear(t *testing.T) {
+	_, err := decodeTraces([]byte("[" + strings.Replace(validTrace, "2026-01-25T06:30:00.123Z", "0001-01-01T00:00:00Z", 1) + "]"))
+	e, ok := errors.AsType[*fault.Error](err)
+	if !ok || len(e.Issues) != 1 || !strings.Contains(e.Issues[0].Message, "1970") {
+		t.Errorf("got %v, want one issue that names the range", err)
+	}
+}
