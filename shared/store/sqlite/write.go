@@ -218,18 +218,22 @@ func appendTraceCount(args []any, project projectNumber, k fold.TraceCountKey, n
 // mergeRollups adds differences to the stored rows. Sketches are merged here,
 // so rows are read, merged and replaced whole.
 func (b *bulks) mergeRollups(ctx context.Context, tx *sql.Tx, project projectNumber, diff fold.Rollups) error {
-	buckets := map[fold.BucketKey]bool{}
+	buckets := map[fold.Grain][]int64{}
 	for k := range diff {
-		buckets[fold.BucketKey{Grain: k.Grain, Bucket: k.Bucket}] = true
+		buckets[k.Grain] = append(buckets[k.Grain], k.Bucket)
 	}
-	for bucket := range buckets {
-		err := query(ctx, tx, "read roll-ups", func(rows *sql.Rows) error {
+	for grain, of := range buckets {
+		list, err := jsonList(of)
+		if err != nil {
+			return err
+		}
+		err = query(ctx, tx, "read roll-ups", func(rows *sql.Rows) error {
 			k, old, err := scanRollup(rows)
 			if err == nil && diff[k] != nil {
 				diff[k].Merge(&old)
 			}
 			return err
-		}, selectRollup+`WHERE project = ? AND grain = ? AND bucket = ?`, int64(project), string(bucket.Grain), bucket.Bucket)
+		}, selectRollup+`WHERE project = ? AND grain = ? AND bucket IN (SELECT value FROM json_each(?))`, int64(project), string(grain), list)
 		if err != nil {
 			return err
 		}
@@ -245,22 +249,37 @@ func (b *bulks) mergeRollups(ctx context.Context, tx *sql.Tx, project projectNum
 }
 
 func (b *bulks) mergeDistinct(ctx context.Context, tx *sql.Tx, project projectNumber, diff map[fold.BucketKey]*sketch.Distinct) error {
-	var args []any
-	for k, d := range diff {
-		var data []byte
-		err := query(ctx, tx, "read session sketch", func(rows *sql.Rows) error { return rows.Scan(&data) },
-			`SELECT data FROM rollup_sessions WHERE project = ? AND grain = ? AND bucket = ?`, int64(project), string(k.Grain), k.Bucket)
+	buckets := map[fold.Grain][]int64{}
+	for k := range diff {
+		buckets[k.Grain] = append(buckets[k.Grain], k.Bucket)
+	}
+	for grain, of := range buckets {
+		list, err := jsonList(of)
 		if err != nil {
 			return err
 		}
-		if data != nil {
+		err = query(ctx, tx, "read session sketches", func(rows *sql.Rows) error {
+			k := fold.BucketKey{Grain: grain}
+			var data sql.RawBytes
+			if err := rows.Scan(&k.Bucket, &data); err != nil {
+				return err
+			}
 			var old sketch.Distinct
 			if err := old.UnmarshalBinary(data); err != nil {
-				return fmt.Errorf("read session sketch: %w", err)
+				return err
 			}
-			d.Merge(&old)
+			diff[k].Merge(&old)
+			return nil
+		}, `SELECT bucket, data FROM rollup_sessions WHERE project = ? AND grain = ? AND bucket IN (SELECT value FROM json_each(?))`,
+			int64(project), string(grain), list)
+		if err != nil {
+			return err
 		}
-		if data, err = d.AppendBinary(nil); err != nil {
+	}
+	args := make([]any, 0, len(diff)*len(distinctColumns))
+	for k, d := range diff {
+		data, err := d.AppendBinary(nil)
+		if err != nil {
 			return err
 		}
 		args = append(args, int64(project), string(k.Grain), k.Bucket, data)
