@@ -1,20 +1,31 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -65,7 +76,7 @@ func scaleEnv(url string) []string {
 func openPostgres(t *testing.T, p *testkit.Pulse) store.Store {
 	t.Helper()
 	for _, e := range p.Env {
-		if url, ok := cutPrefix(e, "DATABASE_URL="); ok {
+		if url, ok := strings.CutPrefix(e, "DATABASE_URL="); ok {
 			db, err := postgres.Open(t.Context(), url, postgres.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -75,13 +86,6 @@ func openPostgres(t *testing.T, p *testkit.Pulse) store.Store {
 	}
 	t.Fatal("no DATABASE_URL")
 	return nil
-}
-
-func cutPrefix(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
-		return "", false
-	}
-	return s[len(prefix):], true
 }
 
 // sender posts traces and spans until told to stop, and remembers what was
@@ -243,6 +247,7 @@ func TestCrash(t *testing.T) {
 				p.Kill()
 				stop()
 				<-done
+				tearLogs(t, p)
 				p.Start()
 			}
 			s.check(t, p, a)
@@ -254,6 +259,37 @@ func TestCrash(t *testing.T) {
 			}
 			recount(t, e.open(t, p), a.Project)
 		})
+	}
+}
+
+// tearLogs leaves at the end of the logs of a killed server what a power cut may
+// leave there: a part of something that was never acknowledged, or zeros.
+func tearLogs(t *testing.T, p *testkit.Pulse) {
+	t.Helper()
+	partitions, err := filepath.Glob(filepath.Join(p.Home, ".data", "wal*", "p*"))
+	if err != nil || len(partitions) == 0 {
+		t.Fatalf("partitions: %v, %v", partitions, err)
+	}
+	for _, dir := range partitions {
+		segments, err := filepath.Glob(filepath.Join(dir, "*.wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(segments) == 0 {
+			continue
+		}
+		last := segments[len(segments)-1]
+		raw, err := os.ReadFile(last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		torn := make([]byte, rand.IntN(4096))
+		if len(raw) > 0 && rand.IntN(2) == 0 {
+			torn = torn[:copy(torn, raw[rand.IntN(len(raw)):])]
+		}
+		if err := os.WriteFile(last, append(raw, torn...), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -364,21 +400,375 @@ func waitDrained(t *testing.T, p *testkit.Pulse) {
 	}
 }
 
+// listener is a drain beside p, which serves with PULSE_RUNTIME_MODE=api.
+func listener(t *testing.T, p *testkit.Pulse) *exec.Cmd {
+	t.Helper()
+	cmd := p.Command()
+	cmd.Env = append(cmd.Env, "PULSE_RUNTIME_MODE=listener")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	return cmd
+}
+
 // TestSplit runs the API and the drain as two processes over one log, and
-// stops the drain in between.
+// stops each under load.
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	p := testkit.NewPulse(t, "PULSE_RUNTIME_MODE=api")
-	drain := p.Command()
-	drain.Env = append(drain.Env, "PULSE_RUNTIME_MODE=listener")
-	if err := drain.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = drain.Process.Kill(); _ = drain.Wait() })
+	drain := listener(t, p)
 	a := p.SignUp()
 	for range 20 {
 		id := uuid.NewString()
 		p.JSON(a, http.MethodPost, "/v1/traces/async", testkit.TraceBody(id), http.StatusAccepted, nil)
 		p.JSON(a, http.MethodGet, "/v1/traces/"+id, "", http.StatusOK, nil) // reads wait for the other process, too
+	}
+	s := newSender()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); s.run(ctx, p, a) }()
+	s.wait(t, 20)
+	if err := drain.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := drain.Wait(); err != nil {
+		t.Errorf("the drain stopped with %v", err)
+	}
+	s.wait(t, 20) // accepted without it
+	stopWithin(t, p, stopPatience)
+	stop()
+	<-done
+	p.Env = nil
+	p.Start()
+	waitDrained(t, p)
+	if n := len(readAll(t, p, a, "/v1/traces", "traces", "traceId")); n < len(s.traces) {
+		t.Errorf("%d traces are there, %d were acknowledged", n, len(s.traces))
+	}
+}
+
+// wait waits until n more records are acknowledged.
+func (s *sender) wait(t *testing.T, n int) {
+	t.Helper()
+	count := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.traces) + len(s.spans)
+	}
+	until(t, "more is acknowledged", func() bool { return count() >= n })
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// stopPatience is longer than a stop under these tests' load takes, and shorter
+// than SHUTDOWN_TIMEOUT_SECONDS.
+const stopPatience = 20 * time.Second
+
+// stopWithin demands an exit with status 0.
+func stopWithin(t *testing.T, p *testkit.Pulse, limit time.Duration) {
+	t.Helper()
+	begun := time.Now()
+	if err := p.Stop(); err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+	if took := time.Since(begun); took > limit {
+		t.Errorf("the stop took %s", took)
+	}
+}
+
+// TestGracefulStop stops the server under load, with a request half sent.
+func TestGracefulStop(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			p := testkit.NewPulse(t, e.env(t)...)
+			a := p.SignUp()
+			s := newSender()
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); s.run(ctx, p, a) }()
+			s.wait(t, 100)
+
+			id := uuid.NewString()
+			body := testkit.TraceBody(id)
+			address := strings.TrimPrefix(p.URL, "http://")
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "POST /v1/traces/async HTTP/1.1\r\nHost: pulse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
+				"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n", a.Key, len(body))
+			answers := bufio.NewReader(conn)
+			// The handler asks for the body, so the request is under way.
+			if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") {
+				t.Fatalf("%q, %v", line, err)
+			}
+			stopped := make(chan struct{})
+			go func() { defer close(stopped); stopWithin(t, p, stopPatience) }()
+			until(t, "no connection is taken", func() bool {
+				c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+				if err == nil {
+					_ = c.Close()
+				}
+				return err != nil
+			})
+			if _, err := io.WriteString(conn, body); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := answers.ReadString('\n'); err != nil { // ends the 100
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusAccepted {
+				t.Errorf("the request under way is answered %s", resp.Status)
+			}
+			s.note(s.traces, []string{id})
+			s.note(s.sent, []string{id})
+			<-stopped
+			stop()
+			<-done
+			p.Start()
+			s.check(t, p, a)
+		})
+	}
+}
+
+// TestSecondServer starts another server on the same home.
+func TestSecondServer(t *testing.T) {
+	t.Parallel()
+	p := testkit.NewPulse(t)
+	a := p.SignUp()
+	second := p.Command()
+	second.Env = append(second.Env, "PORT=0")
+	out, err := second.CombinedOutput()
+	if second.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "is in use: another process holds its") {
+		t.Errorf("the second server: %v\n%s", err, out)
+	}
+	id := uuid.NewString()
+	p.JSON(a, http.MethodPost, "/v1/traces/async", testkit.TraceBody(id), http.StatusAccepted, nil)
+	p.JSON(a, http.MethodGet, "/v1/traces/"+id, "", http.StatusOK, nil)
+}
+
+// TestDiskFull fills the disk of the log, then that of the database.
+func TestDiskFull(t *testing.T) {
+	for name, variable := range map[string]string{"Log": "WAL_DIR", "Database": "DATABASE_PATH"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			disk := t.TempDir()
+			if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk).CombinedOutput(); err != nil {
+				t.Skipf("a small disk needs the right to mount one: %v: %s", err, out)
+			}
+			t.Cleanup(func() {
+				if out, err := exec.Command("umount", disk).CombinedOutput(); err != nil {
+					t.Errorf("umount: %v: %s", err, out)
+				}
+			})
+			place := filepath.Join(disk, "wal")
+			if variable == "DATABASE_PATH" {
+				place = filepath.Join(disk, "pulse.db")
+			}
+			p := testkit.NewPulse(t, variable+"="+place, "PULSE_DATA_DIR="+t.TempDir(), "READ_AFTER_WRITE_TIMEOUT_MS=100")
+			t.Cleanup(p.Kill) // before the disk goes
+			a := p.SignUp()
+			var acked []string
+			post := func() (*http.Response, []byte) {
+				id := uuid.NewString()
+				// Larger than what is free in a block, and not to be compressed.
+				noise := make([]byte, 64<<10)
+				for i := range noise {
+					noise[i] = byte('!' + rand.IntN(90))
+				}
+				text, err := json.Marshal(string(noise))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, body := p.Do(a, http.MethodPost, "/v1/traces/async", strings.Replace(testkit.TraceBody(id), `"Hi"`, string(text), 1))
+				if resp.StatusCode == http.StatusAccepted {
+					acked = append(acked, id)
+				}
+				return resp, body
+			}
+			accepted := func(when string) {
+				t.Helper()
+				if resp, body := post(); resp.StatusCode != http.StatusAccepted {
+					t.Fatalf("%s: %s: %s", when, resp.Status, body)
+				}
+			}
+			accepted("with room")
+			ballast := filepath.Join(disk, "ballast")
+			if err := os.WriteFile(ballast, make([]byte, 16<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("the disk is not full: %v", err)
+			}
+			if variable == "WAL_DIR" {
+				for range 3 {
+					resp, body := post()
+					var answer struct{ Error string }
+					if err := json.Unmarshal(body, &answer); err != nil || resp.StatusCode != http.StatusServiceUnavailable ||
+						resp.Header.Get("Retry-After") == "" || answer.Error == "" {
+						t.Errorf("on a full disk: %s, Retry-After %q: %s", resp.Status, resp.Header.Get("Retry-After"), body)
+					}
+				}
+				if resp, body := p.Do(testkit.Account{}, http.MethodGet, "/health/ready", ""); resp.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("ready on a full disk: %s: %s", resp.Status, body)
+				}
+				if out, err := p.Command("health").CombinedOutput(); err == nil {
+					t.Errorf("healthy on a full disk: %s", out)
+				}
+			} else {
+				for range 40 { // more than the database has left in its own files
+					accepted("with a full database")
+				}
+				until(t, "the drain fails", func() bool {
+					return strings.Contains(p.Output(), "level=WARN") || strings.Contains(p.Output(), "level=ERROR")
+				})
+			}
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			accepted("with room again")
+			waitDrained(t, p)
+			got := readAll(t, p, a, "/v1/traces", "traces", "traceId")
+			for _, id := range acked {
+				if got[id] != 1 {
+					t.Errorf("acknowledged trace %s is there %d times", id, got[id])
+				}
+			}
+			if len(got) != len(acked) {
+				t.Errorf("%d traces are there, %d were acknowledged", len(got), len(acked))
+			}
+			if out, err := p.Command("dlq", "list").CombinedOutput(); err != nil || !strings.Contains(string(out), "no dead letters") {
+				t.Errorf("dead letters: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestClockJumps sends records whose clocks jump years, on both sides of a kill.
+func TestClockJumps(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			p := testkit.NewPulse(t, e.env(t)...)
+			a := p.SignUp()
+			s := newSender()
+			for i, day := range []string{"2026-01-25", "2020-02-29", "2026-12-31", "1999-12-31", "2026-01-24", "2026-01-25"} {
+				ids := []string{uuid.NewString(), uuid.NewString()}
+				s.note(s.sent, ids)
+				s.note(s.traces, ids)
+				body := strings.ReplaceAll(testkit.TraceBody(ids...), "2026-01-25", day)
+				p.JSON(a, http.MethodPost, "/v1/traces/async", body, http.StatusAccepted, nil)
+				if i == 2 {
+					p.Kill()
+					p.Start()
+				}
+			}
+			s.check(t, p, a)
+			stopWithin(t, p, stopPatience)
+			recount(t, e.open(t, p), a.Project)
+		})
+	}
+}
+
+// renameProject gives a project another id behind the server's back, with
+// everything that refers to it left as it is.
+func renameProject(t *testing.T, p *testkit.Pulse, from, to string) {
+	t.Helper()
+	for _, e := range p.Env {
+		if url, ok := strings.CutPrefix(e, "DATABASE_URL="); ok {
+			conn, err := pgx.Connect(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context())
+			if _, err := conn.Exec(t.Context(), "SET session_replication_role = replica"); err != nil {
+				t.Fatal(err)
+			}
+			if tag, err := conn.Exec(t.Context(), "UPDATE projects SET id = $2 WHERE id = $1", from, to); err != nil || tag.RowsAffected() != 1 {
+				t.Fatalf("%d projects renamed: %v", tag.RowsAffected(), err)
+			}
+			return
+		}
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.Home, ".data", "pulse.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	result, err := db.ExecContext(t.Context(), "UPDATE projects SET id = ? WHERE id = ?", to, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		t.Fatalf("%d projects renamed: %v", n, err)
+	}
+}
+
+// TestDeadLetters poisons a record, looks at it, mends the cause and replays it.
+func TestDeadLetters(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			env := e.env(t)
+			p := testkit.NewPulse(t, append(slices.Clone(env), "PULSE_RUNTIME_MODE=api")...)
+			a := p.SignUp()
+			id := uuid.NewString()
+			p.JSON(a, http.MethodPost, "/v1/traces/async", testkit.TraceBody(id), http.StatusAccepted, nil)
+			stopWithin(t, p, stopPatience)
+			renameProject(t, p, a.Project, "away")
+			p.Env = env
+			p.Start()
+			dlq := func(args ...string) string {
+				t.Helper()
+				out, err := p.Command(append([]string{"dlq"}, args...)...).CombinedOutput()
+				if err != nil {
+					t.Fatalf("dlq %v: %v\n%s", args, err, out)
+				}
+				return string(out)
+			}
+			var letter string
+			until(t, "there is a dead letter", func() bool {
+				letter = regexp.MustCompile(`(?m)^traces/\S+`).FindString(dlq("list"))
+				return letter != ""
+			})
+			out := dlq("show", letter)
+			for _, want := range []string{letter, id, a.Project, "project"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("show does not tell %q:\n%s", want, out)
+				}
+			}
+			if strings.Contains(out, "Hello 0") {
+				t.Errorf("show tells the prompt:\n%s", out)
+			}
+			renameProject(t, p, "away", a.Project)
+			if out := dlq("replay", letter); !strings.Contains(out, "Replayed 1") {
+				t.Error(out)
+			}
+			until(t, "the record is stored", func() bool {
+				resp, _ := p.Do(a, http.MethodGet, "/v1/traces/"+id, "")
+				return resp.StatusCode == http.StatusOK
+			})
+			if out := dlq("list"); !strings.Contains(out, "no dead letters") {
+				t.Errorf("a replayed letter is still there:\n%s", out)
+			}
+		})
 	}
 }
