@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/pulse-traces/pulse/shared/testkit"
+)
+
+// call runs the program without a server, in an environment that holds nothing
+// but env, a home of its own and where programs are.
+func call(t *testing.T, env []string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), testkit.Binary(t), args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, env...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	const short = "BETTER_AUTH_SECRET must be at least 32 characters"
+	const migrated = `(?:applied migration .*\n)+` // a new home
+	for name, tc := range map[string]struct {
+		env            []string
+		args           []string
+		status         int
+		stdout, stderr string // regular expressions for the whole output
+	}{
+		"Help":          {nil, []string{"--help"}, 0, `(?s)Pulse dev .*Usage:.*pulse migrate .*pulse keys create .*pulse health .*pulse dlq replay .*PULSE_HOME.*`, ``},
+		"ServeHelp":     {nil, []string{"serve", "--help"}, 0, `(?s)Pulse dev .*Usage:.*`, ``},
+		"KeysHelp":      {nil, []string{"keys", "create", "--help"}, 0, ``, `(?s)Make an API key.*PULSE_PASSWORD.*-email.*`},
+		"Version":       {nil, []string{"version"}, 0, `dev\n`, ``},
+		"Unknown":       {nil, []string{"sevre"}, 2, ``, `pulse: there is no command sevre\nTry: pulse --help\n`},
+		"KeysNothing":   {nil, []string{"keys"}, 2, ``, `pulse: keys takes: create\nTry: pulse --help\n`},
+		"KeysNoEmail":   {nil, []string{"keys", "create"}, 2, ``, `pulse: keys create needs --email .*\nTry: pulse --help\n`},
+		"KeysBadEmail":  {[]string{"PULSE_PASSWORD=long enough"}, []string{"keys", "create", "--email", "ann"}, 2, ``, migrated + `pulse: --email is no e-mail address\nTry: .*\n`},
+		"KeysNoPass":    {nil, []string{"keys", "create", "--email", "ann@example.com"}, 2, ``, migrated + `pulse: there is no account .* set PULSE_PASSWORD to make one\nTry: .*\n`},
+		"KeysShortPass": {[]string{"PULSE_PASSWORD=hunter2"}, []string{"keys", "create", "--email", "ann@example.com"}, 1, ``, migrated + `pulse: PULSE_PASSWORD: [^\n]+\n`},
+		"DLQNothing":    {nil, []string{"dlq"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
+		"DLQEmpty":      {nil, []string{"dlq", "list"}, 0, `There are no dead letters.\n`, ``},
+		"DLQBadID":      {nil, []string{"dlq", "show", "x"}, 2, ``, `pulse: an id looks like .*\nTry: .*\n`},
+		"Migrate":       {nil, []string{"migrate"}, 0, `(?s).*The database is up to date.\n`, ``},
+		"HealthNobody":  {[]string{"PORT=1"}, []string{"health"}, 1, ``, `pulse: health: [^\n]*connection refused\n`},
+		"HealthNoPort":  {[]string{"PORT=0"}, []string{"health"}, 1, ``, `pulse: health: only a server that listens on a known PORT can be asked\n`},
+		"InvalidConfiguration": {[]string{"PORT=http", "BETTER_AUTH_SECRET=short"}, nil, 1, ``,
+			`Invalid environment configuration:\n  PORT: Invalid input: expected number, received NaN\n  BETTER_AUTH_SECRET: ` + short + `\n`},
+		"ScaleWithoutURL": {[]string{"PULSE_MODE=scale", "BETTER_AUTH_SECRET=0123456789abcdef0123456789abcdef", "ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"},
+			nil, 1, ``, `Invalid environment configuration: DATABASE_URL is required in scale mode\n`},
+		"ScaleWrongURL": {[]string{"PULSE_MODE=scale", "DATABASE_URL=mysql://root:hunter2@db", "BETTER_AUTH_SECRET=0123456789abcdef0123456789abcdef",
+			"ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"}, nil, 1, ``, `Invalid DATABASE_URL: PostgreSQL URL required \(expected postgres:// or postgresql://\)\n`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr, status := call(t, tc.env, tc.args...)
+			if status != tc.status {
+				t.Errorf("status %d, want %d", status, tc.status)
+			}
+			for _, c := range []struct{ what, got, want string }{{"stdout", stdout, tc.stdout}, {"stderr", stderr, tc.stderr}} {
+				if !regexp.MustCompile(`^(?:` + c.want + `)$`).MatchString(c.got) {
+					t.Errorf("%s is\n%s\nwant\n%s", c.what, c.got, c.want)
+				}
+			}
+			if strings.Contains(stdout+stderr, "hunter2") {
+				t.Error("a secret was printed")
+			}
+		})
+	}
+}
+
+// TestPortInUse demands one clear line, before anything is made.
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	stdout, stderr, status := call(t, []string{"PULSE_HOST=127.0.0.1", "PORT=" + port})
+	if status != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, port) || !strings.Contains(stderr, "address already in use") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+// TestKeysCreate makes keys beside a running server, which takes each at once.
+func TestKeysCreate(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			p := testkit.NewPulse(t, e.env(t)...)
+			create := func(env []string, args ...string) string {
+				t.Helper()
+				cmd := p.Command(append([]string{"keys", "create", "--email", "Ann@Example.com"}, args...)...)
+				cmd.Env = append(cmd.Env, env...)
+				out, err := cmd.Output()
+				if err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+				return strings.TrimSuffix(string(out), "\n")
+			}
+			projectOf := func(key string) string {
+				t.Helper()
+				a, id := testkit.Account{Key: key}, uuid.NewString()
+				p.JSON(a, http.MethodPost, "/v1/traces/async", testkit.TraceBody(id), http.StatusAccepted, nil)
+				var trace struct{ ProjectID string }
+				p.JSON(a, http.MethodGet, "/v1/traces/"+id, "", http.StatusOK, &trace)
+				return trace.ProjectID
+			}
+			first := create([]string{"PULSE_PASSWORD=correct horse"})
+			again := create(nil, "--name", "another") // an account that is there needs no password
+			other := create(nil, "--project", "Other")
+			if a, b, c := projectOf(first), projectOf(again), projectOf(other); a == "" || first == again || a != b || a == c {
+				t.Errorf("keys of projects %s, %s and %s", a, b, c)
+			}
+			// The account is a whole one.
+			p.JSON(testkit.Account{}, http.MethodPost, "/api/auth/sign-in/email", `{"email":"ann@example.com","password":"correct horse"}`, http.StatusOK, nil)
+			if out, err := p.Command("health").CombinedOutput(); err != nil {
+				t.Errorf("health: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestServeOnAnyPort has the system choose the port, and runs the commands that
+// the server prints as they are printed: in a bare shell somewhere else.
+func TestServeOnAnyPort(t *testing.T) {
+	t.Parallel()
+	for name, relative := range map[string]bool{"Absolute": false, "RelativeHomeWithBlank": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			home := t.TempDir()
+			cmd := exec.CommandContext(t.Context(), testkit.Binary(t), "serve")
+			cmd.Dir = home
+			cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "PULSE_HOST=127.0.0.1", "PORT=0", "PULSE_HOME=" + home}
+			if relative {
+				cmd.Env = append(cmd.Env, "PULSE_HOME=it's my home")
+			}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+			var text strings.Builder
+			for buf := make([]byte, 4096); !strings.Contains(text.String(), "traces?limit=1"); {
+				n, err := out.Read(buf)
+				text.Write(buf[:n])
+				if err != nil {
+					t.Fatalf("%v\n%s", err, text.String())
+				}
+			}
+			var script strings.Builder
+			for line := range strings.Lines(text.String()) {
+				if strings.HasPrefix(line, "   ") {
+					script.WriteString(line)
+				}
+			}
+			shell := exec.CommandContext(t.Context(), "sh", "-euc", script.String())
+			shell.Dir = t.TempDir()
+			shell.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+			answer, err := shell.CombinedOutput()
+			if err != nil || !strings.Contains(string(answer), `"total":1`) || !strings.Contains(string(answer), `"outputText":"Hi!"`) {
+				t.Errorf("%v\n%s\n%s", err, script.String(), answer)
+			}
+		})
+	}
+}
