@@ -59,12 +59,19 @@ func TestCalls(t *testing.T) {
 		"Migrate":       {nil, []string{"migrate"}, 0, `(?s).*The database is up to date.\n`, ``},
 		"HealthNobody":  {[]string{"PORT=1"}, []string{"health"}, 1, ``, `pulse: health: [^\n]*connection refused\n`},
 		"HealthNoPort":  {[]string{"PORT=0"}, []string{"health"}, 1, ``, `pulse: health: only a server that listens on a known PORT can be asked\n`},
-		"InvalidConfiguration": {[]string{"PORT=http", "BETTER_AUTH_SECRET=short"}, nil, 1, ``,
-			`Invalid environment configuration:\n  PORT: Invalid input: expected number, received NaN\n  BETTER_AUTH_SECRET: ` + short + `\n`},
-		"ScaleWithoutURL": {[]string{"PULSE_MODE=scale", "BETTER_AUTH_SECRET=0123456789abcdef0123456789abcdef", "ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"},
-			nil, 1, ``, `Invalid environment configuration: DATABASE_URL is required in scale mode\n`},
-		"ScaleWrongURL": {[]string{"PULSE_MODE=scale", "DATABASE_URL=mysql://root:hunter2@db", "BETTER_AUTH_SECRET=0123456789abcdef0123456789abcdef",
-			"ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"}, nil, 1, ``, `Invalid DATABASE_URL: PostgreSQL URL required \(expected postgres:// or postgresql://\)\n`},
+		"InvalidConfiguration": {
+			[]string{"PORT=http", "BETTER_AUTH_SECRET=short"},
+			nil, 1, ``,
+			`Invalid environment configuration:\n  PORT: Invalid input: expected number, received NaN\n  BETTER_AUTH_SECRET: ` + short + `\n`,
+		},
+		"ScaleWithoutURL": {
+			[]string{"PULSE_MODE=scale", "BETTER_AUTH_SECRET=0123456789abcdef0123456789abcdef", "ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"},
+			nil, 1, ``, `Invalid environment configuration: DATABASE_URL is required in scale mode\n`,
+		},
+		"ScaleWrongURL": {[]string{
+			"PULSE_MODE=scale", "DATABASE_URL=mysql://root:hunter2@db", "BETTER_AUTH_SECRET=0123456789abcdef0123456789abcdef",
+			"ENCRYPTION_KEY=0123456789abcdef0123456789abcdef",
+		}, nil, 1, ``, `Invalid DATABASE_URL: PostgreSQL URL required \(expected postgres:// or postgresql://\)\n`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -98,44 +98,58 @@ const (
 // reasons for an end as OpenAI does, leaves out Anthropic's ids, and counts the
 // input that was not cached.
 var exchanges = []exchange{
-	{path: openAIPath,
+	{
+		path: openAIPath,
 		answer: `{"id":"chatcmpl-1","object":"chat.completion","created":1769342400,"model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,
 			"message":{"role":"assistant","content":"東京です。🗼 Tokyo."},"finish_reason":"stop"}],"usage":{"prompt_tokens":42,"completion_tokens":19,"total_tokens":61}}`,
 		provider: "openai", model: "gpt-4o-mini", modelUsed: "gpt-4o-mini-2024-07-18", output: "東京です。🗼 Tokyo.", finish: "stop", requestID: "chatcmpl-1",
 		session: "sess-2f1c-青", input: 42, tokens: 19, cost: 0.00177,
-		metadata: map[string]any{"plan": "pro", "nested": map[string]any{"a": []any{1.0, nil}}}},
-	{path: openAIPath,
+		metadata: map[string]any{"plan": "pro", "nested": map[string]any{"a": []any{1.0, nil}}},
+	},
+	{
+		path: openAIPath,
 		answer: `{"id":"chatcmpl-2","object":"chat.completion","created":1769342401,"model":"gpt-4o-2024-08-06","choices":[{"index":0,
 			"message":{"role":"assistant","content":null,"tool_calls":[{"id":"call_80d2","type":"function","function":{"name":"get_weather","arguments":"{\"city\": \"大阪\"}"}}]},
 			"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":85,"completion_tokens":14,"total_tokens":99}}`,
 		provider: "openai", model: "gpt-4o", modelUsed: "gpt-4o-2024-08-06", output: "(null)", finish: "tool_calls", requestID: "chatcmpl-2",
-		session: "(null)", input: 85, tokens: 14, cost: 0.03525},
-	{path: openAIPath,
+		session: "(null)", input: 85, tokens: 14, cost: 0.03525,
+	},
+	{
+		path: openAIPath,
 		answer: `{"id":"chatcmpl-3","object":"chat.completion","created":1769342402,"model":"gpt-4o-2024-08-06","choices":[{"index":0,
 			"message":{"role":"assistant","content":"27 °C ☀️"},"finish_reason":"length"}],"usage":{"prompt_tokens":143,"completion_tokens":16,"total_tokens":159,
 			"prompt_tokens_details":{"cached_tokens":128}}}`,
 		provider: "openai", model: "gpt-4o", modelUsed: "gpt-4o-2024-08-06", output: "27 °C ☀️", finish: "length", requestID: "chatcmpl-3",
-		session: "(null)", input: 143, tokens: 16, cost: 0.05175},
-	{path: openAIPath, status: http.StatusTooManyRequests,
+		session: "(null)", input: 143, tokens: 16, cost: 0.05175,
+	},
+	{
+		path: openAIPath, status: http.StatusTooManyRequests,
 		answer:   `{"error":{"message":"Rate limit reached. 少し待って。","type":"requests","param":null,"code":"rate_limit_exceeded"}}`,
 		provider: "openai", model: "gpt-4o-mini", modelUsed: "(null)", output: "(null)", finish: "(null)", requestID: "(null)",
-		session: "(null)", input: -1, tokens: -1, errorName: "RateLimitError", errorText: "Rate limit reached. 少し待って。"},
-	{path: anthropicPath,
+		session: "(null)", input: -1, tokens: -1, errorName: "RateLimitError", errorText: "Rate limit reached. 少し待って。",
+	},
+	{
+		path: anthropicPath,
 		answer: `{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"391."}],"stop_reason":"end_turn",
 			"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":4,"cache_creation_input_tokens":0,"cache_read_input_tokens":2176}}`,
 		provider: "anthropic", model: "claude-sonnet-4-5", modelUsed: "claude-sonnet-4-5-20250929", output: "391.", finish: "stop", requestID: "(null)",
-		session: "visit-青", input: 9, tokens: 4, cost: 0.0087, metadata: map[string]any{"tenant": "acme", "attempt": 1.0}},
-	{path: anthropicPath,
+		session: "visit-青", input: 9, tokens: 4, cost: 0.0087, metadata: map[string]any{"tenant": "acme", "attempt": 1.0},
+	},
+	{
+		path: anthropicPath,
 		answer: `{"id":"msg_2","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"Let me look. 🔍"},
 			{"type":"tool_use","id":"toolu_1","name":"get_weather","input":{"city":"大阪"}}],"stop_reason":"tool_use","stop_sequence":null,
 			"usage":{"input_tokens":116,"output_tokens":31,"cache_creation_input_tokens":0,"cache_read_input_tokens":0}}`,
 		provider: "anthropic", model: "claude-sonnet-4-5", modelUsed: "claude-sonnet-4-5-20250929", output: "Let me look. 🔍", finish: "tool_calls", requestID: "(null)",
-		session: "visit-青", input: 116, tokens: 31, cost: 0.0813, metadata: map[string]any{"tenant": "acme", "attempt": 2.0}},
-	{path: anthropicPath, status: 529,
+		session: "visit-青", input: 116, tokens: 31, cost: 0.0813, metadata: map[string]any{"tenant": "acme", "attempt": 2.0},
+	},
+	{
+		path: anthropicPath, status: 529,
 		answer:   `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`,
 		provider: "anthropic", model: "claude-sonnet-4-5", modelUsed: "(null)", output: "(null)", finish: "(null)", requestID: "(null)",
 		session: "visit-青", input: -1, tokens: -1, errorName: "OverloadedError", errorText: "Overloaded",
-		metadata: map[string]any{"tenant": "acme", "attempt": 1.0}},
+		metadata: map[string]any{"tenant": "acme", "attempt": 1.0},
+	},
 }
 
 // fakeProvider answers as OpenAI and Anthropic do, in the order of exchanges.
@@ -199,9 +213,11 @@ func TestPythonSDK(t *testing.T) {
 
 func (e exchange) check(t *testing.T, got shownTrace, sent []byte) {
 	t.Helper()
-	same := exchange{path: e.path, answer: e.answer, status: e.status, provider: text(got.Provider), model: text(got.ModelRequested), modelUsed: text(got.ModelUsed),
+	same := exchange{
+		path: e.path, answer: e.answer, status: e.status, provider: text(got.Provider), model: text(got.ModelRequested), modelUsed: text(got.ModelUsed),
 		output: text(got.OutputText), finish: text(got.FinishReason), requestID: text(got.ProviderRequestID), session: text(got.SessionID),
-		input: number(got.InputTokens), tokens: number(got.OutputTokens), metadata: got.Metadata, errorText: e.errorText}
+		input: number(got.InputTokens), tokens: number(got.OutputTokens), metadata: got.Metadata, errorText: e.errorText,
+	}
 	if got.CostCents != nil {
 		same.cost = *got.CostCents
 	}
@@ -288,7 +304,7 @@ func pythonWithSDK(t *testing.T) string {
 	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := os.MkdirTemp(filepath.Dir(kept), "new-*")
+	fresh, err := os.MkdirTemp(filepath.Dir(kept), "new-*") //nolint:usetesting // renamed into place, so on the same disk
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,8 +313,10 @@ func pythonWithSDK(t *testing.T) string {
 	for _, args := range [][]string{
 		{base, "-m", "venv", fresh},
 		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", list},
-		{python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "pulse-trace-sdk",
-			"--dest", fresh, strings.ReplaceAll(strings.Replace(sdkPackage, "sdk-", "sdk==", 1), "_", "-")},
+		{
+			python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "pulse-trace-sdk",
+			"--dest", fresh, strings.ReplaceAll(strings.Replace(sdkPackage, "sdk-", "sdk==", 1), "_", "-"),
+		},
 		{python, "-m", "tarfile", "-e", filepath.Join(fresh, sdkPackage+".tar.gz"), fresh},
 	} {
 		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
