@@ -22,9 +22,10 @@ type loadResult struct {
 
 func (l loadResult) rate() float64 { return float64(l.acked) / l.elapsed.Seconds() }
 
-// ingest posts bodies over connections at once for d. Every request has new
-// ids. Any answer but 202 is an error.
-func ingest(ctx context.Context, s *server, path string, connections int, bodies [][]byte, d time.Duration) (loadResult, error) {
+// ingest posts bodies over connections at once for d: as fast as answers come,
+// or, with a rate, so many traces a second, each request's time counted from
+// when it was due. Every request has new ids. Any answer but 202 is an error.
+func ingest(ctx context.Context, s *server, path string, connections, rate int, bodies [][]byte, d time.Duration) (loadResult, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
 	var (
 		wg        sync.WaitGroup
@@ -44,6 +45,10 @@ func ingest(ctx context.Context, s *server, path string, connections int, bodies
 				copyInto(&body, bodies[(c+n*connections)%len(bodies)])
 				renew(body)
 				began := time.Now()
+				if rate > 0 {
+					began = start.Add(time.Duration(c+n*connections) * batchSize * time.Second / time.Duration(rate))
+					time.Sleep(time.Until(began))
+				}
 				err := post(ctx, client, s, path, body)
 				if err != nil {
 					mu.Lock()

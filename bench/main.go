@@ -69,6 +69,7 @@ func (b *bench) add(r row) {
 
 const (
 	connections = 8
+	targetRate  = 25_000
 	seed        = 7
 	project     = account.ProjectID("5b3f6c1e-0000-4000-8000-000000000001")
 )
@@ -141,28 +142,30 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 	}
 	defer s.stop()
 	start := time.Now()
-	load, err := ingest(ctx, s, "/v1/traces/async", connections, bodies, b.seconds)
+	load, err := ingest(ctx, s, "/v1/traces/async", connections, 0, bodies, b.seconds)
 	if err != nil {
 		return err
 	}
-	for { // until the last one can be read
-		n, err := s.total()
-		if err != nil {
-			return err
-		}
-		if n == load.acked {
-			break
-		}
-		if n > load.acked || ctx.Err() != nil {
-			return fmt.Errorf("%d traces can be read, %d were acknowledged", n, load.acked)
-		}
+	if err := s.waitFor(ctx, load.acked); err != nil {
+		return err
 	}
 	queryable := float64(load.acked) / time.Since(start).Seconds()
-	b.add(row{"acknowledged ingest, batches of 100, 8 connections", perSecond(load.rate()), "", "", "≥ 25,000 traces/s"})
-	b.add(row{"its p50 / p99 until the answer", fmt.Sprintf("%s / %s", ms(load.p50), ms(load.p99)), "", "", "p99 < 50 ms"})
-	b.add(row{"sustained ingest until queryable", perSecond(queryable), perSecond(raw) + " raw SQLite insert, 1,000 a transaction",
-		ratio(queryable, raw), "≥ 1.0"})
-	sync, err := ingest(ctx, s, "/v1/traces/batch", connections, bodies, b.seconds/2)
+	paced, err := ingest(ctx, s, "/v1/traces/async", connections, targetRate, bodies, b.seconds)
+	if err != nil {
+		return err
+	}
+	if err := s.waitFor(ctx, load.acked+paced.acked); err != nil {
+		return err
+	}
+	b.add(row{"acknowledged ingest, batches of 100, 8 connections, as fast as answers come", perSecond(load.rate()), "", "", "≥ 25,000 traces/s"})
+	b.add(row{"its p50 / p99 until the answer", fmt.Sprintf("%s / %s", ms(load.p50), ms(load.p99)), "", "", ""})
+	b.add(row{"acknowledged ingest at 25,000 traces/s", perSecond(paced.rate()), "", "", "≥ 25,000 traces/s"})
+	b.add(row{"its p50 / p99 from when a request was due", fmt.Sprintf("%s / %s", ms(paced.p50), ms(paced.p99)), "", "", "p99 < 50 ms"})
+	b.add(row{
+		"sustained ingest until queryable", perSecond(queryable), perSecond(raw) + " raw SQLite insert, 1,000 a transaction",
+		ratio(queryable, raw), "≥ 1.0",
+	})
+	sync, err := ingest(ctx, s, "/v1/traces/batch", connections, 0, bodies, b.seconds/2)
 	if err != nil {
 		return err
 	}
@@ -278,7 +281,7 @@ func (b *bench) fill(ctx context.Context, w store.SpanWriter, owner account.Proj
 		for range 20 {
 			spans := make([]trace.Span, batchSize)
 			for i := range spans {
-				fresh := g.narrow(texts[g.rng.IntN(len(texts))])
+				fresh := g.narrow(texts[g.rng.IntN(len(texts))], done+i, b.traces)
 				spans[i] = fresh.span()
 			}
 			batches = append(batches, store.Pack(owner, time.Now(), spans))

@@ -172,9 +172,11 @@ func (r *record) span() trace.Span {
 	}
 }
 
-// narrow gives a trace with the texts of r and new values for all else.
-func (g *generator) narrow(r record) record {
-	at := g.start.Add(time.Duration(g.rng.Int64N(int64(g.span))))
+// narrow gives a trace with the texts of r and new values for all else, that
+// starts in the part of the generator's time that done of all stands for: old
+// data came in the order of its time, give or take a minute.
+func (g *generator) narrow(r record, done, all int) record {
+	at := g.start.Add(time.Duration(float64(g.span) * float64(done) / float64(all))).Add(time.Duration(g.rng.Int64N(int64(time.Minute))))
 	r.TraceID, r.Timestamp = uuid.NewString(), at.UTC().Format("2006-01-02T15:04:05.000Z")
 	r.LatencyMS, r.InputTokens, r.OutputTokens = 80+int(g.rng.ExpFloat64()*900), 200+g.rng.IntN(3000), 20+g.rng.IntN(800)
 	r.SessionID = g.session()

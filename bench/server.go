@@ -142,6 +142,21 @@ func (s *server) total() (int, error) {
 	return page.Total, json.Unmarshal(b, &page)
 }
 
+// waitFor returns once n traces can be read; more are an error.
+func (s *server) waitFor(ctx context.Context, n int) error {
+	for {
+		got, err := s.total()
+		switch {
+		case err != nil:
+			return err
+		case got == n:
+			return nil
+		case got > n || ctx.Err() != nil:
+			return fmt.Errorf("%d traces can be read, %d were acknowledged", got, n)
+		}
+	}
+}
+
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
