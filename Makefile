@@ -41,8 +41,10 @@ build: dist/pulse dist/pulse-scale ## dist/pulse (single mode by default) and di
 # go build decides what is stale, quickly, so the files are always asked for.
 .PHONY: dist/pulse dist/pulse-scale
 dist/pulse:
+	@echo "building $@ (about a minute the first time)"
 	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o $@ ./functions/pulse
 dist/pulse-scale:
+	@echo "building $@"
 	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS) -X main.defaultMode=scale' -o $@ ./functions/pulse
 
 .PHONY: test

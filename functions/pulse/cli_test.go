@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -189,5 +191,44 @@ func TestServeOnAnyPort(t *testing.T) {
 				t.Errorf("%v\n%s\n%s", err, script.String(), answer)
 			}
 		})
+	}
+}
+
+// TestStopWhileTheDatabaseIsAway stops a server that waits for its database.
+func TestStopWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "postgres://pulse:hidden@" + l.Addr().String() + "/pulse?sslmode=disable"
+	if err := l.Close(); err != nil { // nobody answers there now
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), testkit.Binary(t))
+	cmd.Env = append(os.Environ(), append(scaleEnv(url), "PULSE_HOME="+t.TempDir(), "PORT=0")...)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.Contains(lines.Text(), "does not answer yet") {
+		continue
+	}
+	if strings.Contains(lines.Text(), "hidden") {
+		t.Errorf("the password is in the log: %s", lines.Text())
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for lines.Scan() {
+		n++
+	}
+	if err := cmd.Wait(); err != nil || n > 3 {
+		t.Errorf("stopped with %v after %d more lines", err, n)
 	}
 }

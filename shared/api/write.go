@@ -67,7 +67,7 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 func Marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	err := json.MarshalWrite(&buf, v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true),
-		json.FormatNilSliceAsNull(false), jsontext.PreserveRawStrings(true))
+		json.FormatNilSliceAsNull(false), json.Deterministic(true), jsontext.PreserveRawStrings(true))
 	return buf.Bytes(), err
 }
 

@@ -206,16 +206,16 @@ func (d *decoder) trace(s *trace.Span) error {
 		return err
 	}
 	s.ID, s.TraceID, s.Model = trace.SpanID(id), trace.TraceID(id), &model
-	d.require("trace_id", "string", id != "")
+	d.require("trace_id", "a non-empty string", id != "")
 	if id != "" && !isUUID(id) {
 		d.issue("trace_id", "invalid_format", "Invalid UUID")
 	}
-	d.require("timestamp", "string", !s.Start.IsZero())
-	d.require("provider", "string", s.Provider != nil && *s.Provider != "")
-	d.require("model_requested", "string", model != "")
-	d.require("request_body", "object", s.Payload.Request != nil)
-	d.require("status", "string", s.Status != "")
-	d.require("latency_ms", "number", s.DurationMS != nil)
+	d.require("timestamp", "a non-empty string", !s.Start.IsZero())
+	d.require("provider", "a non-empty string", s.Provider != nil && *s.Provider != "")
+	d.require("model_requested", "a non-empty string", model != "")
+	d.require("request_body", "an object", s.Payload.Request != nil)
+	d.require("status", "a non-empty string", s.Status != "")
+	d.require("latency_ms", "a number", s.DurationMS != nil)
 	d.check(s, traceNames)
 	return nil
 }
@@ -290,10 +290,10 @@ func (d *decoder) span(s *trace.Span) error {
 	if err != nil {
 		return err
 	}
-	d.require("span_id", "string", s.ID != "")
-	d.require("session_id", "string", s.SessionID != "")
-	d.require("timestamp", "string", !s.Start.IsZero())
-	d.require("event_type", "string", s.EventType != "")
+	d.require("span_id", "a non-empty string", s.ID != "")
+	d.require("session_id", "a non-empty string", s.SessionID != "")
+	d.require("timestamp", "a non-empty string", !s.Start.IsZero())
+	d.require("event_type", "a non-empty string", s.EventType != "")
 	d.check(s, nil)
 	if len(d.issues) == first && s.ToolName != nil && s.Payload.ToolInput != nil && trace.EditsFiles(*s.ToolName) {
 		s.EditedFile = editedFile(s.Payload.ToolInput)
@@ -317,7 +317,7 @@ func (d *decoder) check(s *trace.Span, names map[string]string) {
 
 func (d *decoder) require(field, want string, ok bool) {
 	if !ok {
-		d.issue(field, "invalid_type", "Required: expected a non-empty "+want)
+		d.issue(field, "invalid_type", "Required: expected "+want)
 	}
 }
 

@@ -109,14 +109,16 @@ func named(err error, message string) error {
 }
 
 type tracesBody struct {
-	Count  int          `json:"count"`
-	Traces []view.Trace `json:"traces"`
+	Count   int          `json:"count"`
+	Skipped int          `json:"skipped"`
+	Traces  []view.Trace `json:"traces"`
 }
 
-// tracesBatch answers with one row per record, in order; a repeated id is no
-// error, and its row shows what was sent.
+// tracesBatch answers with one row per record, in order. A repeated id is no
+// error: it is counted in skipped, and its row shows what was sent, not the
+// record that came first and stays.
 func (g *Group) tracesBatch(w http.ResponseWriter, r *http.Request) error {
-	spans, _, err := g.batch(r, decodeTraces, "Failed to enqueue trace")
+	spans, fresh, err := g.batch(r, decodeTraces, "Failed to enqueue trace")
 	if err != nil {
 		return err
 	}
@@ -126,6 +128,9 @@ func (g *Group) tracesBatch(w http.ResponseWriter, r *http.Request) error {
 		t := trace.Trace{ID: spans[i].TraceID, Spans: spans[i : i+1]}
 		t.Add(&spans[i])
 		body.Traces[i] = rows.Trace(&t)
+		if !fresh[i] {
+			body.Skipped++
+		}
 	}
 	return api.WriteJSON(w, http.StatusAccepted, body)
 }

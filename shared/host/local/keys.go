@@ -105,7 +105,7 @@ func (m *keyMaker) make(ctx context.Context, email, project, name, password stri
 			return "", "", fmt.Errorf("%s is no administrator of project %s", email, p.Name)
 		}
 		row, clear := m.key(p.ID, name)
-		return clear, "A new key of project " + p.Name + ":", m.store.CreateKey(ctx, row)
+		return clear, "The account exists (its password stays as it is). A new key of project " + p.Name + ":", m.store.CreateKey(ctx, row)
 	}
 	made, clear := m.project(user.ID, project, name)
 	return clear, "A new project, " + made.Project.Name + ", and its key:", m.store.CreateProject(ctx, made)

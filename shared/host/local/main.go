@@ -63,7 +63,7 @@ func (p Program) Main(args []string, stdout, stderr io.Writer) int {
 	err := c.run(ctx, args)
 	var u usageError
 	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
+	case err == nil || errors.Is(err, flag.ErrHelp) || errors.Is(err, errStopped):
 		return exitOK
 	case errors.As(err, &u):
 		fmt.Fprintf(stderr, "pulse: %s\nTry: pulse --help\n", u)
@@ -107,11 +107,17 @@ func (c *command) run(ctx context.Context, args []string) error {
 		}
 		return c.health(ctx)
 	case "keys":
+		if len(rest) > 0 && isHelp(rest[0]) {
+			break
+		}
 		if len(rest) > 0 && rest[0] == "create" {
 			return c.createKey(ctx, rest[1:])
 		}
 		return usageError("keys takes: create")
 	case "dlq":
+		if len(rest) > 0 && isHelp(rest[len(rest)-1]) {
+			break
+		}
 		return c.deadLetters(ctx, rest)
 	case "version", "--version", "-v":
 		fmt.Fprintln(c.stdout, c.Version)

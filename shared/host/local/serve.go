@@ -65,6 +65,9 @@ func (c *command) settings() (config.Config, *slog.Logger, error) {
 	return cfg, log, nil
 }
 
+// errStopped says that a signal came before the program had begun.
+var errStopped = errors.New("stopped before the database answered")
+
 // openStore opens the mode's engine and brings its schema up to date. A
 // database that is away is waited for; progress is told what a person should
 // know.
@@ -79,6 +82,9 @@ func openStore(ctx context.Context, cfg *config.Config, progress func(string)) (
 		if err := os.MkdirAll(dirOf(cfg.DatabasePath), 0o700); err != nil {
 			return nil, fmt.Errorf("make data directory: %w", err)
 		}
+		if err := private(cfg.DatabasePath); err != nil {
+			return nil, fmt.Errorf("make database file: %w", err)
+		}
 		st, err = sqlite.Open(ctx, cfg.DatabasePath)
 	}
 	if err != nil {
@@ -89,16 +95,27 @@ func openStore(ctx context.Context, cfg *config.Config, progress func(string)) (
 		if !fault.Is(err, fault.Unavailable) || time.Now().After(end) {
 			break
 		}
-		progress("The database does not answer yet; trying again.")
+		progress("The database does not answer yet; trying again: " + err.Error())
 		select {
 		case <-time.After(startRetry):
 		case <-ctx.Done():
+			return nil, errors.Join(errStopped, st.Close())
 		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate database: %w", err), st.Close())
 	}
 	return st, nil
+}
+
+// private makes a file that nobody else can read, if it is not there yet: SQLite
+// would make it as open as the umask allows, and its log like it.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // streams are the two logs.
@@ -147,7 +164,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 	if cfg.RuntimeMode != config.RuntimeListener { // first, so that a port in use costs nothing
 		listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
 		if err != nil {
-			return fmt.Errorf("listen on PORT: %w", err)
+			return fmt.Errorf("listen on PORT %d (set PORT to another one, or to 0 for any that is free): %w", cfg.Port, err)
 		}
 		defer listener.Close()
 		cfg.BindPort(listener.Addr().(*net.TCPAddr).Port)
@@ -222,6 +239,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 	}()
 	select {
 	case err := <-stopped:
+		log.Info("stopped")
 		return err
 	case <-time.After(cfg.ShutdownTimeout):
 		return fmt.Errorf("did not stop within %s", cfg.ShutdownTimeout)

@@ -24,7 +24,7 @@ func lockRole(dir, role string) (*os.File, error) {
 	}
 	_ = f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fault.Newf(fault.Conflict, "log directory %s is in use: another process holds its %s lock", dir, role)
+		return nil, fault.Newf(fault.Conflict, "log directory %s is in use: another process holds its %s lock (is a second server running on the same data?)", dir, role)
 	}
 	return nil, fmt.Errorf("lock %s: %w", dir, err)
 }
