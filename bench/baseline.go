@@ -32,9 +32,11 @@ func wideRow(r *record) []any {
 		}
 		return string(b)
 	}
-	return []any{r.TraceID, "5b3f6c1e-0000-4000-8000-000000000000", r.SessionID, r.Timestamp, r.LatencyMS, r.Provider, r.ModelRequested,
+	return []any{
+		r.TraceID, "5b3f6c1e-0000-4000-8000-000000000000", r.SessionID, r.Timestamp, r.LatencyMS, r.Provider, r.ModelRequested,
 		r.ModelUsed, raw(r.RequestBody), raw(r.ResponseBody), r.InputTokens, r.OutputTokens, r.OutputText, r.FinishReason, r.Status,
-		r.CostCents, raw(r.Metadata)}
+		r.CostCents, raw(r.Metadata),
+	}
 }
 
 // rawSQLite gives the rows a second of n plain inserts, perTx in a transaction:
@@ -67,25 +69,32 @@ func rawSQLite(dir string, records []record, n, perTx int) (rate float64, err er
 			part[i][0] = uuid.NewString()
 		}
 		start := time.Now()
-		tx, err := db.Begin()
-		if err != nil {
-			return 0, err
-		}
-		stmt, err := tx.Prepare(insert)
-		if err != nil {
-			return 0, err
-		}
-		for _, row := range part {
-			if _, err := stmt.Exec(row...); err != nil {
-				return 0, err
-			}
-		}
-		if err := errors.Join(stmt.Close(), tx.Commit()); err != nil {
+		if err := insertWide(db, insert, part); err != nil {
 			return 0, err
 		}
 		spent += time.Since(start)
 	}
 	return float64(n) / spent.Seconds(), nil
+}
+
+// insertWide inserts rows in one transaction.
+func insertWide(db *sql.DB, insert string, rows [][]any) error {
+	tx, err := db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // after the commit it does nothing
+	stmt, err := tx.Prepare(insert)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for _, row := range rows {
+		if _, err := stmt.Exec(row...); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }
 
 // rawCopy gives the rows a second of COPY into a table with JSONB columns, on

@@ -169,8 +169,10 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.add(row{"`/v1/traces/batch`: stored before the answer", perSecond(sync.rate()), perSecond(raw) + " raw SQLite insert",
-		ratio(sync.rate(), raw), ""})
+	b.add(row{
+		"`/v1/traces/batch`: stored before the answer", perSecond(sync.rate()), perSecond(raw) + " raw SQLite insert",
+		ratio(sync.rate(), raw), "",
+	})
 	return nil
 }
 
@@ -212,8 +214,10 @@ func (b *bench) drainPostgres(ctx context.Context) error {
 		}
 		drained += float64(len(part)) / time.Since(start).Seconds() / rounds
 	}
-	b.add(row{"drain into Postgres, one connection", perSecond(drained), perSecond(copied) + " raw COPY of the same rows, JSONB, three indexes",
-		ratio(drained, copied), "≥ 1.0"})
+	b.add(row{
+		"drain into Postgres, one connection", perSecond(drained), perSecond(copied) + " raw COPY of the same rows, JSONB, three indexes",
+		ratio(drained, copied), "≥ 1.0",
+	})
 	return nil
 }
 

@@ -22,8 +22,12 @@ const batchSize = 100
 
 var (
 	models = []struct{ provider, model string }{
-		{"openai", "gpt-4o"}, {"openai", "gpt-4o-mini"}, {"anthropic", "claude-sonnet-4-5"},
-		{"anthropic", "claude-haiku-4-5"}, {"google", "gemini-2.5-flash"}, {"openrouter", "qwen/qwen3-235b"},
+		{"openai", "gpt-4o"},
+		{"openai", "gpt-4o-mini"},
+		{"anthropic", "claude-sonnet-4-5"},
+		{"anthropic", "claude-haiku-4-5"},
+		{"google", "gemini-2.5-flash"},
+		{"openrouter", "qwen/qwen3-235b"},
 	}
 	words = strings.Fields(`the of model answers question context please summarise document invoice customer order refund
 		because there is an error in line of the report and we should check whether total equals sum over all items 2026 EUR
@@ -103,7 +107,8 @@ func (g *generator) record() record {
 		TraceID: uuid.NewString(), Timestamp: at.UTC().Format("2006-01-02T15:04:05.000Z"),
 		Provider: m.provider, ModelRequested: m.model, ModelUsed: m.model + "-2026-01-01",
 		RequestBody: map[string]any{"model": m.model, "temperature": 0.2, "messages": []message{
-			{"system", g.system[g.rng.IntN(len(g.system))]}, {"user", g.text(88)}, {"assistant", g.text(30)}, {"user", g.text(24)}}},
+			{"system", g.system[g.rng.IntN(len(g.system))]}, {"user", g.text(88)}, {"assistant", g.text(30)}, {"user", g.text(24)},
+		}},
 		ResponseBody: map[string]any{"id": "chatcmpl-" + uuid.NewString(), "choices": []any{map[string]any{"index": 0, "message": message{"assistant", answer}}}},
 		InputTokens:  200 + g.rng.IntN(3000), OutputTokens: 20 + g.rng.IntN(800), OutputText: answer, FinishReason: "stop", Status: status,
 		LatencyMS: 80 + int(g.rng.ExpFloat64()*900), CostCents: float64(1+g.rng.IntN(90_000)) / 100_000,

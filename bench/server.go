@@ -44,8 +44,10 @@ func startServer(ctx context.Context, binary, home, key string, env ...string) (
 	s := &server{url: fmt.Sprintf("http://127.0.0.1:%d", port), home: home, key: key, logFile: logFile}
 	s.cmd = exec.CommandContext(ctx, binary)
 	s.cmd.Dir = home
-	s.cmd.Env = append(os.Environ(), append([]string{"PULSE_HOME=" + home, "PORT=" + strconv.Itoa(port), "PULSE_HOST=127.0.0.1",
-		"NODE_ENV=test", "LOG_LEVEL=warn"}, env...)...)
+	s.cmd.Env = append(os.Environ(), append([]string{
+		"PULSE_HOME=" + home, "PORT=" + strconv.Itoa(port), "PULSE_HOST=127.0.0.1",
+		"NODE_ENV=test", "LOG_LEVEL=warn",
+	}, env...)...)
 	s.cmd.Stdout, s.cmd.Stderr = logFile, logFile
 	if err := s.cmd.Start(); err != nil {
 		return nil, err

@@ -202,8 +202,10 @@ func (c *countingReader) Read(p []byte) (int, error) {
 func InvalidJSON(err error) error {
 	e := fault.Wrap(fault.Invalid, "Invalid JSON body", err)
 	if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		e.Issues = []fault.Issue{{Path: pointerPath(se.JSONPointer), Code: "invalid_json",
-			Message: "Not valid JSON at this place: check quotes, commas, escapes and that the text is UTF-8"}}
+		e.Issues = []fault.Issue{{
+			Path: pointerPath(se.JSONPointer), Code: "invalid_json",
+			Message: "Not valid JSON at this place: check quotes, commas, escapes and that the text is UTF-8",
+		}}
 	}
 	return e
 }

@@ -3,8 +3,10 @@ package api
 import "testing"
 
 func TestParseUint(t *testing.T) {
-	for s, want := range map[string]int64{"1": 1, "": 0, "  ": 0, " 5 ": 5, "2.0": 2, "1e2": 100, "0x10": 16, "0XfF": 255, "-1": -1, "+5": 5,
-		".5e1": 5, "9007199254740991": 1<<53 - 1, "-0": 0} {
+	for s, want := range map[string]int64{
+		"1": 1, "": 0, "  ": 0, " 5 ": 5, "2.0": 2, "1e2": 100, "0x10": 16, "0XfF": 255, "-1": -1, "+5": 5,
+		".5e1": 5, "9007199254740991": 1<<53 - 1, "-0": 0,
+	} {
 		if n, ok := ParseUint(s); !ok || n != want {
 			t.Errorf("%q: %d, %t", s, n, ok)
 		}

@@ -104,8 +104,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.Observe != nil {
 		s.Observe(pattern, r.Method, rec.status, elapsed)
 	}
-	attrs := []slog.Attr{slog.String("request_id", id), slog.String("method", methodName(r.Method)), slog.String("route", pattern),
-		slog.Int("status", rec.status), slog.Duration("elapsed", elapsed)}
+	attrs := []slog.Attr{
+		slog.String("request_id", id), slog.String("method", methodName(r.Method)), slog.String("route", pattern),
+		slog.Int("status", rec.status), slog.Duration("elapsed", elapsed),
+	}
 	level := slog.LevelInfo
 	if rec.status >= http.StatusInternalServerError {
 		level = slog.LevelError

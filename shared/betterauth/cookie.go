@@ -140,8 +140,10 @@ func (s *Service) SessionCookies(token string, remember bool, cookieHeader strin
 // name and without Secure, because it is set over http on a loopback address
 // whatever the public URL's scheme.
 func (s *Service) LocalSessionCookie(token string) *http.Cookie {
-	return &http.Cookie{Name: sessionCookieName, Value: s.SignCookie(token), MaxAge: int(SessionLife.Seconds()),
-		Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	return &http.Cookie{
+		Name: sessionCookieName, Value: s.SignCookie(token), MaxAge: int(SessionLife.Seconds()),
+		Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
 }
 
 // ClearCookies expire every cookie of a session: the library's three, always in

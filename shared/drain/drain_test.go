@@ -53,8 +53,10 @@ func delivery(t *testing.T, owner account.ProjectID, ids ...string) (wal.Deliver
 	spans := make([]trace.Span, len(ids))
 	for i, id := range ids {
 		text := "answer " + id
-		spans[i] = trace.Span{ID: trace.SpanID(id), TraceID: "t", SessionID: "s", Form: trace.FormSpan, Start: time.Date(2026, 1, 25, 12, 0, i, 0, time.UTC),
-			Source: trace.SourceSDK, Kind: trace.KindToolUse, EventType: "x", Status: trace.StatusSuccess, Payload: trace.Payload{OutputText: &text}}
+		spans[i] = trace.Span{
+			ID: trace.SpanID(id), TraceID: "t", SessionID: "s", Form: trace.FormSpan, Start: time.Date(2026, 1, 25, 12, 0, i, 0, time.UTC),
+			Source: trace.SourceSDK, Kind: trace.KindToolUse, EventType: "x", Status: trace.StatusSuccess, Payload: trace.Payload{OutputText: &text},
+		}
 	}
 	b := store.Pack(owner, time.Date(2026, 1, 25, 12, 0, 0, 0, time.UTC), spans)
 	return wal.Delivery{ID: fmt.Sprint(ids), Data: store.AppendBatch(nil, &b), Attempt: 1}, b

@@ -80,9 +80,11 @@ func spans(ids ...string) []trace.Span {
 	out := make([]trace.Span, len(ids))
 	for i, id := range ids {
 		text := "answer " + id
-		out[i] = trace.Span{ID: trace.SpanID(id), TraceID: trace.TraceID("t-" + id), SessionID: "s", Form: trace.FormSpan,
+		out[i] = trace.Span{
+			ID: trace.SpanID(id), TraceID: trace.TraceID("t-" + id), SessionID: "s", Form: trace.FormSpan,
 			Start: time.Date(2026, 1, 25, 12, 0, i, 0, time.UTC), Source: trace.SourceSDK, Kind: trace.KindToolUse, EventType: "x",
-			Status: trace.StatusSuccess, Payload: trace.Payload{OutputText: &text}}
+			Status: trace.StatusSuccess, Payload: trace.Payload{OutputText: &text},
+		}
 	}
 	return out
 }

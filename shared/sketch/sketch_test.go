@@ -13,7 +13,8 @@ import (
 
 func encode(t testing.TB, s interface {
 	AppendBinary([]byte) ([]byte, error)
-}) []byte {
+},
+) []byte {
 	t.Helper()
 	b, err := s.AppendBinary(nil)
 	if err != nil {

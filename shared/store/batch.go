@@ -318,9 +318,17 @@ type optionalText struct {
 // append only.
 func optionalTexts(s *trace.Span) [11]optionalText {
 	return [11]optionalText{
-		{hasService, &s.Service}, {hasToolUseID, &s.ToolUseID}, {hasToolName, &s.ToolName}, {hasCWD, &s.CWD},
-		{hasModel, &s.Model}, {hasAgentName, &s.AgentName}, {hasProvider, &s.Provider}, {hasModelUsed, &s.ModelUsed},
-		{hasFinishReason, &s.FinishReason}, {hasRequestID, &s.ProviderRequestID}, {hasEditedFile, &s.EditedFile},
+		{hasService, &s.Service},
+		{hasToolUseID, &s.ToolUseID},
+		{hasToolName, &s.ToolName},
+		{hasCWD, &s.CWD},
+		{hasModel, &s.Model},
+		{hasAgentName, &s.AgentName},
+		{hasProvider, &s.Provider},
+		{hasModelUsed, &s.ModelUsed},
+		{hasFinishReason, &s.FinishReason},
+		{hasRequestID, &s.ProviderRequestID},
+		{hasEditedFile, &s.EditedFile},
 	}
 }
 

@@ -25,14 +25,18 @@ func spansForTest() []trace.Span {
 		IsInterrupt: ptr(false), CWD: ptr("/x"), Model: ptr("m"), AgentName: ptr("a"), Provider: ptr("p"), ModelUsed: ptr("mu"),
 		InputTokens: ptr(int64(0)), OutputTokens: ptr(int64(trace.MaxTokens)), CostNanoUSD: ptr(int64(7)),
 		FinishReason: ptr("stop"), ProviderRequestID: ptr("r"), EditedFile: ptr("/f"),
-		Payload: trace.Payload{Request: json.RawMessage(`{"z":1,"a":12345678901234567890}`), Response: json.RawMessage(`{}`),
+		Payload: trace.Payload{
+			Request: json.RawMessage(`{"z":1,"a":12345678901234567890}`), Response: json.RawMessage(`{}`),
 			ToolInput: json.RawMessage(`5`), ToolResponse: json.RawMessage(`"x"`), Error: json.RawMessage(`[]`),
-			Metadata: json.RawMessage(`{"k":null}`), OutputText: ptr("")},
+			Metadata: json.RawMessage(`{"k":null}`), OutputText: ptr(""),
+		},
 	}
 	spans := []trace.Span{full, {ID: "s2", Form: trace.FormTrace, TraceID: "s2", Start: start, IsInterrupt: ptr(true)}}
 	for i := range 10 {
-		spans = append(spans, trace.Span{ID: trace.SpanID(fmt.Sprint("c", i)), Start: start,
-			Payload: trace.Payload{OutputText: ptr(strings.Repeat(fmt.Sprint(i), 20_000))}})
+		spans = append(spans, trace.Span{
+			ID: trace.SpanID(fmt.Sprint("c", i)), Start: start,
+			Payload: trace.Payload{OutputText: ptr(strings.Repeat(fmt.Sprint(i), 20_000))},
+		})
 	}
 	return spans
 }

@@ -266,8 +266,10 @@ func (s *Server) prepareDocker(name string, settings []string) error {
 	if err := s.startGuard(guardDocker, name); err != nil {
 		return err
 	}
-	args := []string{"run", "--rm", "--name", name, "--volume", name + ":/var/lib/postgresql/data",
-		"--publish", address + ":5432", "--env", "POSTGRES_HOST_AUTH_METHOD=trust", dockerImage}
+	args := []string{
+		"run", "--rm", "--name", name, "--volume", name + ":/var/lib/postgresql/data",
+		"--publish", address + ":5432", "--env", "POSTGRES_HOST_AUTH_METHOD=trust", dockerImage,
+	}
 	for _, v := range settings {
 		args = append(args, "-c", v)
 	}

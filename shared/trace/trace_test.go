@@ -29,10 +29,12 @@ func TestSumsDoNotDependOnOrder(t *testing.T) {
 	spans := make([]Span, 40)
 	for i := range spans {
 		d := float64(rng.IntN(1000)) / 8
-		spans[i] = Span{ID: SpanID(rune('a' + i)), TraceID: "t", SessionID: SessionID(rune('x' + i%2)), Form: FormSpan,
+		spans[i] = Span{
+			ID: SpanID(rune('a' + i)), TraceID: "t", SessionID: SessionID(rune('x' + i%2)), Form: FormSpan,
 			Start: start.Add(time.Duration(rng.IntN(5)) * time.Second), Source: Sources()[rng.IntN(5)], Kind: Kinds()[rng.IntN(7)],
 			EventType: []string{"session_start", "session_end", "x"}[rng.IntN(3)], Status: Statuses()[rng.IntN(2)], DurationMS: &d,
-			Provider: pick("a", "b"), Model: pick("m", "n"), CWD: pick("/1", "/2"), InputTokens: number(), OutputTokens: number(), CostNanoUSD: number()}
+			Provider: pick("a", "b"), Model: pick("m", "n"), CWD: pick("/1", "/2"), InputTokens: number(), OutputTokens: number(), CostNanoUSD: number(),
+		}
 	}
 	var wantTrace Trace
 	var wantSession Session

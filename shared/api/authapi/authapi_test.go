@@ -217,8 +217,10 @@ func TestSignIn(t *testing.T) {
 			}
 			wantCookies, life := remembered(f, s.Token), 7*24*time.Hour
 			if c.brief {
-				wantCookies = []string{cookieName + "=" + f.auth.SignCookie(s.Token) + "; Path=/; HttpOnly; SameSite=Lax",
-					"better-auth.dont_remember=true.D9pBH1LzgZWkT7wStsJLqaJMqKar2lC2b%2BOMIAvbvT4%3D; Path=/; HttpOnly; SameSite=Lax"}
+				wantCookies = []string{
+					cookieName + "=" + f.auth.SignCookie(s.Token) + "; Path=/; HttpOnly; SameSite=Lax",
+					"better-auth.dont_remember=true.D9pBH1LzgZWkT7wStsJLqaJMqKar2lC2b%2BOMIAvbvT4%3D; Path=/; HttpOnly; SameSite=Lax",
+				}
 				life = 24 * time.Hour
 			}
 			if diff := cmp.Diff(wantCookies, got.cookies()); diff != "" {
@@ -233,8 +235,10 @@ func TestSignIn(t *testing.T) {
 	t.Run("ExpiresDontRemember", func(t *testing.T) {
 		t.Parallel()
 		f := setup(t)
-		got := f.do(request{method: "POST", path: "/sign-in/email", body: `{"email":"ann@example.com","password":"password123"}`,
-			cookie: "better-auth.dont_remember=" + f.auth.SignCookie("true")})
+		got := f.do(request{
+			method: "POST", path: "/sign-in/email", body: `{"email":"ann@example.com","password":"password123"}`,
+			cookie: "better-auth.dont_remember=" + f.auth.SignCookie("true"),
+		})
 		if c := got.cookies(); len(c) != 2 || c[1] != "better-auth.dont_remember"+clearedSuffix {
 			t.Errorf("%d %s, cookies %q", got.status, got.body, c)
 		}
@@ -428,8 +432,10 @@ func TestOlderRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	now := start.Truncate(time.Second)
-	old := account.Session{ID: "66fe3844-4574-47a6-87c2-06a34267d46c", UserID: f.ann.ID, Token: "3f2504e04f8941d39a0c0305e82c3301",
-		ExpiresAt: now.Add(7 * 24 * time.Hour), CreatedAt: now, UpdatedAt: now}
+	old := account.Session{
+		ID: "66fe3844-4574-47a6-87c2-06a34267d46c", UserID: f.ann.ID, Token: "3f2504e04f8941d39a0c0305e82c3301",
+		ExpiresAt: now.Add(7 * 24 * time.Hour), CreatedAt: now, UpdatedAt: now,
+	}
 	if err := f.db.CreateSession(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
@@ -575,7 +581,7 @@ func TestChangePassword(t *testing.T) {
 func TestSessionsOfAUser(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	_, bobs := f.signIn(f.bob)
+	f.signIn(f.bob)
 	expired, _ := f.signIn(f.ann)
 	f.forward(7*24*time.Hour + time.Second)
 	first, cookie := f.signIn(f.ann)
@@ -769,8 +775,10 @@ func TestEncodedBodies(t *testing.T) {
 		"Bomb":        {"gzip", bomb.String(), 413, `{"message":"The request body is larger than 1048576 bytes","code":"PAYLOAD_TOO_LARGE"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := f.do(request{method: "POST", path: "/sign-in/email", body: c.body,
-				headers: map[string]string{"Content-Type": "application/json", "Content-Encoding": c.encoding}})
+			got := f.do(request{
+				method: "POST", path: "/sign-in/email", body: c.body,
+				headers: map[string]string{"Content-Type": "application/json", "Content-Encoding": c.encoding},
+			})
 			if got.status != c.status || got.body != c.want {
 				t.Errorf("%d %s\nwant %d %s", got.status, got.body, c.status, c.want)
 			}

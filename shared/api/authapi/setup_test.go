@@ -85,10 +85,12 @@ func setup(t *testing.T, change ...func(*betterauth.Options)) *fixture {
 type guarded struct{}
 
 func (guarded) Routes() []api.Route {
-	return []api.Route{{Method: http.MethodGet, Pattern: "/dashboard/api/probe", Auth: api.AuthSession,
+	return []api.Route{{
+		Method: http.MethodGet, Pattern: "/dashboard/api/probe", Auth: api.AuthSession,
 		Handler: func(w http.ResponseWriter, r *http.Request) error {
 			return api.WriteJSON(w, http.StatusOK, reqctx.User(r.Context()).Email)
-		}}}
+		},
+	}}
 }
 
 // exec changes the database behind the store's back, to what an older server

@@ -21,8 +21,10 @@ type wireUser struct {
 }
 
 func userToWire(u account.User) wireUser {
-	return wireUser{Name: u.Name, Email: u.Email, EmailVerified: u.EmailVerified, Image: u.Image,
-		CreatedAt: wireTime(u.CreatedAt), UpdatedAt: wireTime(u.UpdatedAt), ID: u.ID}
+	return wireUser{
+		Name: u.Name, Email: u.Email, EmailVerified: u.EmailVerified, Image: u.Image,
+		CreatedAt: wireTime(u.CreatedAt), UpdatedAt: wireTime(u.UpdatedAt), ID: u.ID,
+	}
 }
 
 type wireSession struct {
@@ -37,8 +39,10 @@ type wireSession struct {
 }
 
 func sessionToWire(s account.Session) wireSession {
-	return wireSession{ExpiresAt: wireTime(s.ExpiresAt), Token: s.Token, CreatedAt: wireTime(s.CreatedAt), UpdatedAt: wireTime(s.UpdatedAt),
-		IPAddress: s.IPAddress, UserAgent: s.UserAgent, UserID: s.UserID, ID: s.ID}
+	return wireSession{
+		ExpiresAt: wireTime(s.ExpiresAt), Token: s.Token, CreatedAt: wireTime(s.CreatedAt), UpdatedAt: wireTime(s.UpdatedAt),
+		IPAddress: s.IPAddress, UserAgent: s.UserAgent, UserID: s.UserID, ID: s.ID,
+	}
 }
 
 // wireAccount is a way to sign in; never the hash.
@@ -53,8 +57,10 @@ type wireAccount struct {
 }
 
 func credentialToWire(c account.Credential) wireAccount {
-	return wireAccount{AccountID: c.UserID, ProviderID: "credential", UserID: c.UserID,
-		CreatedAt: wireTime(c.CreatedAt), UpdatedAt: wireTime(c.UpdatedAt), ID: c.ID, Scopes: []string{}}
+	return wireAccount{
+		AccountID: c.UserID, ProviderID: "credential", UserID: c.UserID,
+		CreatedAt: wireTime(c.CreatedAt), UpdatedAt: wireTime(c.UpdatedAt), ID: c.ID, Scopes: []string{},
+	}
 }
 
 type wireLogin struct {

@@ -93,8 +93,10 @@ func (d *decoder) array(record func(*decoder, *trace.Span) error) ([]trace.Span,
 		return nil, err
 	}
 	if d.item > trace.MaxBatch {
-		d.issues = append(d.issues, fault.Issue{Code: "too_big",
-			Message: fmt.Sprintf("Too big: expected array to have <=%d items", trace.MaxBatch)})
+		d.issues = append(d.issues, fault.Issue{
+			Code:    "too_big",
+			Message: fmt.Sprintf("Too big: expected array to have <=%d items", trace.MaxBatch),
+		})
 	}
 	return spans, d.end()
 }
@@ -147,11 +149,13 @@ func fieldName(quoted jsontext.Value) string {
 // fieldNames are the names of both forms, so that reading one makes no garbage.
 var fieldNames = func() map[string]string {
 	m := map[string]string{}
-	for _, n := range []string{"trace_id", "span_id", "parent_span_id", "session_id", "timestamp", "provider", "model_requested",
+	for _, n := range []string{
+		"trace_id", "span_id", "parent_span_id", "session_id", "timestamp", "provider", "model_requested",
 		"model_used", "provider_request_id", "request_body", "response_body", "input_tokens", "output_tokens", "output_text",
 		"finish_reason", "status", "error", "latency_ms", "time_to_first_token_ms", "cost_cents", "metadata", "duration_ms",
 		"source", "service", "kind", "event_type", "tool_use_id", "tool_name", "tool_input", "tool_response", "is_interrupt",
-		"cwd", "model", "agent_name"} {
+		"cwd", "model", "agent_name",
+	} {
 		m[n] = n
 	}
 	return m

@@ -141,9 +141,11 @@ func callAnalyticsViewOf(a store.CallAnalytics, group groupBy) callAnalyticsView
 		v.CostByProvider = append(v.CostByProvider, providerCostView{p.Provider, trace.Cents(p.CostNanoUSD), p.Calls})
 	}
 	for _, m := range a.ByModel[:min(topCount, len(a.ByModel))] {
-		v.TopModels = append(v.TopModels, topModelView{Provider: m.Provider, Model: m.Model, Requests: m.Calls,
+		v.TopModels = append(v.TopModels, topModelView{
+			Provider: m.Provider, Model: m.Model, Requests: m.Calls,
 			CostCents: trace.Cents(m.CostNanoUSD), AvgLatency: meanMS(m.DurationUS, m.Timed),
-			TotalTokens: m.InputTokens + m.OutputTokens, ErrorRate: percent(m.Errors, m.Calls)})
+			TotalTokens: m.InputTokens + m.OutputTokens, ErrorRate: percent(m.Errors, m.Calls),
+		})
 	}
 	switch group {
 	case groupModel:
@@ -163,9 +165,11 @@ func callAnalyticsViewOf(a store.CallAnalytics, group groupBy) callAnalyticsView
 }
 
 func groupOf(provider string, model *string, s *store.CallSums) groupView {
-	return groupView{Provider: provider, Model: model, Requests: s.Calls, CostCents: trace.Cents(s.CostNanoUSD),
+	return groupView{
+		Provider: provider, Model: model, Requests: s.Calls, CostCents: trace.Cents(s.CostNanoUSD),
 		AvgLatency: meanMS(s.DurationUS, s.Timed), Latency: quantilesView(s.Latency), TimeToFirstToken: quantilesView(s.FirstToken),
-		TotalTokens: tokensOf(s), ErrorRate: percent(s.Errors, s.Calls)}
+		TotalTokens: tokensOf(s), ErrorRate: percent(s.Errors, s.Calls),
+	}
 }
 
 func tokensOf(s *store.CallSums) tokensView {

@@ -136,9 +136,11 @@ func TestLogin(t *testing.T) {
 // TestReadsWaitForWrites lets the barrier store what the read must then show.
 func TestReadsWaitForWrites(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/v1/traces/t", "/v1/spans/e", "/v1/sessions/s", "/v1/sessions/s/spans", "/v1/traces", "/v1/spans",
+	for _, path := range []string{
+		"/v1/traces/t", "/v1/spans/e", "/v1/sessions/s", "/v1/sessions/s/spans", "/v1/traces", "/v1/spans",
 		"/v1/analytics?date_from=2026-01-01T00:00Z&date_to=2026-02-01T00:00Z", "/v1/analytics/spans?date_from=2026-01-01T00:00Z&date_to=2026-02-01T00:00Z",
-		"/dashboard/api/agent-sessions"} {
+		"/dashboard/api/agent-sessions",
+	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			s := setup(t)
@@ -265,8 +267,10 @@ func TestStoredBytes(t *testing.T) {
 	s := setup(t)
 	s.store(t, mine, json.RawMessage(strings.Replace(string(call("t", "2026-01-25T12:00:00Z", `,"response_body":`+value)), `{"z":1,"a":[]}`, value, 1)),
 		event("e", "2026-01-25T12:00:00Z", `,"tool_input":`+value+`,"metadata":`+value))
-	for path, want := range map[string]string{"/v1/traces/t": `"requestBody":` + value + `,"responseBody":` + value, "/v1/spans/e": `"toolInput":` + value,
-		"/v1/traces": `"responseBody":` + value, "/v1/spans": `"metadata":` + value} {
+	for path, want := range map[string]string{
+		"/v1/traces/t": `"requestBody":` + value + `,"responseBody":` + value, "/v1/spans/e": `"toolInput":` + value,
+		"/v1/traces": `"responseBody":` + value, "/v1/spans": `"metadata":` + value,
+	} {
 		if status, body := s.get(t, path, withKey(mine)); status != 200 || !strings.Contains(string(body), want) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
@@ -297,8 +301,10 @@ func TestTenants(t *testing.T) {
 	s.store(t, mine, call("t", "2026-01-25T12:00:00Z", `,"session_id":"s"`), event("e", "2026-01-25T12:00:00Z", `,"trace_id":"u"`))
 	s.store(t, theirs, call("other", "2026-01-25T12:00:00Z", `,"session_id":"o"`))
 	const day = "?date_from=2026-01-25T00:00Z&date_to=2026-01-26T00:00Z"
-	for path, want := range map[string]int{"/traces": 200, "/traces/t": 404, "/traces/u": 404, "/spans": 200, "/spans/e": 404, "/sessions/s": 404,
-		"/sessions/s/spans": 404, "/analytics" + day: 200, "/analytics/spans" + day: 200} {
+	for path, want := range map[string]int{
+		"/traces": 200, "/traces/t": 404, "/traces/u": 404, "/spans": 200, "/spans/e": 404, "/sessions/s": 404,
+		"/sessions/s/spans": 404, "/analytics" + day: 200, "/analytics/spans" + day: 200,
+	} {
 		status, body := s.get(t, "/v1"+path, withKey(theirs))
 		if status != want || matchesAny(body, `"traceId":"[tu]"`, `"e"`, `"mine"`, `"totalSpans":1`, `"totalRequests":2`) {
 			t.Errorf("%s with another key: %d %s", path, status, body)
@@ -324,10 +330,12 @@ func TestIDs(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	for path, want := range map[string]string{"/v1/traces/none": "Trace not found", "/v1/spans/none": "Span not found",
+	for path, want := range map[string]string{
+		"/v1/traces/none": "Trace not found", "/v1/spans/none": "Span not found",
 		"/v1/sessions/none": "Session not found", "/v1/sessions/none/spans": "Session not found", "/v1/traces/%00": "Trace not found",
 		"/v1/spans/a%00b": "Span not found", "/v1/sessions/%FF": "Session not found", "/v1/traces/batch": "Trace not found",
-		"/v1/spans/" + strings.Repeat("x", 5000): "Span not found"} {
+		"/v1/spans/" + strings.Repeat("x", 5000): "Span not found",
+	} {
 		if a := s.ask(t, path, 404); a.Error != want {
 			t.Errorf("%.40s: %q", path, a.Error)
 		}

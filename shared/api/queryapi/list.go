@@ -192,8 +192,10 @@ func (h *handlers) listSessions(w http.ResponseWriter, r *http.Request) error {
 	q := parseQuery(r)
 	filter := store.SessionFilter{
 		Source: enum(q, "source", trace.Sources()),
-		Sort: enum(q, "sort", []store.SessionSort{store.SortRecent, store.SortOldest, store.SortDuration,
-			store.SortErrors, store.SortVolume}),
+		Sort: enum(q, "sort", []store.SessionSort{
+			store.SortRecent, store.SortOldest, store.SortDuration,
+			store.SortErrors, store.SortVolume,
+		}),
 		Time: q.listRange(),
 	}
 	page := store.Page{Limit: q.limit(defaultListLimit), Offset: q.offset()}
@@ -243,5 +245,6 @@ func cursorFault(err error) error {
 		return err
 	}
 	return &fault.Error{Code: fault.Invalid, Message: invalidQuery, Err: err, Issues: []fault.Issue{{
-		Path: []any{"cursor"}, Code: "invalid_format", Message: "Invalid cursor: send what nextCursor gave, with the same filters"}}}
+		Path: []any{"cursor"}, Code: "invalid_format", Message: "Invalid cursor: send what nextCursor gave, with the same filters",
+	}}}
 }

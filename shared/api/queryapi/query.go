@@ -167,8 +167,10 @@ func (q *query) listRange() store.TimeRange {
 		}
 		t, ok := parseListDate(v, last)
 		if !ok {
-			q.dates = append(q.dates, fault.Issue{Path: []any{name}, Code: "invalid_format",
-				Message: "Invalid date: expected YYYY-MM-DD, seconds or milliseconds since 1970, or an RFC 3339 time with its zone"})
+			q.dates = append(q.dates, fault.Issue{
+				Path: []any{name}, Code: "invalid_format",
+				Message: "Invalid date: expected YYYY-MM-DD, seconds or milliseconds since 1970, or an RFC 3339 time with its zone",
+			})
 			return nil
 		}
 		return &t

@@ -108,8 +108,10 @@ func TestFaults(t *testing.T) {
 		{list, "date_to=x&date_from=y", "Invalid date_from parameter: date_from invalid_format, date_to invalid_format"},
 		{list, "date_from=y&limit=0&status=x", "Invalid query parameters: limit too_small, status invalid_value, date_from invalid_format"},
 		{analytics, "", "Invalid query parameters: date_from invalid_type, date_to invalid_type"},
-		{analytics, "date_from=2026-01-01&date_to=1&group_by=week",
-			"Invalid query parameters: date_from invalid_format, date_to invalid_format, group_by invalid_value"},
+		{
+			analytics, "date_from=2026-01-01&date_to=1&group_by=week",
+			"Invalid query parameters: date_from invalid_format, date_to invalid_format, group_by invalid_value",
+		},
 	} {
 		q := parseQuery(request(c.raw))
 		c.read(q)
@@ -154,9 +156,11 @@ func TestListRange(t *testing.T) {
 			t.Errorf("%s: %s", raw, diff)
 		}
 	}
-	for _, v := range []string{"", "%20", "garbage", "2026-02-30", "2026-13-01", "2026-1-26", "26/01/2026", "01/26/2026", "Jan%2026%202026",
+	for _, v := range []string{
+		"", "%20", "garbage", "2026-02-30", "2026-13-01", "2026-1-26", "26/01/2026", "01/26/2026", "Jan%2026%202026",
 		"-5", "1.5", "2026-01", "2026-01-26T00:00:00", "2026-01-26T00:00:00+05:30", "2026-01-26t00:00:00z", "2026-01-26T24:00:00Z",
-		"99999999999999999999", "8640000000000001", "2026-01-26T00:00:00%2B24:00"} {
+		"99999999999999999999", "8640000000000001", "2026-01-26T00:00:00%2B24:00",
+	} {
 		q := parseQuery(request("date_from=" + v))
 		if q.listRange(); q.err() == nil {
 			t.Errorf("%q was taken for a date", v)
@@ -166,8 +170,10 @@ func TestListRange(t *testing.T) {
 
 // FuzzQuery reads whatever a client puts behind the question mark.
 func FuzzQuery(f *testing.F) {
-	for _, s := range []string{"limit=1&offset=2&cursor=a&fields=summary&session_id=x&source=sdk&status=error", "limit=%31&date_from=2026-01-26&date_to=1",
-		"date_from=2026-01-26T00:00:00Z&date_to=2026-01-26T00:00:00.123456789Z&group_by=hour", "%=%&+;=&a%00", "limit=1e309&offset=0x"} {
+	for _, s := range []string{
+		"limit=1&offset=2&cursor=a&fields=summary&session_id=x&source=sdk&status=error", "limit=%31&date_from=2026-01-26&date_to=1",
+		"date_from=2026-01-26T00:00:00Z&date_to=2026-01-26T00:00:00.123456789Z&group_by=hour", "%=%&+;=&a%00", "limit=1e309&offset=0x",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -195,12 +201,16 @@ func FuzzQuery(f *testing.F) {
 func TestCallAnalyticsView(t *testing.T) {
 	sums := func(calls int64) store.CallSums {
 		p := 12.5
-		return store.CallSums{Calls: calls, Errors: 1, InputTokens: 10, OutputTokens: 5, CostNanoUSD: 30_000_000, Timed: 4, DurationUS: 10_000,
-			Latency: store.Quantiles{P50: &p}}
+		return store.CallSums{
+			Calls: calls, Errors: 1, InputTokens: 10, OutputTokens: 5, CostNanoUSD: 30_000_000, Timed: 4, DurationUS: 10_000,
+			Latency: store.Quantiles{P50: &p},
+		}
 	}
-	a := store.CallAnalytics{Sums: sums(10), Sessions: 4,
+	a := store.CallAnalytics{
+		Sums: sums(10), Sessions: 4,
 		ByProvider: []store.ProviderSums{{Provider: "x", CallSums: sums(7)}, {Provider: "y", CallSums: sums(3)}},
-		Series:     []store.SeriesPoint{{Period: "2026-01-25", Provider: "x", CallSums: sums(10)}}}
+		Series:     []store.SeriesPoint{{Period: "2026-01-25", Provider: "x", CallSums: sums(10)}},
+	}
 	for i := range 7 {
 		a.ByModel = append(a.ByModel, store.ModelSums{Provider: "x", Model: fmt.Sprint("m", i), CallSums: sums(1)})
 	}

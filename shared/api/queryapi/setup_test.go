@@ -59,8 +59,10 @@ func setupWith(t testing.TB, maxPayloadBytes int) *server {
 		}
 	}
 	s := &server{db: db}
-	deps := queryapi.Deps{Traces: db, Spans: db, Sessions: db, Analytics: db, Keys: keys{}, MaxPayloadBytes: maxPayloadBytes,
-		Barrier: func(context.Context) { s.barriers++ }}
+	deps := queryapi.Deps{
+		Traces: db, Spans: db, Sessions: db, Analytics: db, Keys: keys{}, MaxPayloadBytes: maxPayloadBytes,
+		Barrier: func(context.Context) { s.barriers++ },
+	}
 	s.handler = api.New(api.Options{Log: slog.New(slog.DiscardHandler), Keys: keys{}, Sessions: sessions{}, Roles: db},
 		queryapi.New(deps), queryapi.NewDashboard(deps))
 	return s
@@ -84,11 +86,10 @@ func (keys) Check(_ context.Context, key string) (account.APIKey, error) {
 type sessions struct{}
 
 func (sessions) CheckSession(r *http.Request) (*account.User, []*http.Cookie, error) {
-	c, err := r.Cookie("session")
-	if err != nil {
-		return nil, nil, nil
+	for _, c := range r.CookiesNamed("session") {
+		return &account.User{ID: account.UserID(c.Value)}, nil, nil
 	}
-	return &account.User{ID: account.UserID(c.Value)}, nil, nil
+	return nil, nil, nil
 }
 
 // store writes records, inputs of either form, as the drain
@@ -165,13 +166,17 @@ func spanOf(raw json.RawMessage) (trace.Span, error) {
 	if !ok {
 		return trace.Span{}, fmt.Errorf("timestamp %q", in.Timestamp)
 	}
-	s := trace.Span{ID: in.SpanID, TraceID: in.TraceID, ParentID: in.ParentSpanID, SessionID: in.SessionID, Form: trace.FormSpan, Start: start,
+	s := trace.Span{
+		ID: in.SpanID, TraceID: in.TraceID, ParentID: in.ParentSpanID, SessionID: in.SessionID, Form: trace.FormSpan, Start: start,
 		Source: in.Source, Kind: in.Kind, EventType: in.EventType, Status: in.Status, DurationMS: in.DurationMS,
 		TimeToFirstTokenMS: in.TimeToFirstToken, Service: in.Service, ToolUseID: in.ToolUseID, ToolName: in.ToolName, CWD: in.CWD,
 		Model: in.Model, AgentName: in.AgentName, Provider: in.Provider, ModelUsed: in.ModelUsed, InputTokens: in.InputTokens,
 		OutputTokens: in.OutputTokens, FinishReason: in.FinishReason, ProviderRequestID: in.ProviderRequestID,
-		Payload: trace.Payload{Request: in.RequestBody, Response: in.ResponseBody, ToolInput: in.ToolInput, ToolResponse: in.ToolResponse,
-			Error: in.Error, Metadata: in.Metadata, OutputText: in.OutputText}}
+		Payload: trace.Payload{
+			Request: in.RequestBody, Response: in.ResponseBody, ToolInput: in.ToolInput, ToolResponse: in.ToolResponse,
+			Error: in.Error, Metadata: in.Metadata, OutputText: in.OutputText,
+		},
+	}
 	if in.CostCents != nil {
 		nano := trace.NanoUSD(*in.CostCents)
 		s.CostNanoUSD = &nano

@@ -24,8 +24,10 @@ func call() trace.Span {
 		TimeToFirstTokenMS: ptr(12.5), Model: ptr("gpt-4o"), Provider: ptr("openai"), ModelUsed: ptr("gpt-4o-2024"),
 		InputTokens: ptr(int64(10)), OutputTokens: ptr(int64(5)), CostNanoUSD: ptr(int64(7_500_000)),
 		FinishReason: ptr("stop"), ProviderRequestID: ptr("req-1"),
-		Payload: trace.Payload{Request: []byte(`{"z":1,"a":[12345678901234567890,1e400,"\u0000<>&"]}`), Response: []byte(`{"n":null}`),
-			Error: []byte(`{"message":"m"}`), Metadata: []byte(`{"toolCalls":"mine"}`), OutputText: ptr("Hello")},
+		Payload: trace.Payload{
+			Request: []byte(`{"z":1,"a":[12345678901234567890,1e400,"\u0000<>&"]}`), Response: []byte(`{"n":null}`),
+			Error: []byte(`{"message":"m"}`), Metadata: []byte(`{"toolCalls":"mine"}`), OutputText: ptr("Hello"),
+		},
 	}
 }
 
@@ -89,12 +91,16 @@ func TestTraceOfOneCall(t *testing.T) {
 		}
 	})
 	t.Run("Empty", func(t *testing.T) {
-		s := trace.Span{ID: "t", TraceID: "t", Form: trace.FormTrace, Start: start, Kind: trace.KindLLMCall, Source: trace.SourceSDK,
-			Status: trace.StatusSuccess, DurationMS: ptr(0.0), Model: ptr("m"), Provider: ptr("x"), Payload: trace.Payload{Request: []byte(`{}`)}}
-		check(t, (&Rows{}).TraceOf(&s), map[string]string{"sessionId": "null", "modelUsed": "null", "providerRequestId": "null",
+		s := trace.Span{
+			ID: "t", TraceID: "t", Form: trace.FormTrace, Start: start, Kind: trace.KindLLMCall, Source: trace.SourceSDK,
+			Status: trace.StatusSuccess, DurationMS: ptr(0.0), Model: ptr("m"), Provider: ptr("x"), Payload: trace.Payload{Request: []byte(`{}`)},
+		}
+		check(t, (&Rows{}).TraceOf(&s), map[string]string{
+			"sessionId": "null", "modelUsed": "null", "providerRequestId": "null",
 			"requestBody": "{}", "responseBody": "null", "inputTokens": "null", "outputTokens": "null", "outputText": "null",
 			"finishReason": "null", "error": "null", "costCents": "null", "metadata": "null", "latencyMs": "0", "timeToFirstTokenMs": "null",
-			"spansTruncated": "", "payloadsTruncated": ""})
+			"spansTruncated": "", "payloadsTruncated": "",
+		})
 	})
 	t.Run("Narrow", func(t *testing.T) {
 		s := call()
@@ -121,24 +127,32 @@ func agent() []trace.Span {
 		return s
 	}
 	return []trace.Span{
-		at(0, trace.Span{ID: "1", Kind: trace.KindUserPrompt, EventType: "user_prompt_submit", DurationMS: ptr(10.0), Service: ptr("cli"),
-			Payload: trace.Payload{Metadata: []byte(`{"prompt": "do it", "toolCalls": 99}`)}}),
+		at(0, trace.Span{
+			ID: "1", Kind: trace.KindUserPrompt, EventType: "user_prompt_submit", DurationMS: ptr(10.0), Service: ptr("cli"),
+			Payload: trace.Payload{Metadata: []byte(`{"prompt": "do it", "toolCalls": 99}`)},
+		}),
 		at(1, trace.Span{ID: "2", Kind: trace.KindToolUse, EventType: "pre_tool_use", ToolUseID: ptr("a"), ToolName: ptr("Edit"), EditedFile: ptr("/x")}),
 		at(2, trace.Span{ID: "3", Kind: trace.KindToolUse, EventType: "post_tool_use", ToolUseID: ptr("a"), ToolName: ptr("Edit"), EditedFile: ptr("/x"), DurationMS: ptr(5.5)}),
-		at(3, trace.Span{ID: "4", Kind: trace.KindToolUse, EventType: "post_tool_use_failure", Status: trace.StatusError, ToolUseID: ptr(""),
-			ToolName: ptr(""), Service: ptr("worker"), Payload: trace.Payload{Error: []byte(`false`)}}),
-		at(4, trace.Span{ID: "5", Kind: trace.KindNotification, EventType: "notification", Status: trace.StatusError, Service: ptr("cli"),
-			Payload: trace.Payload{Error: []byte(`"boom"`)}}),
+		at(3, trace.Span{
+			ID: "4", Kind: trace.KindToolUse, EventType: "post_tool_use_failure", Status: trace.StatusError, ToolUseID: ptr(""),
+			ToolName: ptr(""), Service: ptr("worker"), Payload: trace.Payload{Error: []byte(`false`)},
+		}),
+		at(4, trace.Span{
+			ID: "5", Kind: trace.KindNotification, EventType: "notification", Status: trace.StatusError, Service: ptr("cli"),
+			Payload: trace.Payload{Error: []byte(`"boom"`)},
+		}),
 	}
 }
 
 func TestTraceOfSpans(t *testing.T) {
 	t.Run("Agent", func(t *testing.T) {
 		row := (&Rows{Project: "p"}).Trace(traceOf(agent()...))
-		check(t, row, map[string]string{"latencyMs": "15.5", "services": `["cli","worker"]`, "spanCount": "5",
+		check(t, row, map[string]string{
+			"latencyMs": "15.5", "services": `["cli","worker"]`, "spanCount": "5",
 			"summary": `"2 tool calls · 1 files edited"`, "toolCallCount": "2", "filesEdited": "1", "status": `"error"`,
 			"error": `"boom"`, "errorService": `"worker"`, "metadata": `{"prompt":"do it","toolCalls":2}`, "provider": "null",
-			"modelRequested": "null", "modelUsed": "null", "inputTokens": "null", "requestBody": "null", "outputText": "null"})
+			"modelRequested": "null", "modelUsed": "null", "inputTokens": "null", "requestBody": "null", "outputText": "null",
+		})
 		if got := row.Spans[3].Label; got != "post_tool_use_failure" {
 			t.Errorf("label of a tool without a name: %q", got)
 		}
@@ -147,28 +161,39 @@ func TestTraceOfSpans(t *testing.T) {
 		}
 	})
 	t.Run("Lifecycle", func(t *testing.T) {
-		s := trace.Span{ID: "1", TraceID: "life", Form: trace.FormSpan, Start: start, Kind: trace.KindSession, EventType: "session_end",
-			Source: trace.SourceCodex, Status: trace.StatusSuccess, DurationMS: ptr(601000.0)}
-		check(t, (&Rows{}).Trace(traceOf(s)), map[string]string{"summary": `"0 tool calls"`, "metadata": `{"toolCalls":0}`,
-			"error": "null", "errorService": "null", "latencyMs": "601000"})
+		s := trace.Span{
+			ID: "1", TraceID: "life", Form: trace.FormSpan, Start: start, Kind: trace.KindSession, EventType: "session_end",
+			Source: trace.SourceCodex, Status: trace.StatusSuccess, DurationMS: ptr(601000.0),
+		}
+		check(t, (&Rows{}).Trace(traceOf(s)), map[string]string{
+			"summary": `"0 tool calls"`, "metadata": `{"toolCalls":0}`,
+			"error": "null", "errorService": "null", "latencyMs": "601000",
+		})
 	})
 	llm := func(meta string) trace.Span {
-		return trace.Span{ID: "c", TraceID: "llm", Form: trace.FormSpan, Start: start, Kind: trace.KindLLMCall, EventType: "provider_call",
-			Source: trace.SourceSDK, Status: trace.StatusSuccess, Payload: trace.Payload{Metadata: []byte(meta)}}
+		return trace.Span{
+			ID: "c", TraceID: "llm", Form: trace.FormSpan, Start: start, Kind: trace.KindLLMCall, EventType: "provider_call",
+			Source: trace.SourceSDK, Status: trace.StatusSuccess, Payload: trace.Payload{Metadata: []byte(meta)},
+		}
 	}
 	for name, c := range map[string]struct {
 		span trace.Span
 		want map[string]string
 	}{
 		"Bodies": {llm(`{"pulse.request":{"q":1},"pulse.response":{"a":2},"request":3}`), map[string]string{
-			"requestBody": `{"q":1}`, "responseBody": `{"a":2}`, "metadata": `{"pulse.request":{"q":1},"pulse.response":{"a":2},"request":3,"toolCalls":0}`}},
+			"requestBody": `{"q":1}`, "responseBody": `{"a":2}`, "metadata": `{"pulse.request":{"q":1},"pulse.response":{"a":2},"request":3,"toolCalls":0}`,
+		}},
 		"BodiesByShortName": {llm(`{"pulse.request":null,"request":[1],"response":"x"}`), map[string]string{"requestBody": `[1]`, "responseBody": `"x"`}},
-		"BodiesWithDoubledPrefix": {llm(`{"pulse.metadata.pulse.request":{"q":1},"pulse.metadata.pulse.response":{"a":12345678901234567890}}`),
-			map[string]string{"requestBody": `{"q":1}`, "responseBody": `{"a":12345678901234567890}`}},
+		"BodiesWithDoubledPrefix": {
+			llm(`{"pulse.metadata.pulse.request":{"q":1},"pulse.metadata.pulse.response":{"a":12345678901234567890}}`),
+			map[string]string{"requestBody": `{"q":1}`, "responseBody": `{"a":12345678901234567890}`},
+		},
 		"LastOfRepeatedNames": {llm(`{"request":1,"request":2}`), map[string]string{"requestBody": "2"}},
 		"NoBodies":            {llm(`{"user":"u"}`), map[string]string{"requestBody": "null", "responseBody": "null"}},
-		"NothingKnown": {llm(``), map[string]string{"provider": `"sdk"`, "modelRequested": `"unknown"`, "modelUsed": `"unknown"`,
-			"summary": `"unknown"`, "inputTokens": "null", "costCents": "null"}},
+		"NothingKnown": {llm(``), map[string]string{
+			"provider": `"sdk"`, "modelRequested": `"unknown"`, "modelUsed": `"unknown"`,
+			"summary": `"unknown"`, "inputTokens": "null", "costCents": "null",
+		}},
 		"ProviderFromMetadata":   {llm(`{"pulse.provider":7,"provider":"","gen_ai.system":"mistral"}`), map[string]string{"provider": `"mistral"`}},
 		"MetadataThatIsNoObject": {llm(`[1]`), map[string]string{"metadata": `{"toolCalls":0}`}},
 		"EscapedNames":           {llm(`{"pulse\u002erequest":1,"é\u0000":2}`), map[string]string{"requestBody": "1", "metadata": `{"pulse\u002erequest":1,"é\u0000":2,"toolCalls":0}`}},
@@ -180,8 +205,10 @@ func TestTraceOfSpans(t *testing.T) {
 		a.InputTokens, a.CostNanoUSD, a.Model, a.DurationMS = ptr(int64(1)), ptr(int64(10_000_000)), ptr("first"), ptr(1.0)
 		b.ID, b.InputTokens, b.CostNanoUSD, b.Model, b.DurationMS = "d", ptr(int64(2)), ptr(int64(5_000_000)), ptr("second"), ptr(2.0)
 		b.Start = a.Start.Add(time.Second)
-		check(t, (&Rows{}).Trace(traceOf(a, b)), map[string]string{"inputTokens": "3", "outputTokens": "null", "costCents": "1.5",
-			"modelRequested": `"first"`, "latencyMs": "3"})
+		check(t, (&Rows{}).Trace(traceOf(a, b)), map[string]string{
+			"inputTokens": "3", "outputTokens": "null", "costCents": "1.5",
+			"modelRequested": `"first"`, "latencyMs": "3",
+		})
 	})
 	t.Run("Truncated", func(t *testing.T) {
 		tr := traceOf(agent()...)
@@ -262,8 +289,10 @@ func TestSessionOf(t *testing.T) {
 }
 
 func TestTruthy(t *testing.T) {
-	for v, want := range map[string]bool{"": false, "null": false, "false": false, `""`: false, "0": false, "-0.0e9": false, " 0 ": false,
-		"true": true, `"0"`: true, "{}": true, "[]": true, "1e-9": true, "1e400": true, "-1": true} {
+	for v, want := range map[string]bool{
+		"": false, "null": false, "false": false, `""`: false, "0": false, "-0.0e9": false, " 0 ": false,
+		"true": true, `"0"`: true, "{}": true, "[]": true, "1e-9": true, "1e400": true, "-1": true,
+	} {
 		if got := truthy([]byte(v)); got != want {
 			t.Errorf("%q: %t", v, got)
 		}

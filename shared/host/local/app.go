@@ -65,8 +65,10 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 	d := drain.New(drain.Options{Store: st, Log: log, Failed: counts.DrainFailed, Stored: func(spans, duplicates int, _ time.Duration) {
 		counts.Drained(spans + duplicates)
 	}})
-	accept := ingest.New(ingest.Options{Traces: logs.traces, Spans: logs.spans, WaitFor: cfg.ReadAfterWriteTimeout, Now: time.Now,
-		Accepted: func(_ trace.Form, spans int) { counts.Accepted(spans) }})
+	accept := ingest.New(ingest.Options{
+		Traces: logs.traces, Spans: logs.spans, WaitFor: cfg.ReadAfterWriteTimeout, Now: time.Now,
+		Accepted: func(_ trace.Form, spans int) { counts.Accepted(spans) },
+	})
 	if cfg.RuntimeMode == config.RuntimeAll {
 		accept.Waiter = d
 	}
@@ -89,16 +91,23 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 	if cfg.PublicURLSet {
 		apiBaseURL = cfg.PublicURL
 	}
-	web, err := webapi.New(webapi.Deps{Dashboard: files, OpenAPI: openAPI, APIBaseURL: apiBaseURL, HTTPS: strings.HasPrefix(cfg.PublicURL, "https://"),
-		Ready: []webapi.Check{{Name: "database", Run: st.Ping}, {Name: "log", Run: writable(cfg.TraceWALDir, cfg.SpanWALDir)},
-			{Name: "drain", Run: lag(logs)}}, Metrics: gatherer(cfg, registry),
-		MetricsToken: cfg.MetricsToken.Reveal(), Log: log})
+	web, err := webapi.New(webapi.Deps{
+		Dashboard: files, OpenAPI: openAPI, APIBaseURL: apiBaseURL, HTTPS: strings.HasPrefix(cfg.PublicURL, "https://"),
+		Ready: []webapi.Check{
+			{Name: "database", Run: st.Ping},
+			{Name: "log", Run: writable(cfg.TraceWALDir, cfg.SpanWALDir)},
+			{Name: "drain", Run: lag(logs)},
+		}, Metrics: gatherer(cfg, registry),
+		MetricsToken: cfg.MetricsToken.Reveal(), Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	handler := api.New(api.Options{Log: log, Keys: keys, Sessions: auth, Roles: st,
+	handler := api.New(api.Options{
+		Log: log, Keys: keys, Sessions: auth, Roles: st,
 		Limits:         api.Limits{MaxBodyBytes: cfg.MaxBodyBytes, MaxCompressedBodyBytes: cfg.MaxSentBodyBytes, MaxInFlightBytes: cfg.MaxInFlightBytes},
-		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.TrustedProxies, Observe: counts.ObserveRequest},
+		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.TrustedProxies, Observe: counts.ObserveRequest,
+	},
 		parts{
 			reads: queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: keys, Barrier: func(ctx context.Context) {
 				ctx, cancel := context.WithTimeout(ctx, cfg.ReadAfterWriteTimeout)
@@ -107,8 +116,10 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 			}},
 			writes: ingestapi.Deps{Accept: accept, Rejected: func(err error) { counts.Rejected(err, 1) }},
 			auth:   authapi.Deps{Auth: auth, Log: log},
-			control: dashboardapi.Deps{Users: st, Projects: st, Keys: st, Ring: keys, Auth: auth,
-				SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: sealer, LocalLogin: isLoopback(cfg.PublicURL)},
+			control: dashboardapi.Deps{
+				Users: st, Projects: st, Keys: st, Ring: keys, Auth: auth,
+				SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: sealer, LocalLogin: isLoopback(cfg.PublicURL),
+			},
 			web: web,
 		}.groups()...)
 	return &app{handler: handler, drain: d, store: st, log: log, cfg: cfg}, nil
@@ -125,8 +136,10 @@ type parts struct {
 
 // groups are all route groups of this host.
 func (p parts) groups() []api.Group {
-	return []api.Group{ingestapi.New(p.writes), ingestapi.NewDashboard(p.writes), queryapi.New(p.reads), queryapi.NewDashboard(p.reads),
-		authapi.New(p.auth), dashboardapi.New(p.control), p.web}
+	return []api.Group{
+		ingestapi.New(p.writes), ingestapi.NewDashboard(p.writes), queryapi.New(p.reads), queryapi.NewDashboard(p.reads),
+		authapi.New(p.auth), dashboardapi.New(p.control), p.web,
+	}
 }
 
 // Routes lists every route that this host can serve, for what is held equal to
@@ -197,8 +210,10 @@ func newAuth(cfg *config.Config, st store.Store) (*betterauth.Service, error) {
 	if !cfg.PublicURLSet { // nobody said where we are: the names of this machine are all ours
 		trusted = slices.Concat(trusted, []string{fmt.Sprintf("http://127.0.0.1:%d", cfg.Port), fmt.Sprintf("http://[::1]:%d", cfg.Port)})
 	}
-	auth, err := betterauth.New(st, st, betterauth.Options{BaseURL: cfg.PublicURL, TrustedOrigins: trusted,
-		Secret: cfg.AuthSecret.Reveal(), SkipOriginCheck: cfg.NodeEnv == config.NodeEnvTest, Limits: limits})
+	auth, err := betterauth.New(st, st, betterauth.Options{
+		BaseURL: cfg.PublicURL, TrustedOrigins: trusted,
+		Secret: cfg.AuthSecret.Reveal(), SkipOriginCheck: cfg.NodeEnv == config.NodeEnvTest, Limits: limits,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make auth service: %w", err)
 	}

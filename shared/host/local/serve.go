@@ -123,8 +123,10 @@ type streams struct{ traces, spans *filewal.Log }
 
 func openStreams(cfg *config.Config, role filewal.Role, log *slog.Logger) (streams, error) {
 	open := func(dir string, partitions int, name string) (*filewal.Log, error) {
-		return filewal.Open(filewal.Options{Dir: dir, Partitions: partitions, Role: role, SegmentBytes: cfg.WALSegmentBytes,
-			BatchRecords: cfg.DrainBatchRecords, BatchBytes: int(cfg.DrainBatchBytes), Logger: log.With(logging.KeyStream, name)})
+		return filewal.Open(filewal.Options{
+			Dir: dir, Partitions: partitions, Role: role, SegmentBytes: cfg.WALSegmentBytes,
+			BatchRecords: cfg.DrainBatchRecords, BatchBytes: int(cfg.DrainBatchBytes), Logger: log.With(logging.KeyStream, name),
+		})
 	}
 	traces, err := open(cfg.TraceWALDir, cfg.TraceWALPartitions, "traces")
 	if err != nil {
@@ -199,8 +201,10 @@ func (c *command) serve(ctx context.Context) (err error) {
 	workers.Go(func() error { giveMemoryBack(background); return nil })
 	var server *http.Server
 	if listener != nil {
-		server = &http.Server{Handler: app.handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		server = &http.Server{
+			Handler: app.handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		}
 		workers.Go(func() error {
 			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve: %w", err)

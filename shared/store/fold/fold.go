@@ -276,8 +276,10 @@ func (s *State) CountTrace(t *trace.Trace, n int64) {
 		return
 	}
 	for _, g := range Grains() {
-		k := TraceCountKey{Grain: g, Bucket: g.Bucket(*t.Start), Provider: t.ProviderKey, Model: t.ModelKey,
-			Status: t.Status(), Sources: t.Sources}
+		k := TraceCountKey{
+			Grain: g, Bucket: g.Bucket(*t.Start), Provider: t.ProviderKey, Model: t.ModelKey,
+			Status: t.Status(), Sources: t.Sources,
+		}
 		if s.TraceCounts[k] += n; s.TraceCounts[k] == 0 {
 			delete(s.TraceCounts, k)
 		}

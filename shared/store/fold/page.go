@@ -39,7 +39,8 @@ func ParseCursor(s string) (Cursor, error) {
 		}
 	}
 	return Cursor{}, &fault.Error{Code: fault.Invalid, Message: "Invalid cursor", Issues: []fault.Issue{
-		{Path: []any{"cursor"}, Code: "invalid_format", Message: "must be a nextCursor of an earlier answer"}}}
+		{Path: []any{"cursor"}, Code: "invalid_format", Message: "must be a nextCursor of an earlier answer"},
+	}}
 }
 
 // PayloadAt says where a stored span's payload is; the zero value says that it

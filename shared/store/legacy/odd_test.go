@@ -40,8 +40,10 @@ func TestBothGenerationsInOne(t *testing.T) {
 			t.Parallel()
 			address := f.restore(t)
 			number := map[string]string{"sqlite": "real", "postgres": "double precision"}[f.engine.name]
-			for _, column := range []string{"trace_id text", "provider text", "model_used text", "input_tokens integer",
-				"output_tokens integer", "cost_cents " + number, "finish_reason text", "output_text text", "provider_request_id text"} {
+			for _, column := range []string{
+				"trace_id text", "provider text", "model_used text", "input_tokens integer",
+				"output_tokens integer", "cost_cents " + number, "finish_reason text", "output_text text", "provider_request_id text",
+			} {
 				f.engine.exec(t, address, "ALTER TABLE spans ADD COLUMN "+column)
 			}
 			v := f.truth(t)
@@ -84,8 +86,10 @@ func TestOddRows(t *testing.T) {
 				} else {
 					columns, values = ", timestamp, "+columns, ", "+at+", "+values
 				}
-				base := map[string]string{"project_id": "'" + string(project) + "'", "session_id": "'odd'", "source": "'codex'", "kind": "'session'",
-					"event_type": "'e'", "status": "'success'"}
+				base := map[string]string{
+					"project_id": "'" + string(project) + "'", "session_id": "'odd'", "source": "'codex'", "kind": "'session'",
+					"event_type": "'e'", "status": "'success'",
+				}
 				for name, value := range base {
 					if !strings.Contains(columns, name) {
 						columns, values = columns+", "+name, values+", "+value
@@ -138,8 +142,13 @@ func TestOddRows(t *testing.T) {
 				}
 				reasons[id], _, _ = strings.Cut(reason, " expected")
 			}
-			want := map[string]string{"long-session": "moved, but changed to fit: session_id", "no-kind": "not moved: kind: Invalid option:",
-				"past": "moved, but changed to fit: timestamp"}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{
+				"long-session": "moved, but changed to fit: session_id", "no-kind": "not moved: kind: Invalid option:",
+				"past": "moved, but changed to fit: timestamp",
+			}
 			if lite {
 				want["nul"], want["no-json"] = "moved, but changed to fit: cwd", "moved, but changed to fit: metadata"
 				want["no-project"] = "not moved: there is no such project"

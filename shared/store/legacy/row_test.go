@@ -79,8 +79,10 @@ func TestSpanOfTrace(t *testing.T) {
 		DurationMS: ptr(1.5), Model: ptr("gpt-4o"), Provider: ptr("openai"), ModelUsed: ptr("gpt-4o-2024-05-13"),
 		InputTokens: ptr[int64](10), OutputTokens: ptr[int64](5), CostNanoUSD: ptr[int64](7_500_000), FinishReason: ptr("stop"),
 		ProviderRequestID: ptr("req-1"),
-		Payload: trace.Payload{Request: r.request, Response: r.response, Error: r.failure, Metadata: r.metadata,
-			OutputText: ptr("Hello")},
+		Payload: trace.Payload{
+			Request: r.request, Response: r.response, Error: r.failure, Metadata: r.metadata,
+			OutputText: ptr("Hello"),
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(changed) > 0 {
 		t.Fatalf("changed %v\n%s", changed, diff)
@@ -99,8 +101,10 @@ func TestSpanOfSpan(t *testing.T) {
 		CWD: ptr("/w"), Model: ptr("claude-x"), AgentName: ptr("Plan"), Provider: ptr("anthropic"), ModelUsed: ptr("claude-y"),
 		InputTokens: ptr[int64](7), OutputTokens: ptr[int64](8), CostNanoUSD: ptr[int64](1_000_000), FinishReason: ptr("end"),
 		ProviderRequestID: ptr("req-2"), EditedFile: ptr("/a.go"),
-		Payload: trace.Payload{ToolInput: r.toolInput, ToolResponse: r.toolResponse, Error: r.failure, Metadata: r.metadata,
-			OutputText: ptr("done")},
+		Payload: trace.Payload{
+			ToolInput: r.toolInput, ToolResponse: r.toolResponse, Error: r.failure, Metadata: r.metadata,
+			OutputText: ptr("done"),
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(changed) > 0 {
 		t.Fatalf("changed %v\n%s", changed, diff)
@@ -109,11 +113,15 @@ func TestSpanOfSpan(t *testing.T) {
 
 func TestSpanOfNulls(t *testing.T) {
 	t.Parallel()
-	r := Row{id: ptr("i"), project: ptr("p"), session: ptr("s"), timeMS: ptr(0.0), source: ptr("codex"), kind: ptr("session"),
-		eventType: ptr("session_start"), status: ptr("success"), failure: []byte("null")}
+	r := Row{
+		id: ptr("i"), project: ptr("p"), session: ptr("s"), timeMS: ptr(0.0), source: ptr("codex"), kind: ptr("session"),
+		eventType: ptr("session_start"), status: ptr("success"), failure: []byte("null"),
+	}
 	got, changed := r.span(Spans)
-	want := trace.Span{ID: "i", SessionID: "s", Form: trace.FormSpan, Start: trace.MinTime, Source: trace.SourceCodex, Kind: trace.KindSession,
-		EventType: "session_start", Status: trace.StatusSuccess}
+	want := trace.Span{
+		ID: "i", SessionID: "s", Form: trace.FormSpan, Start: trace.MinTime, Source: trace.SourceCodex, Kind: trace.KindSession,
+		EventType: "session_start", Status: trace.StatusSuccess,
+	}
 	if diff := cmp.Diff(want, got); diff != "" || len(changed) > 0 {
 		t.Fatalf("changed %v\n%s", changed, diff)
 	}
@@ -130,25 +138,35 @@ func TestChangedToFit(t *testing.T) {
 		want   any
 	}{
 		{"BeforeFirstTime", func(r *Row) { r.timeMS = ptr(-62135596800000.0) }, "timestamp", func(s *trace.Span) any { return s.Start }, trace.MinTime},
-		{"AfterLastTime", func(r *Row) { r.timeMS = ptr(253370764800000.0) }, "timestamp",
-			func(s *trace.Span) any { return s.Start }, trace.MaxTime.Add(-time.Microsecond)},
-		{"InfiniteTime", func(r *Row) { r.timeMS = ptr(math.Inf(1)) }, "timestamp",
-			func(s *trace.Span) any { return s.Start }, trace.MaxTime.Add(-time.Microsecond)},
+		{
+			"AfterLastTime", func(r *Row) { r.timeMS = ptr(253370764800000.0) }, "timestamp",
+			func(s *trace.Span) any { return s.Start }, trace.MaxTime.Add(-time.Microsecond),
+		},
+		{
+			"InfiniteTime", func(r *Row) { r.timeMS = ptr(math.Inf(1)) }, "timestamp",
+			func(s *trace.Span) any { return s.Start }, trace.MaxTime.Add(-time.Microsecond),
+		},
 		{"NoTime", func(r *Row) { r.timeMS = nil }, "timestamp", func(s *trace.Span) any { return s.Start }, trace.MinTime},
 		{"LongID", func(r *Row) { r.id = &long }, "id", func(s *trace.Span) any { return len(s.ID) }, trace.MaxIDBytes},
-		{"LongSession", func(r *Row) { r.session = ptr("x" + long) }, "session_id",
-			func(s *trace.Span) any { return len(s.SessionID) }, trace.MaxIDBytes - 1}, // no half of an é
+		{
+			"LongSession", func(r *Row) { r.session = ptr("x" + long) }, "session_id",
+			func(s *trace.Span) any { return len(s.SessionID) }, trace.MaxIDBytes - 1,
+		}, // no half of an é
 		{"NUL", func(r *Row) { r.cwd = ptr("a\x00b") }, "cwd", func(s *trace.Span) any { return *s.CWD }, "a\uFFFDb"},
 		{"NoUTF8", func(r *Row) { r.model = ptr("a\xff") }, "model", func(s *trace.Span) any { return *s.Model }, "a\uFFFD"},
 		{"HugeDuration", func(r *Row) { r.durationMS = ptr(1e300) }, "duration", func(s *trace.Span) any { return *s.DurationMS }, trace.MaxDurationMS},
 		{"NegativeDuration", func(r *Row) { r.durationMS = ptr(-1.0) }, "duration", func(s *trace.Span) any { return *s.DurationMS }, 0.0},
-		{"HugeCost", func(r *Row) { r.costCents = ptr(math.Inf(1)) }, "cost_cents",
-			func(s *trace.Span) any { return *s.CostNanoUSD }, trace.NanoUSD(trace.MaxCostCents)},
+		{
+			"HugeCost", func(r *Row) { r.costCents = ptr(math.Inf(1)) }, "cost_cents",
+			func(s *trace.Span) any { return *s.CostNanoUSD }, trace.NanoUSD(trace.MaxCostCents),
+		},
 		{"NoNumber", func(r *Row) { r.costCents = ptr(math.NaN()) }, "cost_cents", func(s *trace.Span) any { return s.CostNanoUSD == nil }, true},
 		{"FractionOfToken", func(r *Row) { r.inputTokens = ptr(1.5) }, "input_tokens", func(s *trace.Span) any { return *s.InputTokens }, int64(1)},
 		{"NoJSON", func(r *Row) { r.metadata = []byte(`{"a":`) }, "metadata", func(s *trace.Span) any { return string(s.Payload.Metadata) }, `"{\"a\":"`},
-		{"BottomlessJSON", func(r *Row) { r.toolInput = []byte(strings.Repeat("[", 9_999) + strings.Repeat("]", 9_999)) }, "tool_input",
-			func(s *trace.Span) any { return s.Payload.ToolInput[0] }, byte('"')},
+		{
+			"BottomlessJSON", func(r *Row) { r.toolInput = []byte(strings.Repeat("[", 9_999) + strings.Repeat("]", 9_999)) }, "tool_input",
+			func(s *trace.Span) any { return s.Payload.ToolInput[0] }, byte('"'),
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -170,8 +188,10 @@ func TestChangedToFit(t *testing.T) {
 
 func TestJSONStays(t *testing.T) {
 	t.Parallel()
-	for _, v := range []string{`"boom"`, `5`, `true`, `[]`, `{}`, `{"a":1,"a":2}`, `"\ud83d"`, `{"cmd": "ls 0"}`, `1e400`, `"` + "\xff" + `"`,
-		strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900)} {
+	for _, v := range []string{
+		`"boom"`, `5`, `true`, `[]`, `{}`, `{"a":1,"a":2}`, `"\ud83d"`, `{"cmd": "ls 0"}`, `1e400`, `"` + "\xff" + `"`,
+		strings.Repeat("[", 9_900) + strings.Repeat("]", 9_900),
+	} {
 		var c changer
 		if got := c.json("error", []byte(v)); string(got) != v || len(c.changed) > 0 {
 			t.Errorf("%.40s became %.40s", v, got)

@@ -204,8 +204,10 @@ func serve(t *testing.T, db store.Store) *client {
 	reads := queryapi.Deps{Traces: db, Spans: db, Analytics: db, Sessions: db, Keys: ring}
 	srv := httptest.NewServer(api.New(api.Options{Log: log, Keys: ring, Sessions: auth, Roles: db},
 		authapi.New(authapi.Deps{Auth: auth, Log: log}),
-		dashboardapi.New(dashboardapi.Deps{Users: db, Projects: db, Keys: db, Ring: ring, Auth: auth, SignUp: dashboardapi.SignUpClosed,
-			Sealer: sealer, Now: now}),
+		dashboardapi.New(dashboardapi.Deps{
+			Users: db, Projects: db, Keys: db, Ring: ring, Auth: auth, SignUp: dashboardapi.SignUpClosed,
+			Sealer: sealer, Now: now,
+		}),
 		queryapi.New(reads), queryapi.NewDashboard(reads)))
 	t.Cleanup(srv.Close)
 	return &client{srv.URL}

@@ -20,7 +20,8 @@ type rollupKind struct {
 
 var (
 	callRollups = rollupKind{rollups: `kind = 'llm_call'`, spans: []string{
-		`s.form = 'trace' AND s.kind = 'llm_call'`, `s.form = 'span' AND s.kind = 'llm_call'`}}
+		`s.form = 'trace' AND s.kind = 'llm_call'`, `s.form = 'span' AND s.kind = 'llm_call'`,
+	}}
 	spanRollups = rollupKind{rollups: `form = 'span'`, spans: []string{`s.form = 'span'`}}
 )
 

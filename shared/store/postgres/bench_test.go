@@ -90,14 +90,18 @@ func BenchmarkCopy(b *testing.B) {
 		b.StopTimer()
 		spans := benchSpans(benchRecords * benchRecord)
 		b.StartTimer()
-		_, err := db.pool.CopyFrom(b.Context(), pgx.Identifier{"raw"}, []string{"project_id", "trace_id", "session_id", "start_time", "latency_ms",
+		_, err := db.pool.CopyFrom(b.Context(), pgx.Identifier{"raw"}, []string{
+			"project_id", "trace_id", "session_id", "start_time", "latency_ms",
 			"provider", "model", "model_used", "request_id", "request", "response", "output_text", "input_tokens", "output_tokens", "cost",
-			"finish_reason", "status"},
+			"finish_reason", "status",
+		},
 			pgx.CopyFromSlice(len(spans), func(i int) ([]any, error) {
 				s := &spans[i]
-				return []any{"p", string(s.ID), string(s.SessionID), s.Start, s.DurationMS, s.Provider, s.Model, s.ModelUsed, s.ProviderRequestID,
+				return []any{
+					"p", string(s.ID), string(s.SessionID), s.Start, s.DurationMS, s.Provider, s.Model, s.ModelUsed, s.ProviderRequestID,
 					s.Payload.Request, s.Payload.Response, s.Payload.OutputText, s.InputTokens, s.OutputTokens, s.CostNanoUSD, s.FinishReason,
-					string(s.Status)}, nil
+					string(s.Status),
+				}, nil
 			}))
 		if err != nil {
 			b.Fatal(err)

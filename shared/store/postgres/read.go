@@ -24,8 +24,10 @@ const spanWhere = ` FROM spans s WHERE s.project_id = $1 AND s.form = 'span' AND
 
 func spanArgs(project account.ProjectID, f *store.SpanFilter) []any {
 	bounds := fold.Bounds(f.Time)
-	return []any{string(project), micros(bounds.From), micros(bounds.To), string(f.SessionID), string(f.TraceID), f.Service,
-		string(f.Source), string(f.Kind), f.ToolName, string(f.Status)}
+	return []any{
+		string(project), micros(bounds.From), micros(bounds.To), string(f.SessionID), string(f.TraceID), f.Service,
+		string(f.Source), string(f.Kind), f.ToolName, string(f.Status),
+	}
 }
 
 // ListSpans gives a page of spans.

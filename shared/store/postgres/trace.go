@@ -28,8 +28,10 @@ const traceWhere = ` FROM traces t WHERE t.project_id = $1 AND t.start_time >= $
 
 func traceArgs(project account.ProjectID, f *store.TraceFilter) []any {
 	bounds := fold.Bounds(f.Time)
-	return []any{string(project), micros(bounds.From), micros(bounds.To), string(f.SessionID), int64(f.Source.Mask()),
-		f.Provider, f.Model, string(f.Status), f.Service}
+	return []any{
+		string(project), micros(bounds.From), micros(bounds.To), string(f.SessionID), int64(f.Source.Mask()),
+		f.Provider, f.Model, string(f.Status), f.Service,
+	}
 }
 
 // ListTraces gives a page of traces with their spans.

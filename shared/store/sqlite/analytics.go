@@ -171,10 +171,12 @@ func (m measured) rows(ctx context.Context, q querier, project projectNumber, i 
 			}
 			start, _ := v[0].(int64)
 			session := textOf(v[1])
-			s := trace.Span{Start: time.UnixMicro(start).UTC(), Form: trace.Form(textOf(v[2])), Kind: trace.Kind(textOf(v[3])),
+			s := trace.Span{
+				Start: time.UnixMicro(start).UTC(), Form: trace.Form(textOf(v[2])), Kind: trace.Kind(textOf(v[3])),
 				Source: trace.Source(textOf(v[4])), Status: trace.Status(textOf(v[5])), Provider: orNil[string](v[6]), Model: orNil[string](v[7]),
 				ToolName: orNil[string](v[8]), DurationMS: orNil[float64](v[9]), TimeToFirstTokenMS: orNil[float64](v[10]),
-				InputTokens: orNil[int64](v[11]), OutputTokens: orNil[int64](v[12]), CostNanoUSD: orNil[int64](v[13])}
+				InputTokens: orNil[int64](v[11]), OutputTokens: orNil[int64](v[12]), CostNanoUSD: orNil[int64](v[13]),
+			}
 			out.AddSpan(fold.GrainFiveMin, &s)
 			if sessions != nil && session != "" {
 				sessions.Add(session)

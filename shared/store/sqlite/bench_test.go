@@ -38,10 +38,14 @@ func openBench(b *testing.B) *sqlite.DB {
 		b.Fatal(err)
 	}
 	now := time.Now()
-	err = db.CreateUser(b.Context(), store.NewUser{User: account.User{ID: "u", Email: "u@example.com"}, CredentialID: "c",
-		Project: &store.NewProject{Project: account.Project{ID: benchProject, Name: "bench", CreatedAt: now},
-			Key:    account.APIKey{ID: "k", ProjectID: benchProject, Hash: "h", CreatedAt: now},
-			Member: account.Membership{ID: "m", UserID: "u", ProjectID: benchProject, Role: account.RoleAdmin, CreatedAt: now}}})
+	err = db.CreateUser(b.Context(), store.NewUser{
+		User: account.User{ID: "u", Email: "u@example.com"}, CredentialID: "c",
+		Project: &store.NewProject{
+			Project: account.Project{ID: benchProject, Name: "bench", CreatedAt: now},
+			Key:     account.APIKey{ID: "k", ProjectID: benchProject, Hash: "h", CreatedAt: now},
+			Member:  account.Membership{ID: "m", UserID: "u", ProjectID: benchProject, Role: account.RoleAdmin, CreatedAt: now},
+		},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -60,13 +64,17 @@ func benchTransaction(rng *rand.Rand, n int) []store.Batch {
 			latency, in, out, cost := rng.ExpFloat64()*800, rng.Int64N(4000), rng.Int64N(1000), rng.Int64N(50_000_000)
 			text := strings.Join(words[300:], " ")
 			id := uuid.NewString()
-			spans[j] = trace.Span{ID: trace.SpanID(id), TraceID: trace.TraceID(id), SessionID: trace.SessionID(fmt.Sprint("session-", rng.IntN(500))),
+			spans[j] = trace.Span{
+				ID: trace.SpanID(id), TraceID: trace.TraceID(id), SessionID: trace.SessionID(fmt.Sprint("session-", rng.IntN(500))),
 				Form: trace.FormTrace, Start: benchStart.Add(time.Duration(n*benchBatches+i) * 3600 * time.Millisecond).Add(time.Duration(j) * 36 * time.Millisecond),
 				Source: trace.SourceSDK, Kind: trace.KindLLMCall, EventType: "llm_call", Status: trace.StatusSuccess,
 				DurationMS: &latency, Provider: &provider, Model: &model, ModelUsed: &model, InputTokens: &in, OutputTokens: &out, CostNanoUSD: &cost,
 				FinishReason: &provider, ProviderRequestID: &id,
-				Payload: trace.Payload{Request: json.RawMessage(`{"messages":[{"role":"user","content":"` + strings.Join(words[:300], " ") + `"}]}`),
-					Response: json.RawMessage(`{"content":"` + text + `"}`)}}
+				Payload: trace.Payload{
+					Request:  json.RawMessage(`{"messages":[{"role":"user","content":"` + strings.Join(words[:300], " ") + `"}]}`),
+					Response: json.RawMessage(`{"content":"` + text + `"}`),
+				},
+			}
 		}
 		batches[i] = store.Pack(benchProject, benchStart, spans)
 	}

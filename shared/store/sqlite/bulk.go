@@ -40,7 +40,7 @@ func upsert(columns []string, keys int) string {
 
 func (b *bulk) prepare(ctx context.Context, w *sql.DB) error {
 	for i, text := range b.texts {
-		s, err := w.PrepareContext(ctx, text)
+		s, err := w.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept as long as the database is open
 		if err != nil {
 			return toFault("prepare", err)
 		}
@@ -54,7 +54,7 @@ func (b *bulk) insert(ctx context.Context, tx *sql.Tx, what string, args []any) 
 	for i, n := range bulkSizes {
 		n *= b.columns
 		for len(args) >= n {
-			if _, err := tx.StmtContext(ctx, b.stmts[i]).ExecContext(ctx, args[:n]...); err != nil {
+			if _, err := tx.StmtContext(ctx, b.stmts[i]).ExecContext(ctx, args[:n]...); err != nil { //nolint:sqlclosecheck // ends with the transaction
 				return toFault(what, err)
 			}
 			args = args[n:]

@@ -40,8 +40,10 @@ func testBatch(p account.ProjectID, n int) []store.Batch {
 	spans := make([]trace.Span, n)
 	for i := range spans {
 		id := strings.Repeat("x", i+1)
-		spans[i] = trace.Span{ID: trace.SpanID(id), TraceID: trace.TraceID(id), Form: trace.FormTrace, Start: time.Unix(1e9, 0),
-			Source: trace.SourceSDK, Kind: trace.KindLLMCall, Status: trace.StatusSuccess}
+		spans[i] = trace.Span{
+			ID: trace.SpanID(id), TraceID: trace.TraceID(id), Form: trace.FormTrace, Start: time.Unix(1e9, 0),
+			Source: trace.SourceSDK, Kind: trace.KindLLMCall, Status: trace.StatusSuccess,
+		}
 	}
 	return []store.Batch{store.Pack(p, time.Now(), spans)}
 }

@@ -105,7 +105,7 @@ func (m legacyMover) MoveLegacy(ctx context.Context, t legacy.Table, limits lega
 		if err := keepLegacy(ctx, tx, t, kept, ids); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM `+t.Aside()+` WHERE rowid <= ?`, ids[len(ids)-1])
+		_, err = tx.ExecContext(ctx, `DELETE FROM `+t.Aside()+` WHERE rowid <= ?`, ids[len(ids)-1]) //nolint:gosec // a table's name, out of two
 		step = legacy.Step{Taken: int64(len(rows)), Kept: int64(len(kept))}
 		return toFault("delete moved rows", err)
 	})
@@ -124,7 +124,7 @@ func readLegacy(ctx context.Context, tx *sql.Tx, t legacy.Table, limits legacy.L
 	if err != nil {
 		return nil, nil, err
 	}
-	result, err := tx.QueryContext(ctx, `SELECT rowid, `+legacyList(t, found)+` FROM `+t.Aside()+` ORDER BY rowid LIMIT ?`, limits.Rows)
+	result, err := tx.QueryContext(ctx, `SELECT rowid, `+legacyList(t, found)+` FROM `+t.Aside()+` ORDER BY rowid LIMIT ?`, limits.Rows) //nolint:gosec // names of tables and columns that the program lists
 	if err != nil {
 		return nil, nil, toFault("read legacy rows", err)
 	}
@@ -171,7 +171,7 @@ func keepLegacy(ctx context.Context, tx *sql.Tx, t legacy.Table, kept []legacy.K
 		return toFault("create table of kept rows", err)
 	}
 	for _, k := range kept {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO `+t.Kept()+` SELECT *, ? FROM `+t.Aside()+` WHERE rowid = ?`, k.Reason, ids[k.Row]); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO `+t.Kept()+` SELECT *, ? FROM `+t.Aside()+` WHERE rowid = ?`, k.Reason, ids[k.Row]); err != nil { //nolint:gosec // names of tables, out of two each
 			return toFault("keep legacy row", err)
 		}
 	}

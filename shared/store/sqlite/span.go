@@ -12,10 +12,12 @@ import (
 )
 
 // spanColumns are the narrow columns of spans, in the order of scanSpan.
-var spanColumns = []string{"span_id", "trace_id", "parent_id", "session_id", "form", "start_time", "source", "kind", "event_type", "status",
+var spanColumns = []string{
+	"span_id", "trace_id", "parent_id", "session_id", "form", "start_time", "source", "kind", "event_type", "status",
 	"duration_ms", "first_token_ms", "service", "tool_use_id", "tool_name", "is_interrupt", "cwd", "model", "agent_name", "provider",
 	"model_used", "input_tokens", "output_tokens", "cost_nano_usd", "finish_reason", "provider_request_id", "edited_file",
-	"payload_day", "payload_chunk", "payload_index"}
+	"payload_day", "payload_chunk", "payload_index",
+}
 
 // storedSpanColumns are all columns, in the order of appendSpan.
 var storedSpanColumns = append([]string{"project"}, spanColumns...)

@@ -123,7 +123,7 @@ func (db *DB) inRead(ctx context.Context, fn func(q querier) error) error {
 	if err != nil {
 		return toFault("begin", err)
 	}
-	defer t.Rollback() //nolint:errcheck // a read has nothing to lose
+	defer t.Rollback() // a read has nothing to lose
 	return fn(t)
 }
 

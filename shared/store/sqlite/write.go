@@ -69,8 +69,10 @@ func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, wo
 		var at *place
 		if ref := batches[it.Batch].Refs[it.Index]; ref.Chunk >= 0 {
 			chunks[chunkOf{it.Batch, ref.Chunk}] = true
-			at = &place{day: dayOf(batches[it.Batch].Arrived),
-				PayloadAt: fold.PayloadAt{Chunk: batches[it.Batch].Chunks[ref.Chunk].ID, Index: ref.Index}}
+			at = &place{
+				day:       dayOf(batches[it.Batch].Arrived),
+				PayloadAt: fold.PayloadAt{Chunk: batches[it.Batch].Chunks[ref.Chunk].ID, Index: ref.Index},
+			}
 		}
 		args = appendSpan(args, project, it.Span, at)
 	}
@@ -287,9 +289,11 @@ func (b *bulks) mergeDistinct(ctx context.Context, tx *sql.Tx, project projectNu
 	return b.distinct.insert(ctx, tx, "store session sketches", args)
 }
 
-var traceColumns = []string{"project", "trace_id", "session_id", "start_time", "end_time", "main_span_id", "main_start", "main_llm", "form",
+var traceColumns = []string{
+	"project", "trace_id", "session_id", "start_time", "end_time", "main_span_id", "main_start", "main_llm", "form",
 	"span_count", "llm_count", "error_count", "duration_us", "sources", "input_tokens", "output_tokens", "cost_nano_usd",
-	"provider_key", "model_key"}
+	"provider_key", "model_key",
+}
 
 var selectTrace = "SELECT " + strings.Join(traceColumns[1:], ", ") + " FROM traces "
 
@@ -318,8 +322,10 @@ func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 	return t, err
 }
 
-var sessionColumns = []string{"project", "session_id", "first_time", "last_time", "span_count", "traced_count", "error_count", "agent_runs",
-	"sources", "input_tokens", "output_tokens", "cost_nano_usd", "end_duration_ms", "cwd", "model", "agent_name"}
+var sessionColumns = []string{
+	"project", "session_id", "first_time", "last_time", "span_count", "traced_count", "error_count", "agent_runs",
+	"sources", "input_tokens", "output_tokens", "cost_nano_usd", "end_duration_ms", "cwd", "model", "agent_name",
+}
 
 var selectSession = "SELECT " + strings.Join(sessionColumns[1:], ", ") + " FROM sessions "
 
@@ -342,8 +348,10 @@ func scanSession(rows *sql.Rows) (trace.Session, error) {
 // rollupKeys is how many of rollupColumns are the key.
 const rollupKeys = 10
 
-var rollupColumns = []string{"project", "grain", "bucket", "form", "kind", "source", "status", "provider", "model", "tool_name",
-	"count", "timed", "duration_us", "input_tokens", "output_tokens", "cost_nano_usd", "min_start", "max_start", "latency", "first_token"}
+var rollupColumns = []string{
+	"project", "grain", "bucket", "form", "kind", "source", "status", "provider", "model", "tool_name",
+	"count", "timed", "duration_us", "input_tokens", "output_tokens", "cost_nano_usd", "min_start", "max_start", "latency", "first_token",
+}
 
 var selectRollup = "SELECT " + strings.Join(rollupColumns[1:], ", ") + " FROM rollups "
 

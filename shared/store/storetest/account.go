@@ -19,8 +19,10 @@ func accounts(t *testing.T, open OpenFunc) {
 			same(t, "by id", n.User, must[account.User](t)(s.User(ctx, n.User.ID)))
 			same(t, "by e-mail", n.User, must[account.User](t)(s.UserByEmail(ctx, n.User.Email)))
 			c := must[account.Credential](t)(s.Credential(ctx, n.User.ID))
-			same(t, "credential", account.Credential{ID: n.CredentialID, UserID: n.User.ID, PasswordHash: &n.PasswordHash,
-				CreatedAt: n.User.CreatedAt, UpdatedAt: n.User.UpdatedAt}, c)
+			same(t, "credential", account.Credential{
+				ID: n.CredentialID, UserID: n.User.ID, PasswordHash: &n.PasswordHash,
+				CreatedAt: n.User.CreatedAt, UpdatedAt: n.User.UpdatedAt,
+			}, c)
 			later := n.User.UpdatedAt.Add(time.Hour)
 			ok(t, s.SetPassword(ctx, n.User.ID, "new", later))
 			c = must[account.Credential](t)(s.Credential(ctx, n.User.ID))
@@ -110,8 +112,10 @@ func accounts(t *testing.T, open OpenFunc) {
 				return se
 			}
 			two, one := session("2", a.User.ID, minute(2)), session("1", a.User.ID, minute(1))
-			full := account.Session{ID: "3", UserID: b.User.ID, Token: "t3", ExpiresAt: minute(5), IPAddress: ptr(""), UserAgent: ptr("curl"),
-				CreatedAt: minute(3), UpdatedAt: minute(4)}
+			full := account.Session{
+				ID: "3", UserID: b.User.ID, Token: "t3", ExpiresAt: minute(5), IPAddress: ptr(""), UserAgent: ptr("curl"),
+				CreatedAt: minute(3), UpdatedAt: minute(4),
+			}
 			ok(t, s.CreateSession(ctx, full))
 			got, user, err := s.SessionByToken(ctx, "t3")
 			ok(t, err)

@@ -25,24 +25,30 @@ func reads(t *testing.T, open OpenFunc) {
 			m.add(spans...)
 			page := store.Page{Limit: 1000, Detail: store.Full}
 			for range 150 {
-				tf := store.TraceFilter{Time: randomRange(rng), Source: pick(rng, "", "", trace.SourceSDK, trace.SourceCodex),
+				tf := store.TraceFilter{
+					Time: randomRange(rng), Source: pick(rng, "", "", trace.SourceSDK, trace.SourceCodex),
 					SessionID: pick[trace.SessionID](rng, "", "", "", "x1", "x2"), Service: pick(rng, "", "", "", "web"), Provider: pick(rng, "", "", "openai", "sdk"),
-					Model: pick(rng, "", "", "m1", "unknown"), Status: pick(rng, "", trace.StatusError, trace.StatusSuccess)}
+					Model: pick(rng, "", "", "m1", "unknown"), Status: pick(rng, "", trace.StatusError, trace.StatusSuccess),
+				}
 				want := m.listTraces(tf)
 				got := must[store.TraceList](t)(s.ListTraces(t.Context(), p, tf, page))
 				same(t, fmt.Sprintf("traces of %+v", tf), want, got.Traces)
 				same(t, fmt.Sprintf("total of traces of %+v", tf), int64(len(want)), got.Total)
 
-				sf := store.SpanFilter{Time: randomRange(rng), SessionID: pick[trace.SessionID](rng, "", "", "", "x1", "x2"), TraceID: pick[trace.TraceID](rng, "", "", "", "t1", "r00003"),
+				sf := store.SpanFilter{
+					Time: randomRange(rng), SessionID: pick[trace.SessionID](rng, "", "", "", "x1", "x2"), TraceID: pick[trace.TraceID](rng, "", "", "", "t1", "r00003"),
 					Service: pick(rng, "", "", "", "web"), Source: pick(rng, "", "", trace.SourceCodex), Kind: pick(rng, "", "", trace.KindToolUse, trace.KindLLMCall),
-					ToolName: pick(rng, "", "", "Bash"), Status: pick(rng, "", "", trace.StatusError)}
+					ToolName: pick(rng, "", "", "Bash"), Status: pick(rng, "", "", trace.StatusError),
+				}
 				wantSpans := m.listSpans(sf)
 				gotSpans := must[store.SpanList](t)(s.ListSpans(t.Context(), p, sf, page))
 				same(t, fmt.Sprintf("spans of %+v", sf), wantSpans, gotSpans.Spans)
 				same(t, fmt.Sprintf("total of spans of %+v", sf), int64(len(wantSpans)), gotSpans.Total)
 
-				ef := store.SessionFilter{Time: randomRange(rng), Source: pick(rng, "", trace.SourceCodex),
-					Sort: pick(rng, "", store.SortRecent, store.SortOldest, store.SortDuration, store.SortErrors, store.SortVolume)}
+				ef := store.SessionFilter{
+					Time: randomRange(rng), Source: pick(rng, "", trace.SourceCodex),
+					Sort: pick(rng, "", store.SortRecent, store.SortOldest, store.SortDuration, store.SortErrors, store.SortVolume),
+				}
 				if ef.Time.From != nil && ef.Time.To != nil && !ef.Time.From.Before(*ef.Time.To) {
 					ef.Time = store.TimeRange{}
 				}
@@ -74,9 +80,14 @@ func reads(t *testing.T, open OpenFunc) {
 				from, to time.Time
 				want     int64
 			}{
-				{at, at.Add(time.Microsecond), 1}, {at.Add(-time.Hour), at, 0}, {at.Add(time.Microsecond), at.Add(time.Hour), 0},
-				{start, start.AddDate(0, 0, 1), 1}, {at, at, 0}, {at.Add(time.Hour), start, 0},
-				{at.Add(-time.Nanosecond), at.Add(time.Nanosecond), 1}, {at.Add(time.Nanosecond), at.Add(time.Hour), 0},
+				{at, at.Add(time.Microsecond), 1},
+				{at.Add(-time.Hour), at, 0},
+				{at.Add(time.Microsecond), at.Add(time.Hour), 0},
+				{start, start.AddDate(0, 0, 1), 1},
+				{at, at, 0},
+				{at.Add(time.Hour), start, 0},
+				{at.Add(-time.Nanosecond), at.Add(time.Nanosecond), 1},
+				{at.Add(time.Nanosecond), at.Add(time.Hour), 0},
 			} {
 				r := store.TimeRange{From: &c.from, To: &c.to}
 				traces := must[store.TraceList](t)(s.ListTraces(t.Context(), p, store.TraceFilter{Time: r}, store.Page{Limit: 10}))

@@ -98,8 +98,10 @@ func newUser(name string) store.NewUser {
 		CredentialID: "credential-" + name, PasswordHash: "salt:hash-" + name,
 		Project: &store.NewProject{
 			Project: account.Project{ID: project, Name: "Project " + name, CreatedAt: now},
-			Key: account.APIKey{ID: account.KeyID("key-" + name), ProjectID: project, Hash: account.HashKey("pulse_sk_" + name), Sealed: "sealed",
-				Name: "Default Key", CreatedAt: now},
+			Key: account.APIKey{
+				ID: account.KeyID("key-" + name), ProjectID: project, Hash: account.HashKey("pulse_sk_" + name), Sealed: "sealed",
+				Name: "Default Key", CreatedAt: now,
+			},
 			Member: account.Membership{ID: "member-" + name, UserID: user, ProjectID: project, Role: account.RoleAdmin, CreatedAt: now},
 		},
 	}
@@ -118,14 +120,18 @@ func pack(project account.ProjectID, spans []trace.Span) store.Batch {
 
 // span gives a minimal span of an agent.
 func span(id string, at time.Time) trace.Span {
-	return trace.Span{ID: trace.SpanID(id), Form: trace.FormSpan, Start: at, Source: trace.SourceClaudeCode, Kind: trace.KindToolUse,
-		EventType: "post_tool_use", Status: trace.StatusSuccess, SessionID: "session"}
+	return trace.Span{
+		ID: trace.SpanID(id), Form: trace.FormSpan, Start: at, Source: trace.SourceClaudeCode, Kind: trace.KindToolUse,
+		EventType: "post_tool_use", Status: trace.StatusSuccess, SessionID: "session",
+	}
 }
 
 // llmTrace gives a minimal model call of /v1/traces.
 func llmTrace(id string, at time.Time) trace.Span {
-	return trace.Span{ID: trace.SpanID(id), TraceID: trace.TraceID(id), Form: trace.FormTrace, Start: at, Source: trace.SourceSDK,
-		Kind: trace.KindLLMCall, EventType: "llm_call", Status: trace.StatusSuccess, Provider: ptr("openai"), Model: ptr("gpt")}
+	return trace.Span{
+		ID: trace.SpanID(id), TraceID: trace.TraceID(id), Form: trace.FormTrace, Start: at, Source: trace.SourceSDK,
+		Kind: trace.KindLLMCall, EventType: "llm_call", Status: trace.StatusSuccess, Provider: ptr("openai"), Model: ptr("gpt"),
+	}
 }
 
 func minute(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }

@@ -122,9 +122,14 @@ func quantiles(v []float64) store.Quantiles {
 // the rest can be compared whole.
 func settle(want store.CallSums, got *store.CallSums) {
 	for _, pair := range [][2]**float64{
-		{&want.Latency.P50, &got.Latency.P50}, {&want.Latency.P90, &got.Latency.P90}, {&want.Latency.P95, &got.Latency.P95},
-		{&want.Latency.P99, &got.Latency.P99}, {&want.FirstToken.P50, &got.FirstToken.P50}, {&want.FirstToken.P90, &got.FirstToken.P90},
-		{&want.FirstToken.P95, &got.FirstToken.P95}, {&want.FirstToken.P99, &got.FirstToken.P99},
+		{&want.Latency.P50, &got.Latency.P50},
+		{&want.Latency.P90, &got.Latency.P90},
+		{&want.Latency.P95, &got.Latency.P95},
+		{&want.Latency.P99, &got.Latency.P99},
+		{&want.FirstToken.P50, &got.FirstToken.P50},
+		{&want.FirstToken.P90, &got.FirstToken.P90},
+		{&want.FirstToken.P95, &got.FirstToken.P95},
+		{&want.FirstToken.P99, &got.FirstToken.P99},
 	} {
 		w, g := *pair[0], *pair[1]
 		if w != nil && g != nil && math.Abs(*w-*g) <= 0.01**w {

@@ -63,7 +63,8 @@ func writes(t *testing.T, open OpenFunc) {
 			one.Payload.OutputText, other.Payload.OutputText = ptr("one"), ptr("other")
 			third := llmTrace("id", minute(9000))
 			out := must[[]store.Outcome](t)(s.WriteBatches(t.Context(), []store.Batch{
-				pack(p, []trace.Span{one, other}), pack(p, []trace.Span{other, span("more", minute(2))})}))
+				pack(p, []trace.Span{one, other}), pack(p, []trace.Span{other, span("more", minute(2))}),
+			}))
 			same(t, "outcomes", []store.Outcome{{Inserted: []bool{true, false}}, {Inserted: []bool{false, true}}}, out)
 			same(t, "later", []bool{false}, write(t, s, p, third))
 			m := model{}
@@ -186,17 +187,23 @@ func fullSpans() []trace.Span {
 		IsInterrupt: ptr(false), CWD: ptr("/x"), Model: ptr("m"), AgentName: ptr("a"), Provider: ptr("p"), ModelUsed: ptr("mu"),
 		InputTokens: ptr(int64(0)), OutputTokens: ptr(int64(trace.MaxTokens)), CostNanoUSD: ptr(int64(7)),
 		FinishReason: ptr("stop"), ProviderRequestID: ptr("r"), EditedFile: ptr("/f"),
-		Payload: trace.Payload{Request: json.RawMessage(`{"z":1,  "a":12345678901234567890.10,"z":2}`), Response: json.RawMessage(`"\u0000"`),
+		Payload: trace.Payload{
+			Request: json.RawMessage(`{"z":1,  "a":12345678901234567890.10,"z":2}`), Response: json.RawMessage(`"\u0000"`),
 			ToolInput: json.RawMessage(`5`), ToolResponse: json.RawMessage(`"é"`), Error: json.RawMessage(`[]`),
-			Metadata: json.RawMessage(`{"k":null}`), OutputText: ptr("")},
+			Metadata: json.RawMessage(`{"k":null}`), OutputText: ptr(""),
+		},
 	}
-	bare := trace.Span{ID: "s2", Form: trace.FormSpan, Start: trace.MinTime, Source: trace.SourceSDK, Kind: trace.KindNotification,
-		EventType: "e", Status: trace.StatusSuccess}
-	empty := trace.Span{ID: "s3", TraceID: "t1", Form: trace.FormSpan, Start: trace.MaxTime.Add(-time.Microsecond), Source: trace.SourceOpenClaw,
+	bare := trace.Span{
+		ID: "s2", Form: trace.FormSpan, Start: trace.MinTime, Source: trace.SourceSDK, Kind: trace.KindNotification,
+		EventType: "e", Status: trace.StatusSuccess,
+	}
+	empty := trace.Span{
+		ID: "s3", TraceID: "t1", Form: trace.FormSpan, Start: trace.MaxTime.Add(-time.Microsecond), Source: trace.SourceOpenClaw,
 		Kind: trace.KindAgentRun, EventType: "session_end", Status: trace.StatusSuccess, SessionID: "quote ' \" % _ \\ ;--",
 		Service: ptr(""), ToolUseID: ptr(""), ToolName: ptr(""), IsInterrupt: ptr(true), CWD: ptr(""), Model: ptr(""), AgentName: ptr(""),
 		Provider: ptr(""), ModelUsed: ptr(""), FinishReason: ptr(""), ProviderRequestID: ptr(""), EditedFile: ptr(""), DurationMS: ptr(0.0),
-		Payload: trace.Payload{OutputText: ptr("nul \x00 and \u2028")}}
+		Payload: trace.Payload{OutputText: ptr("nul \x00 and \u2028")},
+	}
 	long := llmTrace(strings.Repeat("ü", trace.MaxIDBytes/2), start)
 	long.SessionID = trace.SessionID(strings.Repeat("s", trace.MaxIDBytes))
 	long.DurationMS, long.CostNanoUSD = ptr(trace.MaxDurationMS), ptr(int64(math.MaxInt32)*1000)
