@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/testkit"
+)
+
+// TestBenchRuns keeps the benchmarks from rotting: each runs once, small.
+func TestBenchRuns(t *testing.T) {
+	b := bench{binary: testkit.Binary(t), dir: t.TempDir(), traces: 2000, seconds: 200 * time.Millisecond, postgres: testkit.Postgres(t)}
+	if err := b.ingestLocal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.drainPostgres(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.readsSQLite(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.readsPostgres(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if report := b.report(); strings.Count(report, "\n| ") != len(b.rows)+1 || len(b.rows) < 15 {
+		t.Errorf("the report holds %d rows:\n%s", len(b.rows), report)
+	}
+}
