@@ -45,6 +45,29 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// TestAPIExamples runs the commands of the API page.
+func TestAPIExamples(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := testkit.NewPulse(t)
+	a := p.SignUp()
+	blocks := fence.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 2 {
+		t.Fatalf("docs/api.md has %d blocks of commands", len(blocks))
+	}
+	for _, b := range blocks {
+		cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(b[1], "http://localhost:3000", p.URL))
+		cmd.Env = append(os.Environ(), "PULSE_API_KEY="+a.Key)
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Contains(string(out), `"error":"`) {
+			t.Errorf("%s\n%v\n%s", b[1], err, out)
+		}
+	}
+}
+
 // TestDocumentsNameWhatIsThere follows the links between documents.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
 	t.Parallel()

@@ -141,8 +141,70 @@ This page lists the routes. Who may call one:
 | project | the session cookie, and ` + "`X-Project-Id`" + ` with a project that the user is a member of |
 | admin | the same, as an administrator of the project |
 
-A POST to ` + "`/dashboard/api`" + ` says ` + "`Content-Type: application/json`" + ` or comes from a page of Pulse's own origin.
+A POST to ` + "`/dashboard/api`" + ` says ` + "`Content-Type: application/json`" + ` or comes from a page of Pulse's own origin. One to ` + "`/api/auth`" + ` with a
+cookie needs the header ` + "`Origin`" + `, which browsers send by themselves: with curl, ` + "`-H \"Origin: http://localhost:3000\"`" + `.
 
+`
+
+// apiGuide is Markdown with ´ for the quote that a raw string cannot hold.
+const apiGuide = `
+## What is sent
+
+A POST holds a JSON array of up to 100 records. Absent and null are the same; unknown fields are ignored. ´/v1´ takes any ´Content-Type´ but what is clearly
+no JSON, and bodies compressed with gzip or zstd.
+
+A trace, one model call, to ´/v1/traces/batch´ or ´/v1/traces/async´:
+
+| Field | | |
+|---|---|---|
+| ´trace_id´ | required | UUID |
+| ´timestamp´ | required | RFC 3339 with a zone, 1970 to 2199 |
+| ´provider´, ´model_requested´ | required | text |
+| ´status´ | required | ´success´ or ´error´ |
+| ´latency_ms´ | required | number |
+| ´request_body´ | required | object |
+| ´response_body´, ´error´, ´metadata´ | | object |
+| ´output_text´, ´model_used´, ´finish_reason´, ´provider_request_id´, ´session_id´ | | text |
+| ´input_tokens´, ´output_tokens´ | | whole number |
+| ´cost_cents´, ´time_to_first_token_ms´ | | number |
+
+A span, one step of an agent, to ´/v1/spans/batch´ or ´/v1/spans/async´:
+
+| Field | | |
+|---|---|---|
+| ´span_id´, ´session_id´, ´event_type´ | required | text |
+| ´timestamp´ | required | as above |
+| ´source´ | required | ´claude_code´, ´codex´, ´opencode´, ´openclaw´ or ´sdk´ |
+| ´kind´ | required | ´tool_use´, ´agent_run´, ´session´, ´user_prompt´, ´llm_response´, ´llm_call´ or ´notification´ |
+| ´status´ | required | ´success´ or ´error´ |
+| ´trace_id´, ´parent_span_id´ | | text; a span without ´trace_id´ belongs to no trace |
+| ´tool_input´, ´tool_response´, ´error´ | | any JSON |
+| ´metadata´ | | object |
+| ´service´, ´tool_use_id´, ´tool_name´, ´cwd´, ´model´, ´model_used´, ´provider´, ´agent_name´, ´finish_reason´, ´output_text´, ´provider_request_id´ | | text |
+| ´duration_ms´, ´time_to_first_token_ms´, ´cost_cents´ | | number |
+| ´input_tokens´, ´output_tokens´ | | whole number |
+| ´is_interrupt´ | | boolean |
+
+The first record of an id wins; later ones are skipped, and counted in ´skipped´ of a batch's answer. An async call is answered once its records are durable,
+a batch once they are stored too (where the drain runs in the same process).
+
+´´´sh
+curl -sS http://localhost:3000/v1/spans/batch -H "Authorization: Bearer $PULSE_API_KEY" -H 'Content-Type: application/json' -d '[{
+  "span_id": "span-1", "trace_id": "turn-1", "session_id": "s1", "timestamp": "2026-11-25T09:00:00Z", "source": "sdk", "kind": "tool_use",
+  "event_type": "tool_result", "status": "success", "tool_name": "search", "tool_input": {"query": "weather"}, "duration_ms": 120 }]'
+´´´
+
+## What is read
+
+Lists take ´limit´ (1 to 1000), ´offset´ or ´cursor´, ´fields=summary´ (no payloads), ´date_from´, ´date_to´ (a day, epoch seconds, or RFC 3339), and filters:
+´session_id´, ´provider´, ´model´, ´status´, ´source´, ´service´ for traces; ´session_id´, ´trace_id´, ´source´, ´kind´, ´tool_name´, ´status´, ´service´ for spans.
+Unknown parameters are ignored. Analytics need ´date_from´ and ´date_to´ in RFC 3339, and take ´group_by=day|hour|model|provider´.
+
+´´´sh
+curl -sS "http://localhost:3000/v1/traces?status=error&limit=20" -H "Authorization: Bearer $PULSE_API_KEY"
+curl -sS "http://localhost:3000/v1/spans?limit=100&cursor=" -H "Authorization: Bearer $PULSE_API_KEY"   # then cursor=<nextCursor>, until it is null
+curl -sS "http://localhost:3000/v1/analytics?date_from=2026-11-01T00:00:00Z&date_to=2026-12-01T00:00:00Z&group_by=model" -H "Authorization: Bearer $PULSE_API_KEY"
+´´´
 `
 
 const apiTail = `
@@ -188,6 +250,7 @@ func apiPage(t *testing.T) string {
 			fmt.Fprintf(&b, "| `%s %s` | %s | %s | %s |\n", r.Method, r.Pattern, r.Auth, op.Summary, strings.Join(statuses, " "))
 		}
 	}
+	b.WriteString(strings.ReplaceAll(apiGuide, "´", "`"))
 	b.WriteString(apiTail)
 	return b.String()
 }
