@@ -142,7 +142,7 @@ This page lists the routes. Who may call one:
 | admin | the same, as an administrator of the project |
 
 A POST to ` + "`/dashboard/api`" + ` says ` + "`Content-Type: application/json`" + ` or comes from a page of Pulse's own origin. One to ` + "`/api/auth`" + ` with a
-cookie needs the header ` + "`Origin`" + `, which browsers send by themselves: with curl, ` + "`-H \"Origin: http://localhost:3000\"`" + `.
+cookie needs the header ` + "`Origin`" + ` or ` + "`Referer`" + `, which browsers send by themselves: with curl, ` + "`-H \"Origin: http://localhost:3000\"`" + `.
 
 `
 
@@ -186,7 +186,7 @@ A span, one step of an agent, to ´/v1/spans/batch´ or ´/v1/spans/async´:
 | ´is_interrupt´ | | boolean |
 
 The first record of an id wins; later ones are skipped, and counted in ´skipped´ of a batch's answer. An async call is answered once its records are durable,
-a batch once they are stored too (where the drain runs in the same process).
+a batch once they are stored too, or after ´READ_AFTER_WRITE_TIMEOUT_MS´ (at once where the drain is another process): it is durable then as well.
 
 ´´´sh
 curl -sS http://localhost:3000/v1/spans/batch -H "Authorization: Bearer $PULSE_API_KEY" -H 'Content-Type: application/json' -d '[{
@@ -196,9 +196,9 @@ curl -sS http://localhost:3000/v1/spans/batch -H "Authorization: Bearer $PULSE_A
 
 ## What is read
 
-Lists take ´limit´ (1 to 1000), ´offset´ or ´cursor´, ´fields=summary´ (no payloads), ´date_from´, ´date_to´ (a day, epoch seconds, or RFC 3339), and filters:
+Lists take ´limit´ (1 to 1000), ´offset´ or ´cursor´, ´fields=summary´ (no payloads), ´date_from´, ´date_to´ (a day, epoch seconds or milliseconds, or RFC 3339), and filters:
 ´session_id´, ´provider´, ´model´, ´status´, ´source´, ´service´ for traces; ´session_id´, ´trace_id´, ´source´, ´kind´, ´tool_name´, ´status´, ´service´ for spans.
-Unknown parameters are ignored. Analytics need ´date_from´ and ´date_to´ in RFC 3339, and take ´group_by=day|hour|model|provider´.
+Unknown parameters are ignored. Rates are percentages. ´POST /v1/auth/login´ reads the key from ´Authorization´. Analytics need ´date_from´ and ´date_to´ in RFC 3339, and take ´group_by=day|hour|model|provider´.
 
 ´´´sh
 curl -sS "http://localhost:3000/v1/traces?status=error&limit=20" -H "Authorization: Bearer $PULSE_API_KEY"
@@ -217,8 +217,8 @@ Pulse's own fault. (Below ` + "`/api/auth`" + ` it is ` + "`{\"code\": \"…\", 
 |---|---|---|
 | 400 | a body, parameter or header is not valid; nothing of the request was stored | after a change |
 | 401 | no key or session, or one that is not known | with another |
-| 403 | not a member, not an administrator, or a page of another origin | no |
-| 404, 405 | no such record, path or method (` + "`Allow`" + ` lists those that there are) | no |
+| 403 | not a member, not an administrator, a page of another origin, or one of the headers that the top of this page asks for is missing | no |
+| 404, 405 | no such record, or below ` + "`/v1`, `/api` and `/dashboard/api`" + ` no such path or method (` + "`Allow`" + ` lists those that there are) | no |
 | 409 | there already | no |
 | 413 | the body is too large, as sent or decompressed | in smaller parts |
 | 415 | a body that is not JSON, or an unknown ` + "`Content-Encoding`" + ` | after a change |
