@@ -5,7 +5,6 @@ package ingest
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,7 +31,6 @@ type Options struct {
 	WaitFor time.Duration
 	// Accepted, if set, is told how many spans became durable.
 	Accepted func(form trace.Form, spans int)
-	Log      *slog.Logger
 	Now      func() time.Time
 }
 

@@ -55,7 +55,7 @@ func setup(t *testing.T, drained bool) *bundle {
 		t.Fatal(err)
 	}
 	d := drain.New(drain.Options{Store: db, Log: logger})
-	b.Service = New(Options{Traces: b.log, Spans: b.log, Waiter: d, WaitFor: 10 * time.Second, Log: logger, Now: func() time.Time { return b.clock }})
+	b.Service = New(Options{Traces: b.log, Spans: b.log, Waiter: d, WaitFor: 10 * time.Second, Now: func() time.Time { return b.clock }})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	if drained {

@@ -20,7 +20,8 @@ import (
 // Options tune a Ring. Zero fields take the defaults.
 type Options struct {
 	// TTL is how long an answer is trusted without asking the store, and so how
-	// long a key that another process deleted still works here. Default 10 s.
+	// long a key that another process deleted still works here. Default 10 s;
+	// negative asks the store every time.
 	TTL time.Duration
 	// Grace is how long a known key goes on working while the store cannot be
 	// asked, so that ingest can go on into the log. Nobody can delete a key in
@@ -68,7 +69,7 @@ type entry struct {
 
 // New makes a Ring over keys.
 func New(keys store.KeyStore, opts Options) *Ring {
-	if opts.TTL <= 0 {
+	if opts.TTL == 0 {
 		opts.TTL = defaultTTL
 	}
 	if opts.Grace <= 0 {

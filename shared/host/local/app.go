@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -81,7 +80,11 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 	if err != nil {
 		return nil, err
 	}
-	keys := keyring.New(st, keyring.Options{TTL: cfg.KeyCacheTTL, Log: log})
+	ttl := cfg.KeyCacheTTL
+	if ttl == 0 {
+		ttl = -1 // the ring's own default is some seconds
+	}
+	keys := keyring.New(st, keyring.Options{TTL: ttl, Log: log})
 
 	openAPI, err := docs.OpenAPI()
 	if err != nil {
@@ -259,5 +262,3 @@ func (a *app) maintain(ctx context.Context) {
 		}
 	}
 }
-
-func dirOf(path string) string { return filepath.Dir(path) }

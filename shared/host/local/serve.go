@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -79,7 +80,7 @@ func openStore(ctx context.Context, cfg *config.Config, progress func(string)) (
 	if cfg.Mode == config.ModeScale {
 		st, err = postgres.Open(ctx, cfg.DatabaseURL.Reveal(), postgres.Options{MaxConns: cfg.DatabaseMaxConns})
 	} else {
-		if err := os.MkdirAll(dirOf(cfg.DatabasePath), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(cfg.DatabasePath), 0o700); err != nil {
 			return nil, fmt.Errorf("make data directory: %w", err)
 		}
 		if err := private(cfg.DatabasePath); err != nil {
