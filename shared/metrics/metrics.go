@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -83,16 +84,20 @@ func boundedMethod(m string) string {
 	return "OTHER"
 }
 
+// statsTimeout bounds what a scrape asks a remote log.
+const statsTimeout = 2 * time.Second
+
 // WatchLog shows a log's state under its name ("traces", "spans") on every
-// scrape. It panics if the name is watched already.
-func (m *Metrics) WatchLog(name string, stats func() wal.Stats) {
+// scrape; a scrape that cannot ask the log leaves its figures out. It panics if
+// the name is watched already.
+func (m *Metrics) WatchLog(name string, stats func(context.Context) (wal.Stats, error)) {
 	m.reg.MustRegister(&logCollector{stats: stats, descs: logDescs(name)})
 }
 
 // logCollector reads a log's Stats once per scrape, so that the figures of one
 // scrape belong together.
 type logCollector struct {
-	stats func() wal.Stats
+	stats func(context.Context) (wal.Stats, error)
 	descs [5]*prometheus.Desc
 }
 
@@ -116,7 +121,15 @@ func (c *logCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *logCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.stats()
+	ctx, cancel := context.WithTimeout(context.Background(), statsTimeout)
+	defer cancel()
+	s, err := c.stats(ctx)
+	if err != nil {
+		for _, d := range c.descs {
+			ch <- prometheus.NewInvalidMetric(d, err)
+		}
+		return
+	}
 	ch <- prometheus.MustNewConstMetric(c.descs[0], prometheus.CounterValue, float64(s.Appended))
 	ch <- prometheus.MustNewConstMetric(c.descs[1], prometheus.GaugeValue, float64(s.Pending))
 	ch <- prometheus.MustNewConstMetric(c.descs[2], prometheus.GaugeValue, s.PendingAge.Seconds())

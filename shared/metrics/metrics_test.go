@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +24,8 @@ func TestCounters(t *testing.T) {
 	m.DrainFailed()
 	m.Rejected(fault.New(fault.Invalid, "no"), 7)
 	stats := wal.Stats{Appended: 9, Pending: 2, PendingAge: 1500 * time.Millisecond, DeadLetters: 1, Bytes: 4096}
-	m.WatchLog("traces", func() wal.Stats { return stats })
-	m.WatchLog("spans", func() wal.Stats { return wal.Stats{} })
+	m.WatchLog("traces", func(context.Context) (wal.Stats, error) { return stats, nil })
+	m.WatchLog("spans", func(context.Context) (wal.Stats, error) { return wal.Stats{}, nil })
 
 	want := `
 # HELP pulse_spans_accepted_total Spans that were acknowledged to their sender.

@@ -17,31 +17,44 @@ type Record struct {
 	Data      []byte
 }
 
-// Log appends and hands out records at least once.
+// Log appends and hands out records at least once, in any order, possibly
+// several at a time: storing is idempotent, and no order of arrival changes what
+// is stored. Ordered is for logs that promise more.
 type Log interface {
 	// Partitions is the number that Append spreads over. Records of partitions
 	// that an earlier, larger number made are still handed out.
 	Partitions() int
+	// MaxRecordBytes is the largest Record.Data that Append takes: a batch that
+	// encodes to more must be split. It stays the same for the life of the log.
+	MaxRecordBytes() int
 	// Append returns nil once every record is on durable media. On an error
 	// none, some or all may have been kept: the caller sends them again, which
 	// is harmless, since storing is idempotent. The error is fault.Unavailable
-	// if the medium is full or refuses, fault.TooLarge if a record can never fit.
+	// if the medium is full or refuses, and fault.TooLarge, with nothing kept, if
+	// a record has more than MaxRecordBytes.
 	Append(ctx context.Context, records []Record) error
 	// Consume hands records to handle until ctx ends, then returns nil once the
-	// call in flight has ended. Each partition is handed out in the order of its
-	// appends, by one call at a time; different partitions run side by side.
-	// An error is a fault of the log itself.
+	// calls in flight have ended. A record that cannot be stored now holds up
+	// no other partition. An error is a fault of the log itself.
 	Consume(ctx context.Context, handle Handler) error
+	// Stats asks the medium; on a remote log that is a request for each
+	// partition, and the figures may be some seconds old.
+	Stats(ctx context.Context) (Stats, error)
+	// DeadLetters gives access to what could not be stored.
+	DeadLetters() DeadLetters
+	// Close stops appends and releases the log. Records stay. Closing twice is
+	// harmless; Append then gives fault.Unavailable.
+	Close() error
+}
+
+// Ordered is a Log that hands out each partition in the order of its appends,
+// by one call at a time, so that it can tell when it has passed a point.
+type Ordered interface {
+	Log
 	// Barrier waits until every record whose Append had returned before the
 	// call was handed out and acknowledged or dead-lettered. It ends early with
 	// ctx's error.
 	Barrier(ctx context.Context) error
-	// Stats is cheap: it touches no record.
-	Stats() Stats
-	// DeadLetters gives access to what could not be stored.
-	DeadLetters() DeadLetters
-	// Close stops appends and releases the log. Records stay.
-	Close() error
 }
 
 // Delivery is a record handed out. It may come again, also after it was handled.
@@ -49,14 +62,15 @@ type Delivery struct {
 	ID        string // names the record within the log, for messages
 	Partition int
 	Data      []byte
-	Attempt   int // 1 at first, as far as this process knows
+	Attempt   int // 1 at first, as far as the log can tell
 }
 
-// Handler stores deliveries of one partition in order and returns one error
-// per delivery: nil acknowledges it; a Permanent one sends it to the dead letter
-// with its text as the reason; any other one brings it back later. A handler
-// never sees two calls for one partition at once. The deliveries and their Data
-// belong to the log again once the call has returned.
+// Handler stores deliveries, all of one partition, and returns one error per
+// delivery: nil acknowledges it; a Permanent one sends it to the dead letter
+// with its text as the reason; any other one brings it back later, after pauses
+// that grow, and however often that happens it never becomes a dead letter.
+// The deliveries and their Data belong to the log again once the call has
+// returned.
 type Handler func(ctx context.Context, deliveries []Delivery) []error
 
 type permanentError struct{ err error }
@@ -77,7 +91,7 @@ func IsPermanent(err error) bool {
 type Stats struct {
 	Appended    int64         // records since the process began
 	Pending     int64         // records that are not acknowledged yet, as far as is known
-	PendingAge  time.Duration // how long the oldest of them has waited; 0 if none does
+	PendingAge  time.Duration // how long the oldest of them has waited; 0 if none does, or the log cannot tell
 	DeadLetters int64
 	Bytes       int64 // on the medium, where that can be told
 }
@@ -94,7 +108,8 @@ type DeadLetter struct {
 
 // DeadLetters lists and replays what could not be stored.
 type DeadLetters interface {
-	// List gives up to limit, oldest first, without Data.
+	// List gives up to limit, oldest first, without Data. A log that cannot look
+	// at all at once gives the oldest of those that it saw.
 	List(ctx context.Context, limit int) ([]DeadLetter, error)
 	// Get gives one with its Data; fault.NotFound if there is none.
 	Get(ctx context.Context, id string) (DeadLetter, error)

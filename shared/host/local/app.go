@@ -84,7 +84,7 @@ func newApp(cfg *config.Config, log *slog.Logger, st store.Store, logs streams, 
 	if ttl == 0 {
 		ttl = -1 // the ring's own default is some seconds
 	}
-	keys := keyring.New(st, keyring.Options{TTL: ttl, Log: log})
+	keys := keyring.New(st, keyring.Options{TTL: ttl, Grace: max(cfg.KeyCacheStale, 1), Log: log})
 
 	openAPI, err := docs.OpenAPI()
 	if err != nil {
@@ -182,9 +182,13 @@ func writable(dirs ...string) func(context.Context) error {
 
 // lag fails while a record has waited too long for the drain.
 func lag(logs streams) func(context.Context) error {
-	return func(context.Context) error {
+	return func(ctx context.Context) error {
 		for name, l := range logs.named() {
-			if age := l.Stats().PendingAge; age > lagLimit {
+			s, err := l.Stats(ctx)
+			if err != nil {
+				return err
+			}
+			if age := s.PendingAge; age > lagLimit {
 				return fmt.Errorf("the oldest record of the log of %s has waited %s", name, age.Round(time.Second))
 			}
 		}

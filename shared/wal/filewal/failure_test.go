@@ -121,7 +121,7 @@ func TestConsumedSegmentsAreRemoved(t *testing.T) {
 	if err := l.Barrier(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "only the active segment left", func() bool { return l.Stats().Bytes < 2*4096 })
+	eventually(t, "only the active segment left", func() bool { return now(l).Bytes < 2*4096 })
 	p := l.partitions()[0]
 	p.mu.Lock()
 	last := p.active
@@ -129,7 +129,7 @@ func TestConsumedSegmentsAreRemoved(t *testing.T) {
 	if last != nil {
 		p.sealIfConsumed(last.first) // what the consumer does after sealAfter
 	}
-	eventually(t, "the idle segment removed", func() bool { return l.Stats().Bytes == 0 })
+	eventually(t, "the idle segment removed", func() bool { return now(l).Bytes == 0 })
 	add(t, l, 0, "goes on")
 	l.Close()
 	if got := delivered(t, dir); len(got) > 1 || (len(got) == 1 && got[0] != "goes on") {
@@ -191,12 +191,12 @@ func TestClockJumpsDoNotMatter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s := l.Stats(); s.Pending != 2 || s.PendingAge < 0 || s.PendingAge > patience {
+	if s := now(l); s.Pending != 2 || s.PendingAge < 0 || s.PendingAge > patience {
 		t.Errorf("stats %+v", s)
 	}
 	l.Close()
 	l = open(t, Options{Dir: dir, Now: func() time.Time { return clock }})
-	if s := l.Stats(); s.Pending != 2 || s.PendingAge < 0 || s.PendingAge > patience {
+	if s := now(l); s.Pending != 2 || s.PendingAge < 0 || s.PendingAge > patience {
 		t.Errorf("stats after a restart %+v", s)
 	}
 	l.Close()

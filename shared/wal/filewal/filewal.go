@@ -86,7 +86,7 @@ type Log struct {
 	consumed  chan struct{}      // closed when that Consume has returned
 }
 
-var _ wal.Log = (*Log)(nil)
+var _ wal.Ordered = (*Log)(nil)
 
 // Open opens or makes a log. It gives fault.Conflict if another process holds
 // the same role in the directory. It reads the last segment of each partition.
@@ -241,7 +241,7 @@ func (l *Log) Append(ctx context.Context, records []wal.Record) error {
 	return errors.Join(errs...)
 }
 
-// Barrier implements wal.Log. Where another process consumes it reads the
+// Barrier implements wal.Ordered. Where another process consumes it reads the
 // cursors until they have passed. It gives fault.Unavailable if the log is
 // closed meanwhile.
 func (l *Log) Barrier(ctx context.Context) error {
@@ -262,14 +262,18 @@ func (l *Log) Barrier(ctx context.Context) error {
 	return nil
 }
 
-// Stats implements wal.Log. In a process that only consumes, Pending and
-// PendingAge cover what it has read so far.
-func (l *Log) Stats() wal.Stats {
+// MaxRecordBytes implements wal.Log.
+func (l *Log) MaxRecordBytes() int { return MaxRecordBytes }
+
+// Stats implements wal.Log; it asks nothing but memory, and never fails. In a
+// process that only consumes, Pending and PendingAge cover what it has read so
+// far.
+func (l *Log) Stats(context.Context) (wal.Stats, error) {
 	s := wal.Stats{DeadLetters: l.dead.count()}
 	for _, p := range l.partitions() {
 		p.addStats(&s)
 	}
-	return s
+	return s, nil
 }
 
 // DeadLetters implements wal.Log.

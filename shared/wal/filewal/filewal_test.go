@@ -27,6 +27,26 @@ func TestLogWithTinySegments(t *testing.T) {
 	})
 }
 
+func TestOrdered(t *testing.T) {
+	t.Parallel()
+	waltest.ExerciseOrdered(t, func(t *testing.T, dir string, partitions int) wal.Log {
+		return open(t, Options{Dir: dir, Partitions: partitions})
+	})
+}
+
+func TestOrderedWithTinySegments(t *testing.T) {
+	t.Parallel()
+	waltest.ExerciseOrdered(t, func(t *testing.T, dir string, partitions int) wal.Log {
+		return open(t, Options{Dir: dir, Partitions: partitions, SegmentBytes: 1, BatchRecords: 2, BatchBytes: 64})
+	})
+}
+
+// now is l.Stats, which never fails.
+func now(l *Log) wal.Stats {
+	s, _ := l.Stats(context.Background())
+	return s
+}
+
 func open(t testing.TB, o Options) *Log {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
