@@ -26,7 +26,10 @@ type Waiter interface {
 // Options are what a Service needs.
 type Options struct {
 	Traces, Spans wal.Log // for trace.FormTrace and trace.FormSpan
-	Waiter        Waiter
+	// Direct stores what is too large for a record of the log, before the answer.
+	// nil: such a span is fault.TooLarge.
+	Direct store.SpanWriter
+	Waiter Waiter
 	// WaitFor bounds how long AcceptAndStore waits for the store.
 	WaitFor time.Duration
 	// Accepted, if set, is told how many spans became durable.
@@ -42,34 +45,34 @@ func New(o Options) *Service { return &Service{o} }
 
 // Accept returns nil once all spans are durable in the log; their payloads may
 // be reused then. On an error the caller sends all again, which is harmless:
-// fault.Unavailable if the log refuses now, fault.TooLarge if a record can never
+// fault.Unavailable if the log refuses now, fault.TooLarge if a span can never
 // fit. All spans must be of one form and have passed Check.
 func (s *Service) Accept(ctx context.Context, project account.ProjectID, spans []trace.Span) error {
-	batches := s.pack(project, spans)
-	if len(batches) == 0 {
+	parts := s.pack(project, spans)
+	if len(parts) == 0 {
 		return nil
 	}
-	return s.append(ctx, spans[0].Form, batches)
+	return s.keep(ctx, spans[0].Form, parts)
 }
 
 // AcceptAndStore is Accept, and then waits, within bounds, until the spans can
 // be read. fresh tells for each span whether it was new; where the store did not
 // answer in time, whether it was the first of its id in this call.
 func (s *Service) AcceptAndStore(ctx context.Context, project account.ProjectID, spans []trace.Span) (fresh []bool, err error) {
-	batches := s.pack(project, spans)
-	if len(batches) == 0 {
+	parts := s.pack(project, spans)
+	if len(parts) == 0 {
 		return nil, nil
 	}
-	outcomes := make([]<-chan store.Outcome, len(batches))
+	outcomes := make([]<-chan store.Outcome, len(parts))
 	if s.Waiter != nil {
-		for i, b := range batches {
+		for i, p := range parts {
 			var cancel func()
-			outcomes[i], cancel = s.Waiter.Expect(b.batch.ID)
+			outcomes[i], cancel = s.Waiter.Expect(p.batch.ID)
 			defer cancel()
 		}
 	}
 	form := spans[0].Form
-	if err := s.append(ctx, form, batches); err != nil {
+	if err := s.keep(ctx, form, parts); err != nil {
 		return nil, err
 	}
 	fresh = firsts(spans)
@@ -78,10 +81,13 @@ func (s *Service) AcceptAndStore(ctx context.Context, project account.ProjectID,
 	}
 	wait, cancel := context.WithTimeout(ctx, s.WaitFor)
 	defer cancel()
-	for i, b := range batches {
+	for i, p := range parts {
+		if p.direct { // nobody drains it
+			continue
+		}
 		select {
 		case o := <-outcomes[i]:
-			for j, at := range b.places {
+			for j, at := range p.places {
 				fresh[at] = o.Inserted[j]
 			}
 		case <-wait.Done():
@@ -91,37 +97,54 @@ func (s *Service) AcceptAndStore(ctx context.Context, project account.ProjectID,
 	return fresh, nil
 }
 
-// part is a batch with its partition, and where its spans stand in the call.
+// part is a batch with its partition and its record, and where its spans stand
+// in the call.
 type part struct {
 	batch     store.Batch
 	partition int
 	places    []int
+	data      []byte
+	direct    bool // one span that fits no record
 }
 
-// pack splits spans by partition, keeping their order within each.
+// pack splits spans by partition, keeping their order within each, into as few
+// records as the log's limit allows.
 func (s *Service) pack(project account.ProjectID, spans []trace.Span) []part {
 	if len(spans) == 0 {
 		return nil
 	}
-	n := s.logOf(spans[0].Form).Partitions()
-	places := make([][]int, n)
+	log := s.logOf(spans[0].Form)
+	places := make([][]int, log.Partitions())
 	for i := range spans {
-		p := wal.PartitionOf(string(project), streamKey(&spans[i]), n)
+		p := wal.PartitionOf(string(project), streamKey(&spans[i]), len(places))
 		places[p] = append(places[p], i)
 	}
 	now := s.Now()
 	var parts []part
 	for p, at := range places {
-		if len(at) == 0 {
-			continue
+		if len(at) > 0 {
+			parts = appendParts(parts, project, now, spans, part{partition: p, places: at}, log.MaxRecordBytes())
 		}
-		mine := make([]trace.Span, len(at))
-		for j, i := range at {
-			mine[j] = spans[i]
-		}
-		parts = append(parts, part{batch: store.Pack(project, now, mine), partition: p, places: at})
 	}
 	return parts
+}
+
+// appendParts packs the spans at p.places, by halves if they pass limit.
+func appendParts(parts []part, project account.ProjectID, now time.Time, spans []trace.Span, p part, limit int) []part {
+	mine := make([]trace.Span, len(p.places))
+	for j, i := range p.places {
+		mine[j] = spans[i]
+	}
+	p.batch = store.Pack(project, now, mine)
+	p.data = store.AppendBatch(nil, &p.batch)
+	if len(p.data) > limit && len(mine) > 1 {
+		first, second := part{partition: p.partition}, part{partition: p.partition}
+		first.places, second.places = p.places[:len(mine)/2], p.places[len(mine)/2:]
+		parts = appendParts(parts, project, now, spans, first, limit)
+		return appendParts(parts, project, now, spans, second, limit)
+	}
+	p.direct = len(p.data) > limit
+	return append(parts, p)
 }
 
 // streamKey is what keeps the records of one trace in one partition, in order.
@@ -139,12 +162,24 @@ func (s *Service) logOf(f trace.Form) wal.Log {
 	return s.Spans
 }
 
-func (s *Service) append(ctx context.Context, form trace.Form, parts []part) error {
-	records := make([]wal.Record, len(parts))
+// keep makes parts durable, in the log or, where one fits no record, in the
+// store.
+func (s *Service) keep(ctx context.Context, form trace.Form, parts []part) error {
+	var records []wal.Record
+	var batches []store.Batch
 	n := 0
 	for i := range parts {
-		records[i] = wal.Record{Partition: parts[i].partition, Data: store.AppendBatch(nil, &parts[i].batch)}
 		n += len(parts[i].places)
+		if parts[i].direct && s.Direct != nil {
+			batches = append(batches, parts[i].batch)
+			continue
+		}
+		records = append(records, wal.Record{Partition: parts[i].partition, Data: parts[i].data})
+	}
+	if len(batches) > 0 {
+		if _, err := s.Direct.WriteBatches(ctx, batches); err != nil {
+			return err
+		}
 	}
 	if err := s.logOf(form).Append(ctx, records); err != nil {
 		return err

@@ -2,9 +2,12 @@ package ingest
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha512"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -125,7 +128,7 @@ func TestAcceptAndStoreTellsWhatWasNew(t *testing.T) {
 	if fresh, err = b.AcceptAndStore(t.Context(), project, nil); err != nil || fresh != nil {
 		t.Errorf("nothing: %v, %v", fresh, err)
 	}
-	if n := b.log.Stats().Appended; n == 0 {
+	if n := stats(b).Appended; n == 0 {
 		t.Error("nothing went through the log")
 	}
 }
@@ -150,7 +153,7 @@ func TestWithoutDrain(t *testing.T) {
 	if wal.PartitionOf(string(project), "t-a", 3) != wal.PartitionOf(string(project), "t-b", 3) {
 		want++
 	}
-	if n := b.log.Stats().Pending; n != want {
+	if n := stats(b).Pending; n != want {
 		t.Errorf("%d records wait, want %d", n, want)
 	}
 }
@@ -202,5 +205,65 @@ func TestClockJumps(t *testing.T) {
 	}
 	if n, err := b.db.Recount(t.Context(), project, false); err != nil || n != 0 {
 		t.Errorf("%d sums differ, %v", n, err)
+	}
+}
+
+func stats(b *bundle) wal.Stats {
+	s, _ := b.log.Stats(context.Background()) // it never fails
+	return s
+}
+
+// narrow is a log whose records are small, as a queue's messages are.
+type narrow struct {
+	*filewal.Log
+	limit   int
+	largest int
+}
+
+func (n *narrow) MaxRecordBytes() int { return n.limit }
+
+func (n *narrow) Append(ctx context.Context, records []wal.Record) error {
+	for _, r := range records {
+		n.largest = max(n.largest, len(r.Data))
+		if len(r.Data) > n.limit {
+			return fault.New(fault.TooLarge, "the record fits no message")
+		}
+	}
+	return n.Log.Append(ctx, records)
+}
+
+// TestLargeBatches splits what fits no record, and stores directly a span that
+// alone fits none.
+func TestLargeBatches(t *testing.T) {
+	t.Parallel()
+	b := setup(t, true)
+	log := &narrow{Log: b.log, limit: 4000}
+	b.Traces, b.Spans, b.Direct = log, log, b.db
+	sent := spans(many("n", 60)...)
+	for i := range sent {
+		text := fmt.Sprintf("%x", sha512.Sum512([]byte(sent[i].ID))) // nothing to compress
+		if i == 7 {
+			random := make([]byte, 8000)
+			_, _ = rand.Read(random)
+			text = fmt.Sprintf("%x", random)
+		}
+		sent[i].Payload.OutputText = &text
+	}
+	fresh, err := b.AcceptAndStore(t.Context(), project, sent)
+	if err != nil || slices.Contains(fresh, false) {
+		t.Fatalf("%v, %v", fresh, err)
+	}
+	if log.largest == 0 || log.largest > log.limit {
+		t.Errorf("the largest record has %d bytes", log.largest)
+	}
+	for i := range sent {
+		got, err := b.db.Span(t.Context(), project, sent[i].ID)
+		if err != nil || got.Payload.OutputText == nil || *got.Payload.OutputText != *sent[i].Payload.OutputText {
+			t.Fatalf("span %s: %v", sent[i].ID, err)
+		}
+	}
+	b.Direct = nil
+	if err := b.Accept(t.Context(), project, sent[7:8]); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("a span that fits nowhere: %v", err)
 	}
 }
