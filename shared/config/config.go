@@ -72,6 +72,24 @@ const (
 	LogFormatJSON LogFormat = "json"
 )
 
+// WALKind is the technology of the durable log.
+type WALKind string
+
+// The kinds, by the scheme of WAL_URL.
+const (
+	WALFile WALKind = "file"
+	WALSQS  WALKind = "sqs"
+	WALNATS WALKind = "nats"
+)
+
+// AWS is how requests to AWS are signed.
+type AWS struct {
+	Region                                     string
+	AccessKeyID, SecretAccessKey, SessionToken Secret
+	// Of a container's endpoint for credentials; "" where there is none.
+	CredentialsURI, CredentialsPath, TokenFile string
+}
+
 // Config is the whole configuration, validated. Every path in it is absolute.
 // The meaning of each field is that of its variable.
 type Config struct {
@@ -110,7 +128,11 @@ type Config struct {
 	AuthRateLimit bool
 	APIKeyStorage APIKeyStorage
 	KeyCacheTTL   time.Duration // 0 asks the database for every request
+	KeyCacheStale time.Duration // how long a known key works while the database is away
 
+	WALKind               WALKind
+	WALURL                Secret // as given
+	NATSReplicas          int
 	TraceWALDir           string
 	SpanWALDir            string
 	TraceWALPartitions    int
@@ -119,6 +141,13 @@ type Config struct {
 	DrainBatchRecords     int
 	DrainBatchBytes       int64
 	ReadAfterWriteTimeout time.Duration // 0 does not wait
+
+	TraceQueueURLPrefix string // of SQS; the partition's number follows
+	SpanQueueURLPrefix  string
+	SQSEndpoint         string // "" is that of AWS
+	SQSCreateQueues     bool
+	AWS                 AWS
+	LambdaRuntimeAPI    string // "" outside Lambda
 
 	LogLevel     slog.Level
 	LogFormat    LogFormat

@@ -44,7 +44,7 @@ func TestLoadDefaults(t *testing.T) {
 		Home: "/home/ada/.pulse", DataDir: "/home/ada/.pulse/.data", DatabasePath: "/home/ada/.pulse/.data/pulse.db", DatabaseMaxConns: 10,
 		Port: 3000, PublicURL: "http://localhost:3000",
 		ShutdownTimeout: 30 * time.Second, MaxBodyBytes: 32 << 20, MaxSentBodyBytes: 32 << 20, MaxInFlightBytes: 512 << 20,
-		SignupMode: SignupOpen, AuthRateLimit: true, APIKeyStorage: APIKeyStorageSealed, KeyCacheTTL: 10 * time.Second,
+		SignupMode: SignupOpen, AuthRateLimit: true, APIKeyStorage: APIKeyStorageSealed, KeyCacheTTL: 10 * time.Second, KeyCacheStale: 15 * time.Minute, WALKind: WALFile, NATSReplicas: 1,
 		TraceWALDir: "/home/ada/.pulse/.data/wal", SpanWALDir: "/home/ada/.pulse/.data/wal-spans",
 		TraceWALPartitions: 1, SpanWALPartitions: 1, WALSegmentBytes: 104857600,
 		DrainBatchRecords: 1000, DrainBatchBytes: 16 << 20, ReadAfterWriteTimeout: 2 * time.Second,
@@ -155,6 +155,13 @@ func TestLoadFaults(t *testing.T) {
   PULSE_ALLOWED_ORIGINS: "https://*.example" is not an origin: expected scheme://host[:port] without a path`},
 		"CipherKeyNotASCII": {ModeSingle, []string{"ENCRYPTION_KEY=é" + longSecret}, heading + `
   ENCRYPTION_KEY: ENCRYPTION_KEY: character 1 is not ASCII; the first 32 must be`},
+		"LogURL": {ModeSingle, []string{"WAL_URL=kafka://u:hunter2@b"}, heading + `
+  WAL_URL: Invalid WAL_URL: expected file:///directory, sqs://host/account/name-, sqs:// or nats://host:port`},
+		"QueuesWithoutRegion": {ModeSingle, []string{"TRACE_QUEUE_URL_PREFIX=https://sqs.example/1/t-"}, heading + `
+  SPAN_QUEUE_URL_PREFIX: SPAN_QUEUE_URL_PREFIX is required where the log is in SQS
+  AWS_REGION: AWS_REGION is required where the log is in SQS`},
+		"OneQueue": {ModeSingle, []string{"AWS_REGION=r", "TRACE_QUEUE_URL_PREFIX=https://sqs.example/1/t-", "SPAN_QUEUE_URL_PREFIX=https://sqs.example/1/t-"}, heading + `
+  SPAN_QUEUE_URL_PREFIX: must not be the same as TRACE_QUEUE_URL_PREFIX`},
 		"OneLog": {ModeSingle, []string{"WAL_DIR=/l", "WAL_SPAN_DIR=/l/"}, heading + `
   WAL_SPAN_DIR: must not be the same directory as WAL_DIR`},
 		"LogLevel": {ModeSingle, []string{"LOG_LEVEL=loud", "METRICS=maybe"}, heading + `
@@ -278,9 +285,14 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"PULSE_MODE": "scale", "PULSE_RUNTIME_MODE": "api", "NODE_ENV": "production", "AUTH_RATE_LIMIT": "off", "METRICS": "off",
 		"DATABASE_URL": "postgres://other/db", "SIGNUP_MODE": "first", "API_KEY_STORAGE": "hash", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
 		"PULSE_ALLOWED_ORIGINS": "http://a.example", "BETTER_AUTH_URL": "https://b.example", "PULSE_HOST": "127.0.0.1", "METRICS_TOKEN": "t",
-		authSecretName: otherSecret, encryptionKeyName: otherSecret,
+		"WAL_URL": "nats://nats.example:4222", "SQS_CREATE_QUEUES": "on", "NATS_REPLICAS": "3", "SQS_ENDPOINT": "http://sqs.example",
+		"TRACE_QUEUE_URL_PREFIX": "https://sqs.example/1/other-trace-", "SPAN_QUEUE_URL_PREFIX": "https://sqs.example/1/other-span-",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://credentials.example/v1",
+		authSecretName:                       otherSecret, encryptionKeyName: otherSecret,
 	}
-	base := mustLoad(t, ModeSingle, scaleEnviron...)
+	queues := []string{"AWS_REGION=eu-central-1", "TRACE_QUEUE_URL_PREFIX=https://sqs.example/1/t-", "SPAN_QUEUE_URL_PREFIX=https://sqs.example/1/s-"}
+	environ := append(queues, scaleEnviron...)
+	base := mustLoad(t, ModeSingle, environ...)
 	for _, v := range variables {
 		sample, ok := samples[v.Name]
 		if !ok {
@@ -294,7 +306,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 				}
 			}
 		}
-		cfg := mustLoad(t, ModeSingle, append(scaleEnviron, v.Name+"="+sample)...)
+		cfg := mustLoad(t, ModeSingle, append(environ, v.Name+"="+sample)...)
 		got, want := v.bind(&loader{cfg: cfg}).String(), sample
 		if _, isSecret := v.bind(&loader{}).(secret); isSecret {
 			want = "[redacted]"
@@ -310,9 +322,10 @@ func TestEveryVariableIsRead(t *testing.T) {
 
 func TestNothingPrintsSecrets(t *testing.T) {
 	t.Parallel()
-	secrets := []string{"url-password", "auth-secret-" + longSecret, "cipher-key-" + longSecret, "metrics-token"}
+	secrets := []string{"url-password", "auth-secret-" + longSecret, "cipher-key-" + longSecret, "metrics-token", "nats-password", "aws-secret"}
 	cfg := mustLoad(t, ModeScale, "DATABASE_URL=postgres://pulse:"+secrets[0]+"@db/pulse", "BETTER_AUTH_SECRET="+secrets[1],
-		"ENCRYPTION_KEY="+secrets[2], "METRICS_TOKEN="+secrets[3])
+		"ENCRYPTION_KEY="+secrets[2], "METRICS_TOKEN="+secrets[3],
+		"WAL_URL=nats://pulse:"+secrets[4]+"@nats:4222", "AWS_SECRET_ACCESS_KEY="+secrets[5])
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T%v"} {
 		fmt.Fprintf(&out, verb+"\n", cfg, cfg)
@@ -401,11 +414,50 @@ func TestFromEnviron(t *testing.T) {
 	if err := os.WriteFile(".env", []byte("PULSE_HOME=there\nSIGNUP_MODE=closed\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, _, err := FromEnviron(ModeSingle)
+	cfg, _, err := FromEnviron(Defaults{Mode: ModeSingle})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if filepath.Base(cfg.Home) != "here" || !filepath.IsAbs(cfg.Home) || cfg.SignupMode != SignupClosed {
 		t.Errorf("home %s, sign-up %s", cfg.Home, cfg.SignupMode)
+	}
+}
+
+// TestFunction asks of each function only for what it needs.
+func TestFunction(t *testing.T) {
+	t.Parallel()
+	const database = "DATABASE_URL=postgres://db/pulse"
+	function := Defaults{WorkDir: "/var/task", Function: true}
+	cfg, _, err := Load([]string{database}, function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Mode != ModeScale || cfg.LogFormat != LogFormatJSON {
+		t.Errorf("mode %s, log format %s", cfg.Mode, cfg.LogFormat)
+	}
+	function.Needs = NeedAuthSecret | NeedEncryptionKey | NeedLog
+	_, _, err = Load([]string{database}, function)
+	want := `Invalid environment configuration:
+  WAL_URL: WAL_URL, or TRACE_QUEUE_URL_PREFIX and SPAN_QUEUE_URL_PREFIX, must say where accepted records wait
+  BETTER_AUTH_SECRET: BETTER_AUTH_SECRET is required in scale mode
+  ENCRYPTION_KEY: ENCRYPTION_KEY is required in scale mode`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWALURL(t *testing.T) {
+	t.Parallel()
+	cfg := mustLoad(t, ModeSingle, "AWS_REGION=eu-west-1", "WAL_URL=sqs://sqs.eu-west-1.amazonaws.com/123456789012/pulse-")
+	if cfg.WALKind != WALSQS || cfg.TraceQueueURLPrefix != "https://sqs.eu-west-1.amazonaws.com/123456789012/pulse-trace-" ||
+		cfg.SpanQueueURLPrefix != "https://sqs.eu-west-1.amazonaws.com/123456789012/pulse-span-" {
+		t.Errorf("sqs: %s %s %s", cfg.WALKind, cfg.TraceQueueURLPrefix, cfg.SpanQueueURLPrefix)
+	}
+	cfg = mustLoad(t, ModeSingle, "WAL_URL=file:///srv/log")
+	if cfg.WALKind != WALFile || cfg.TraceWALDir != "/srv/log/wal" || cfg.SpanWALDir != "/srv/log/wal-spans" {
+		t.Errorf("file: %s %s %s", cfg.WALKind, cfg.TraceWALDir, cfg.SpanWALDir)
+	}
+	if got := mustLoad(t, ModeSingle, "WAL_URL=nats://u:pw@n:4222").Value("WAL_URL"); got != "nats://%5Bredacted%5D@n:4222" {
+		t.Errorf("nats shows as %s", got)
 	}
 }

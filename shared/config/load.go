@@ -11,7 +11,22 @@ import (
 type Defaults struct {
 	Mode    Mode   // where PULSE_MODE is not set; empty means ModeSingle
 	WorkDir string // what relative paths start from; absolute
+	// Function says that the program is one of the functions of a deployment,
+	// which are always in ModeScale and keep nothing on a disk unless told so,
+	// and what it needs to be given.
+	Function bool
+	Needs    Needs
 }
+
+// Needs is a set of what a function must be given.
+type Needs uint
+
+// What a function may need beside the database, which all of them do.
+const (
+	NeedAuthSecret    Needs = 1 << iota // BETTER_AUTH_SECRET
+	NeedEncryptionKey                   // ENCRYPTION_KEY
+	NeedLog                             // WAL_URL, or the prefixes of the queues
+)
 
 // Fault is one thing that is wrong with the configuration.
 type Fault struct {
@@ -42,9 +57,9 @@ func (e Errors) Error() string {
 
 // FromEnviron loads the configuration of this process: from its environment,
 // then .env.local, .env.<NODE_ENV> and .env in the working directory, the first
-// that has a variable giving its value. mode is the default of PULSE_MODE.
-// Warnings and errors are those of Load.
-func FromEnviron(mode Mode) (Config, []string, error) {
+// that has a variable giving its value. The working directory becomes
+// defaults.WorkDir. Warnings and errors are those of Load.
+func FromEnviron(defaults Defaults) (Config, []string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return Config{}, nil, fmt.Errorf("find working directory: %w", err)
@@ -53,7 +68,8 @@ func FromEnviron(mode Mode) (Config, []string, error) {
 	if err != nil {
 		return Config{}, nil, err
 	}
-	return Load(environ, Defaults{Mode: mode, WorkDir: dir})
+	defaults.WorkDir = dir
+	return Load(environ, defaults)
 }
 
 // Load reads a configuration from "NAME=value" pairs, of which the last of a
@@ -117,12 +133,16 @@ func (l *loader) fail(name, message string) {
 // than one. Defaults between variables are described in their Derived texts.
 func (l *loader) derive() {
 	c := &l.cfg
+	if l.defaults.Function {
+		c.Mode = ModeScale
+	}
 	if c.Mode == "" && !l.isSet("PULSE_MODE") {
 		if c.Mode = l.defaults.Mode; c.Mode == "" {
 			c.Mode = ModeSingle
 		}
 	}
 	l.derivePaths()
+	l.deriveLog()
 	partitions := 1
 	if c.Mode == ModeScale {
 		partitions = 4
@@ -131,6 +151,12 @@ func (l *loader) derive() {
 	orElse(&c.SpanWALPartitions, partitions)
 	orElse(&c.MaxSentBodyBytes, c.MaxBodyBytes)
 	orElse(&c.MaxInFlightBytes, 16*c.MaxBodyBytes)
+	if !l.isSet("LOG_FORMAT") {
+		c.LogFormat = LogFormatText
+		if l.defaults.Function {
+			c.LogFormat = LogFormatJSON
+		}
+	}
 	if !l.isSet("AUTH_RATE_LIMIT") {
 		c.AuthRateLimit = c.NodeEnv != NodeEnvTest
 	}
@@ -155,6 +181,9 @@ func (l *loader) derivePaths() {
 	}
 	if c.DataDir == "" && c.DatabasePath != "" {
 		c.DataDir = filepath.Dir(c.DatabasePath)
+	}
+	if c.Home == "" && l.defaults.Function {
+		c.Home = l.defaults.WorkDir // nothing is written there unless WAL_URL says so
 	}
 	if c.Home == "" && !l.isSet("PULSE_HOME") {
 		l.fail("PULSE_HOME", "must be set: the home directory is not known")
@@ -188,10 +217,42 @@ func (l *loader) checkStorage() {
 	case !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://"):
 		l.faults = append(l.faults, Fault{Name: "DATABASE_URL", Message: wrongScheme, alone: wrongScheme})
 	}
-	for _, name := range []string{authSecretName, encryptionKeyName} {
-		if !l.isSet(name) {
-			l.fail(name, name+" is required in scale mode")
+	for _, v := range []struct {
+		name string
+		need Needs
+	}{{authSecretName, NeedAuthSecret}, {encryptionKeyName, NeedEncryptionKey}} {
+		if !l.isSet(v.name) && l.needs(v.need) {
+			l.fail(v.name, v.name+" is required in scale mode")
 		}
+	}
+}
+
+// needs reports whether the program needs n; a server of everything does.
+func (l *loader) needs(n Needs) bool { return !l.defaults.Function || l.defaults.Needs&n != 0 }
+
+// deriveLog settles which log there is and checks what it needs.
+func (l *loader) deriveLog() {
+	c := &l.cfg
+	if c.WALKind == "" && !l.isSet("WAL_URL") {
+		c.WALKind = WALFile
+		if c.TraceQueueURLPrefix != "" || c.SpanQueueURLPrefix != "" {
+			c.WALKind = WALSQS
+		} else if l.defaults.Function && l.needs(NeedLog) {
+			l.fail("WAL_URL", "WAL_URL, or TRACE_QUEUE_URL_PREFIX and SPAN_QUEUE_URL_PREFIX, must say where accepted records wait")
+		}
+	}
+	if c.WALKind != WALSQS || !l.needs(NeedLog) {
+		return
+	}
+	for _, v := range []struct{ name, value string }{
+		{"TRACE_QUEUE_URL_PREFIX", c.TraceQueueURLPrefix}, {"SPAN_QUEUE_URL_PREFIX", c.SpanQueueURLPrefix}, {"AWS_REGION", c.AWS.Region},
+	} {
+		if v.value == "" {
+			l.fail(v.name, v.name+" is required where the log is in SQS")
+		}
+	}
+	if c.TraceQueueURLPrefix != "" && c.TraceQueueURLPrefix == c.SpanQueueURLPrefix {
+		l.fail("SPAN_QUEUE_URL_PREFIX", "must not be the same as TRACE_QUEUE_URL_PREFIX")
 	}
 }
 

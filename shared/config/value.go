@@ -243,6 +243,59 @@ func (v publicURL) String() string { return *v.p }
 
 func (publicURL) accepts() string { return "`http://` or `https://` URL" }
 
+// walURL says what the durable log is.
+type walURL struct{ l *loader }
+
+func (v walURL) set(raw string) (complaint string) {
+	const expected = "Invalid WAL_URL: expected file:///directory, sqs://host/account/name-, sqs:// or nats://host:port"
+	u, err := url.Parse(raw) // its error would quote the text, which may hold a password
+	if err != nil || u.RawQuery != "" || u.Fragment != "" {
+		return expected
+	}
+	c := &v.l.cfg
+	switch u.Scheme {
+	case "file":
+		if u.Host != "" {
+			return expected
+		}
+		c.WALKind = WALFile
+		if u.Path != "" {
+			c.TraceWALDir, c.SpanWALDir = filepath.Join(u.Path, "wal"), filepath.Join(u.Path, "wal-spans")
+		}
+	case "sqs":
+		if u.User != nil || (u.Host == "") != (u.Path == "") {
+			return expected
+		}
+		c.WALKind = WALSQS
+		if u.Host != "" {
+			c.TraceQueueURLPrefix, c.SpanQueueURLPrefix = "https://"+u.Host+u.Path+"trace-", "https://"+u.Host+u.Path+"span-"
+		}
+	case "nats", "tls":
+		if u.Host == "" || strings.Trim(u.Path, "/") != "" {
+			return expected
+		}
+		c.WALKind = WALNATS
+	default:
+		return expected
+	}
+	c.WALURL = Secret(raw)
+	return ""
+}
+
+// String shows what a URL without credentials says.
+func (v walURL) String() string {
+	u, err := url.Parse(v.l.cfg.WALURL.Reveal())
+	if err != nil || v.l.cfg.WALURL == "" {
+		return ""
+	}
+	if u.User != nil {
+		u.User = url.User(Secret("x").String())
+	}
+	return u.String()
+}
+
+func (walURL) accepts() string { return "`file:`, `sqs:`, `nats:` or `tls:` URL" }
+
 // origins is a comma list of exact origins, kept as browsers send them.
 type origins struct{ p *[]string }
 

@@ -28,6 +28,9 @@ const (
 	minSecretChars = 32
 	unbounded      = math.MaxInt32 // "as many as you like" for a count
 	maxBytes       = 1 << 40
+
+	// maxKeyCacheSeconds bounds how long a deleted key can work on.
+	maxKeyCacheSeconds = 60
 )
 
 const (
@@ -36,6 +39,7 @@ const (
 	sectionHTTP    = "HTTP"
 	sectionAuth    = "Accounts and keys"
 	sectionLog     = "Durable log and drain"
+	sectionAWS     = "AWS"
 	sectionObserve = "Logs and metrics"
 )
 
@@ -87,7 +91,7 @@ var variables = []variable{
 		bind:   func(l *loader) value { return path{&l.cfg.DatabasePath, l} },
 	},
 	{
-		Section: sectionStorage, Name: "DATABASE_URL", Derived: "none; required in scale mode",
+		Section: sectionStorage, Name: "DATABASE_URL", Derived: "none; required in scale mode and by the functions",
 		Effect: "Postgres, as `postgres://` or `postgresql://`. No effect in single mode.",
 		bind:   func(l *loader) value { return secret{p: &l.cfg.DatabaseURL, name: "DATABASE_URL"} },
 	},
@@ -149,14 +153,14 @@ var variables = []variable{
 	},
 
 	{
-		Section: sectionAuth, Name: authSecretName, Derived: "generated in single mode; required in scale mode",
+		Section: sectionAuth, Name: authSecretName, Derived: "generated in single mode; required in scale mode and by the functions that use it",
 		Effect: "Signs the session cookies. Changing it signs everybody out.",
 		bind: func(l *loader) value {
 			return secret{p: &l.cfg.AuthSecret, name: authSecretName, min: minSecretChars}
 		},
 	},
 	{
-		Section: sectionAuth, Name: encryptionKeyName, Derived: "generated in single mode; required in scale mode",
+		Section: sectionAuth, Name: encryptionKeyName, Derived: "generated in single mode; required in scale mode and by the functions that use it",
 		Effect: "Encrypts the copies of API keys that administrators can list. The first 32 characters count and must be ASCII. After a change the older keys still work but are no longer shown.",
 		bind: func(l *loader) value {
 			return secret{p: &l.cfg.EncryptionKey, name: encryptionKeyName, min: minSecretChars, check: checkEncryptionKey}
@@ -185,9 +189,21 @@ var variables = []variable{
 	{
 		Section: sectionAuth, Name: "KEY_CACHE_SECONDS", Default: "10", New: true,
 		Effect: "How long a process remembers that an API key is good, and so how long a deleted key may still work in another process. 0 asks the database each time.",
-		bind:   func(l *loader) value { return duration(&l.cfg.KeyCacheTTL, 0, 3600, time.Second, "seconds") },
+		bind: func(l *loader) value {
+			return duration(&l.cfg.KeyCacheTTL, 0, maxKeyCacheSeconds, time.Second, "seconds")
+		},
+	},
+	{
+		Section: sectionAuth, Name: "KEY_CACHE_STALE_SECONDS", Default: "900", New: true,
+		Effect: "How long a process goes on taking a key that it knew while the database cannot be asked, so that ingest goes on into the log.",
+		bind:   func(l *loader) value { return duration(&l.cfg.KeyCacheStale, 0, 604_800, time.Second, "seconds") },
 	},
 
+	{
+		Section: sectionLog, Name: "WAL_URL", Derived: "`file://` in the directories below; `sqs://` where `TRACE_QUEUE_URL_PREFIX` is set", New: true,
+		Effect: "What accepted records wait in until they are stored. `file:///dir`: segment files of this machine in `dir/wal` and `dir/wal-spans`. `sqs://host/account/name-`: SQS queues `name-trace-0`, `name-span-0` and so on; a bare `sqs://` takes the two prefixes below. `nats://[user:password@]host[:port]`, or `tls://`: NATS JetStream. docs/deploy-containers.md says what each promises.",
+		bind:   func(l *loader) value { return walURL{l} },
+	},
 	{
 		Section: sectionLog, Name: "WAL_DIR", Derived: "`$PULSE_DATA_DIR/wal`",
 		Effect: "Directory of the log of traces.",
@@ -214,6 +230,11 @@ var variables = []variable{
 		bind:   func(l *loader) value { return whole(&l.cfg.SpanWALPartitions, 1, 256, "") },
 	},
 	{
+		Section: sectionLog, Name: "NATS_REPLICAS", Default: "1", New: true,
+		Effect: "On how many NATS servers a record must be before it is acknowledged, in streams that are made by Pulse.",
+		bind:   func(l *loader) value { return whole(&l.cfg.NATSReplicas, 1, 5, "") },
+	},
+	{
 		Section: sectionLog, Name: "DRAIN_BATCH_RECORDS", Default: "1000", New: true,
 		Effect: "How many log records the drain stores in one transaction at most.",
 		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchRecords, 1, 100_000, "") },
@@ -232,12 +253,75 @@ var variables = []variable{
 	},
 
 	{
+		Section: sectionAWS, Name: "TRACE_QUEUE_URL_PREFIX", Derived: "follows `WAL_URL`", New: true,
+		Effect: "URL of the queues of traces up to their number: partition 0 is `<prefix>0`, its dead letters are in `<prefix>0-dlq`.",
+		bind:   func(l *loader) value { return publicURL{&l.cfg.TraceQueueURLPrefix} },
+	},
+	{
+		Section: sectionAWS, Name: "SPAN_QUEUE_URL_PREFIX", Derived: "follows `WAL_URL`", New: true,
+		Effect: "The same for spans.",
+		bind:   func(l *loader) value { return publicURL{&l.cfg.SpanQueueURLPrefix} },
+	},
+	{
+		Section: sectionAWS, Name: "SQS_ENDPOINT", Derived: "that of AWS", New: true,
+		Effect: "Where to send SQS requests instead: a server that speaks SQS.",
+		bind:   func(l *loader) value { return publicURL{&l.cfg.SQSEndpoint} },
+	},
+	{
+		Section: sectionAWS, Name: "SQS_CREATE_QUEUES", Default: "off", New: true,
+		Effect: "Lets `migrate` make the queues that are missing. On AWS `template.yaml` makes them.",
+		bind:   func(l *loader) value { return onOff{&l.cfg.SQSCreateQueues} },
+	},
+	{
+		Section: sectionAWS, Name: "AWS_REGION", Derived: "none; set by Lambda", New: true,
+		Effect: "Region that requests to SQS are signed for. Needed for `sqs://`.",
+		bind:   func(l *loader) value { return text{&l.cfg.AWS.Region, "region"} },
+	},
+	{
+		Section: sectionAWS, Name: "AWS_ACCESS_KEY_ID", Derived: "none; set by Lambda", New: true,
+		Effect: "Credentials for SQS. Without them the container's endpoint below or the instance's metadata is asked.",
+		bind:   func(l *loader) value { return secret{p: &l.cfg.AWS.AccessKeyID, name: "AWS_ACCESS_KEY_ID"} },
+	},
+	{
+		Section: sectionAWS, Name: "AWS_SECRET_ACCESS_KEY", Derived: "none; set by Lambda", New: true,
+		Effect: "The secret that belongs to it.",
+		bind: func(l *loader) value {
+			return secret{p: &l.cfg.AWS.SecretAccessKey, name: "AWS_SECRET_ACCESS_KEY"}
+		},
+	},
+	{
+		Section: sectionAWS, Name: "AWS_SESSION_TOKEN", Derived: "none; set by Lambda", New: true,
+		Effect: "The token of temporary credentials.",
+		bind:   func(l *loader) value { return secret{p: &l.cfg.AWS.SessionToken, name: "AWS_SESSION_TOKEN"} },
+	},
+	{
+		Section: sectionAWS, Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Derived: "none; set by EKS", New: true,
+		Effect: "Where a container gets credentials.",
+		bind:   func(l *loader) value { return publicURL{&l.cfg.AWS.CredentialsURI} },
+	},
+	{
+		Section: sectionAWS, Name: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Derived: "none; set by ECS", New: true,
+		Effect: "The same, as a path of ECS's endpoint.",
+		bind:   func(l *loader) value { return text{&l.cfg.AWS.CredentialsPath, "path"} },
+	},
+	{
+		Section: sectionAWS, Name: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Derived: "none; set by EKS", New: true,
+		Effect: "File with what that endpoint asks for as `Authorization`.",
+		bind:   func(l *loader) value { return path{&l.cfg.AWS.TokenFile, l} },
+	},
+	{
+		Section: sectionAWS, Name: "AWS_LAMBDA_RUNTIME_API", Derived: "none; set by Lambda", New: true,
+		Effect: "Where the functions take their events from. Without it they listen on `PORT`.",
+		bind:   func(l *loader) value { return text{&l.cfg.LambdaRuntimeAPI, "host and port"} },
+	},
+
+	{
 		Section: sectionObserve, Name: "LOG_LEVEL", Default: "info", New: true,
 		Effect: "The least severe lines to log. No level shows prompts, completions or keys.",
 		bind:   func(l *loader) value { return logLevel{&l.cfg.LogLevel} },
 	},
 	{
-		Section: sectionObserve, Name: "LOG_FORMAT", Default: string(LogFormatText), New: true,
+		Section: sectionObserve, Name: "LOG_FORMAT", Derived: "`text`; `json` in the functions", New: true,
 		Effect: "How log lines are written.",
 		bind:   func(l *loader) value { return oneOf(&l.cfg.LogFormat, LogFormatText, LogFormatJSON) },
 	},

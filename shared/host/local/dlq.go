@@ -45,7 +45,7 @@ func (c *command) deadLetters(ctx context.Context, args []string) (err error) {
 
 // dlqSettings are the settings without secrets being made for them.
 func (c *command) dlqSettings() (config.Config, []string, error) {
-	return config.FromEnviron(config.Mode(c.DefaultMode))
+	return config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
 }
 
 // streamOf finds the log of an id as the list shows it: traces/ID or spans/ID.

@@ -23,7 +23,7 @@ const (
 // health is the command of that name, for images that hold no other program
 // that could ask. It prints what the server says.
 func (c *command) health(ctx context.Context) error {
-	cfg, _, err := config.FromEnviron(config.Mode(c.DefaultMode))
+	cfg, _, err := config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
 	if err != nil {
 		return err
 	}

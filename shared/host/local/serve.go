@@ -47,7 +47,7 @@ const (
 
 // settings loads the configuration and makes the logger.
 func (c *command) settings() (config.Config, *slog.Logger, error) {
-	cfg, warnings, err := config.FromEnviron(config.Mode(c.DefaultMode))
+	cfg, warnings, err := config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
 	if err != nil {
 		return cfg, nil, err
 	}
