@@ -1,22 +1,72 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Go and is missing: Postgres. Does nothing
-# where TEST_DATABASE_URL is set or Postgres is there, and where it cannot
-# install (no apt-get, or not root) says so and leaves the rest to the tests,
-# which also take a Docker engine.
+# Installs what the tests need beside Go and is missing: Postgres by apt-get,
+# and into .cache the SQS servers, fauxqs by npm and ElasticMQ by Maven. It does
+# nothing where all is there. Where a part cannot be installed it says so in a
+# line and goes on: the tests of that part are skipped with the same line, or
+# find another way, as those of Postgres do with a Docker engine.
 set -euo pipefail
+cd "$(dirname "$0")/../.."
 
-have_postgres() {
-	command -v initdb >/dev/null 2>&1 || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+say() { echo "install-test-deps: $*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# keep DIR STAMP moves what was made in DIR.new to DIR, whole or not at all: a
+# directory is complete if it holds the file of this checkout that it was made
+# from.
+keep() {
+	cp "$2" "$1.new/"
+	rm -rf "$1"
+	mv "$1.new" "$1"
+}
+is_kept() { cmp -s "$2" "$1/$(basename "$2")"; }
+
+install_postgres() {
+	if [ -n "${TEST_DATABASE_URL:-}" ] || have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+		return
+	fi
+	if ! have apt-get || [ "$(id -u)" -ne 0 ]; then
+		say "Postgres is missing and cannot be installed here (apt-get and root are needed)"
+		return
+	fi
+	say "installing postgresql"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends postgresql
 }
 
-if [ -n "${TEST_DATABASE_URL:-}" ] || have_postgres; then
-	exit 0
-fi
-if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ]; then
-	echo "install-test-deps: Postgres is missing and cannot be installed here (apt-get and root are needed)" >&2
-	exit 0
-fi
-echo "install-test-deps: installing postgresql"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends postgresql
+install_fauxqs() {
+	local dir=.cache/sqs from=infra/testservers
+	if [ -n "${TEST_SQS_ENDPOINT:-}" ] || is_kept $dir $from/package-lock.json; then
+		return
+	fi
+	if ! have npm; then
+		say "npm is missing: tests against an SQS server (fauxqs) are skipped"
+		return
+	fi
+	say "installing fauxqs"
+	rm -rf $dir.new
+	mkdir -p $dir.new
+	cp $from/package.json $from/package-lock.json $dir.new
+	(cd $dir.new && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+	keep $dir $from/package-lock.json
+}
+
+install_elasticmq() {
+	local dir=.cache/elasticmq from=infra/testservers
+	if is_kept $dir $from/pom.xml; then
+		return
+	fi
+	if ! have java || ! have mvn; then
+		say "java or mvn is missing: tests against a second SQS server (ElasticMQ) are skipped"
+		return
+	fi
+	say "installing ElasticMQ"
+	rm -rf $dir.new
+	mkdir -p $dir.new
+	mvn -q -B -Dstyle.color=never -f $from/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$PWD/$dir.new/lib" >/dev/null
+	keep $dir $from/pom.xml
+}
+
+install_postgres
+install_fauxqs
+install_elasticmq
