@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +26,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/postgres"
 	"github.com/pulse-traces/pulse/shared/store/sqlite"
@@ -92,149 +90,6 @@ func openPostgres(t *testing.T, p *testkit.Pulse) store.Store {
 	return nil
 }
 
-// sender posts traces and spans until told to stop, and remembers what was
-// acknowledged.
-type sender struct {
-	mu     sync.Mutex
-	traces map[string]bool
-	spans  map[string]bool
-	sent   map[string]bool // everything that was ever sent, acknowledged or not
-}
-
-func newSender() *sender {
-	return &sender{traces: map[string]bool{}, spans: map[string]bool{}, sent: map[string]bool{}}
-}
-
-func (s *sender) note(m map[string]bool, ids []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range ids {
-		m[id] = true
-	}
-}
-
-// run sends over several connections until ctx ends.
-func (s *sender) run(ctx context.Context, p *testkit.Pulse, a testkit.Account) {
-	var wg sync.WaitGroup
-	for c := range 4 {
-		wg.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				ids := make([]string, 1+(n*7+c)%40)
-				for i := range ids {
-					ids[i] = uuid.NewString()
-				}
-				s.note(s.sent, ids)
-				path, body, acked := "/v1/traces/async", testkit.TraceBody(ids...), s.traces
-				switch (n + c) % 4 {
-				case 1:
-					path = "/v1/traces/batch"
-				case 2:
-					path, body, acked = "/v1/spans/async", spanBody(ids), s.spans
-				}
-				// A client repeats what was not acknowledged: some of it was
-				// kept all the same and must not count twice.
-				for try := 0; try < 2 && ctx.Err() == nil; try++ {
-					resp, _, err := p.Try(ctx, a, http.MethodPost, path, body)
-					if err == nil && resp.StatusCode == http.StatusAccepted {
-						s.note(acked, ids)
-						break
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func spanBody(ids []string) string {
-	var b bytes.Buffer
-	b.WriteByte('[')
-	for i, id := range ids {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, `{"span_id":%q,"trace_id":"agent-%s","session_id":"s%d","timestamp":"2026-01-25T13:%02d:00Z","source":"codex","kind":"tool_use",`+
-			`"event_type":"post_tool_use","status":"success","tool_name":"Bash","tool_input":{"command":"ls"},"duration_ms":%d}`, id, ids[0], i%3, i%60, i)
-	}
-	b.WriteByte(']')
-	return b.String()
-}
-
-// readAll pages through a list and gives how often each id came.
-func readAll(t *testing.T, p *testkit.Pulse, a testkit.Account, path, list, id string) map[string]int {
-	t.Helper()
-	seen := map[string]int{}
-	for cursor := ""; ; {
-		var page map[string]json.RawMessage
-		p.JSON(a, http.MethodGet, path+"?limit=1000&fields=summary&cursor="+cursor, "", http.StatusOK, &page)
-		var rows []map[string]any
-		if err := json.Unmarshal(page[list], &rows); err != nil {
-			t.Fatal(err)
-		}
-		for _, row := range rows {
-			seen[row[id].(string)]++
-		}
-		var next *string
-		if err := json.Unmarshal(page["nextCursor"], &next); err != nil {
-			t.Fatal(err)
-		}
-		if next == nil || *next == "" {
-			return seen
-		}
-		cursor = *next
-	}
-}
-
-// check compares what can be read with what was sent: everything acknowledged
-// is there once, nothing is there that nobody sent.
-func (s *sender) check(t *testing.T, p *testkit.Pulse, a testkit.Account) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	traces := readAll(t, p, a, "/v1/traces", "traces", "traceId")
-	spans := readAll(t, p, a, "/v1/spans", "spans", "spanId")
-	lost := 0
-	for id := range s.traces {
-		if traces[id] != 1 {
-			lost++
-		}
-	}
-	for id := range s.spans {
-		if spans[id] != 1 {
-			lost++
-		}
-	}
-	if lost > 0 {
-		t.Errorf("%d of %d acknowledged records are not there exactly once", lost, len(s.traces)+len(s.spans))
-	}
-	for id, n := range spans {
-		if n != 1 || !s.sent[id] {
-			t.Errorf("span %s is there %d times; sent: %v", id, n, s.sent[id])
-		}
-	}
-	for id, n := range traces {
-		if n != 1 {
-			t.Errorf("trace %s is there %d times", id, n)
-		}
-	}
-	t.Logf("%d traces and %d spans acknowledged, %d and %d there", len(s.traces), len(s.spans), len(traces), len(spans))
-}
-
-// recount demands that traces, sessions and roll-ups equal a full recount.
-func recount(t *testing.T, st store.Store, project string) {
-	t.Helper()
-	n, err := st.Recount(t.Context(), account.ProjectID(project), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n != 0 {
-		t.Errorf("%d rows of sums differ from a recount", n)
-	}
-	if err := st.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestCrash kills the real process under load at random moments.
 func TestCrash(t *testing.T) {
 	for _, e := range engines {
@@ -242,11 +97,11 @@ func TestCrash(t *testing.T) {
 			t.Parallel()
 			p := testkit.NewPulse(t, e.env(t)...)
 			a := p.SignUp()
-			s := newSender()
+			s := testkit.NewLoad()
 			for range crashRounds(t) {
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan struct{})
-				go func() { defer close(done); s.run(ctx, p, a) }()
+				go func() { defer close(done); s.Run(ctx, p.Client, a) }()
 				time.Sleep(time.Duration(50+rand.IntN(500)) * time.Millisecond) // the random moment is the test
 				p.Kill()
 				stop()
@@ -254,14 +109,14 @@ func TestCrash(t *testing.T) {
 				tearLogs(t, p)
 				p.Start()
 			}
-			s.check(t, p, a)
-			if len(s.traces) == 0 || len(s.spans) == 0 {
+			s.Check(t, p.Client, a)
+			if traces, spans := s.Acknowledged(); traces == 0 || spans == 0 {
 				t.Error("nothing was acknowledged, so nothing was tested")
 			}
 			if err := p.Stop(); err != nil {
 				t.Errorf("stop: %v", err)
 			}
-			recount(t, e.open(t, p), a.Project)
+			testkit.Recount(t, e.open(t, p), a.Project)
 		})
 	}
 }
@@ -333,7 +188,7 @@ func TestDamagedLog(t *testing.T) {
 	}
 	p.Env = nil
 	p.Start()
-	got := readAll(t, p, a, "/v1/traces", "traces", "traceId")
+	got := testkit.ReadAll(t, p.Client, a, "/v1/traces", "traces", "traceId")
 	for i, id := range ids {
 		want := 1
 		if i == 3 {
@@ -363,10 +218,10 @@ func TestPostgresAway(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 	p := testkit.NewPulse(t, scaleEnv(server.URL())...)
 	a := p.SignUp()
-	s := newSender()
+	s := testkit.NewLoad()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); s.run(ctx, p, a) }()
+	go func() { defer close(done); s.Run(ctx, p.Client, a) }()
 	for range 2 {
 		time.Sleep(400 * time.Millisecond)
 		if err := server.Stop(); err != nil {
@@ -381,11 +236,11 @@ func TestPostgresAway(t *testing.T) {
 	stop()
 	<-done
 	waitDrained(t, p)
-	s.check(t, p, a)
+	s.Check(t, p.Client, a)
 	if letters, err := filepath.Glob(filepath.Join(p.Home, ".data", "wal*", "dead-letter", "*")); err != nil || len(letters) > 0 {
 		t.Errorf("dead letters: %v, %v", letters, err)
 	}
-	recount(t, openPostgres(t, p), a.Project)
+	testkit.Recount(t, openPostgres(t, p), a.Project)
 }
 
 // waitDrained waits until the log has nothing left.
@@ -433,48 +288,27 @@ func TestSplit(t *testing.T) {
 		p.JSON(a, http.MethodPost, "/v1/traces/async", testkit.TraceBody(id), http.StatusAccepted, nil)
 		p.JSON(a, http.MethodGet, "/v1/traces/"+id, "", http.StatusOK, nil) // reads wait for the other process, too
 	}
-	s := newSender()
+	s := testkit.NewLoad()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); s.run(ctx, p, a) }()
-	s.wait(t, 20)
+	go func() { defer close(done); s.Run(ctx, p.Client, a) }()
+	s.Wait(t, 20)
 	if err := drain.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := drain.Wait(); err != nil {
 		t.Errorf("the drain stopped with %v", err)
 	}
-	s.wait(t, 20) // accepted without it
+	s.Wait(t, 20) // accepted without it
 	stopWithin(t, p, stopPatience)
 	stop()
 	<-done
 	p.Env = nil
 	p.Start()
 	waitDrained(t, p)
-	if n := len(readAll(t, p, a, "/v1/traces", "traces", "traceId")); n < len(s.traces) {
-		t.Errorf("%d traces are there, %d were acknowledged", n, len(s.traces))
-	}
-}
-
-// wait waits until n more records are acknowledged.
-func (s *sender) wait(t *testing.T, n int) {
-	t.Helper()
-	count := func() int {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.traces) + len(s.spans)
-	}
-	until(t, "more is acknowledged", func() bool { return count() >= n })
-}
-
-// until waits for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
+	acked, _ := s.Acknowledged()
+	if n := len(testkit.ReadAll(t, p.Client, a, "/v1/traces", "traces", "traceId")); n < acked {
+		t.Errorf("%d traces are there, %d were acknowledged", n, acked)
 	}
 }
 
@@ -501,11 +335,11 @@ func TestGracefulStop(t *testing.T) {
 			t.Parallel()
 			p := testkit.NewPulse(t, e.env(t)...)
 			a := p.SignUp()
-			s := newSender()
+			s := testkit.NewLoad()
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan struct{})
-			go func() { defer close(done); s.run(ctx, p, a) }()
-			s.wait(t, 100)
+			go func() { defer close(done); s.Run(ctx, p.Client, a) }()
+			s.Wait(t, 100)
 
 			id := uuid.NewString()
 			body := testkit.TraceBody(id)
@@ -524,7 +358,7 @@ func TestGracefulStop(t *testing.T) {
 			}
 			stopped := make(chan struct{})
 			go func() { defer close(stopped); stopWithin(t, p, stopPatience) }()
-			until(t, "no connection is taken", func() bool {
+			testkit.Until(t, "no connection is taken", func() bool {
 				c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 				if err == nil {
 					_ = c.Close()
@@ -545,13 +379,12 @@ func TestGracefulStop(t *testing.T) {
 			if resp.StatusCode != http.StatusAccepted {
 				t.Errorf("the request under way is answered %s", resp.Status)
 			}
-			s.note(s.traces, []string{id})
-			s.note(s.sent, []string{id})
+			s.Acked(id)
 			<-stopped
 			stop()
 			<-done
 			p.Start()
-			s.check(t, p, a)
+			s.Check(t, p.Client, a)
 		})
 	}
 }
@@ -641,7 +474,7 @@ func TestDiskFull(t *testing.T) {
 				for range 40 { // more than the database has left in its own files
 					accepted("with a full database")
 				}
-				until(t, "the drain fails", func() bool {
+				testkit.Until(t, "the drain fails", func() bool {
 					return strings.Contains(p.Output(), "disk is full")
 				})
 			}
@@ -650,7 +483,7 @@ func TestDiskFull(t *testing.T) {
 			}
 			accepted("with room again")
 			waitDrained(t, p)
-			got := readAll(t, p, a, "/v1/traces", "traces", "traceId")
+			got := testkit.ReadAll(t, p.Client, a, "/v1/traces", "traces", "traceId")
 			for _, id := range acked {
 				if got[id] != 1 {
 					t.Errorf("acknowledged trace %s is there %d times", id, got[id])
@@ -673,11 +506,10 @@ func TestClockJumps(t *testing.T) {
 			t.Parallel()
 			p := testkit.NewPulse(t, e.env(t)...)
 			a := p.SignUp()
-			s := newSender()
+			s := testkit.NewLoad()
 			for i, day := range []string{"2026-01-25", "2020-02-29", "2026-12-31", "1999-12-31", "2026-01-24", "2026-01-25"} {
 				ids := []string{uuid.NewString(), uuid.NewString()}
-				s.note(s.sent, ids)
-				s.note(s.traces, ids)
+				s.Acked(ids...)
 				body := strings.ReplaceAll(testkit.TraceBody(ids...), "2026-01-25", day)
 				p.JSON(a, http.MethodPost, "/v1/traces/async", body, http.StatusAccepted, nil)
 				if i == 2 {
@@ -685,9 +517,9 @@ func TestClockJumps(t *testing.T) {
 					p.Start()
 				}
 			}
-			s.check(t, p, a)
+			s.Check(t, p.Client, a)
 			stopWithin(t, p, stopPatience)
-			recount(t, e.open(t, p), a.Project)
+			testkit.Recount(t, e.open(t, p), a.Project)
 		})
 	}
 }
@@ -749,7 +581,7 @@ func TestDeadLetters(t *testing.T) {
 				return string(out)
 			}
 			var letter string
-			until(t, "there is a dead letter", func() bool {
+			testkit.Until(t, "there is a dead letter", func() bool {
 				letter = regexp.MustCompile(`(?m)^traces/\S+`).FindString(dlq("list"))
 				return letter != ""
 			})
@@ -766,7 +598,7 @@ func TestDeadLetters(t *testing.T) {
 			if out := dlq("replay", letter); !strings.Contains(out, "Replayed 1") {
 				t.Error(out)
 			}
-			until(t, "the record is stored", func() bool {
+			testkit.Until(t, "the record is stored", func() bool {
 				resp, _ := p.Do(a, http.MethodGet, "/v1/traces/"+id, "")
 				return resp.StatusCode == http.StatusOK
 			})

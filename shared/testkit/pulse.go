@@ -2,11 +2,7 @@ package testkit
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -14,13 +10,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // build makes the real program once per test binary.
@@ -53,11 +46,10 @@ func Binary(t testing.TB) string {
 // Pulse is the real program, started as a process of its own on loopback with a
 // home in a temporary directory.
 type Pulse struct {
-	URL  string
+	*Client
 	Home string
 	Env  []string // beside the test's own environment; changes count from the next Start
 
-	t    testing.TB
 	port int
 	cmd  *exec.Cmd
 	out  lockedBuffer
@@ -97,7 +89,7 @@ func NewPulse(t testing.TB, env ...string) *Pulse {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Pulse{URL: fmt.Sprintf("http://127.0.0.1:%d", port), Home: t.TempDir(), Env: env, t: t, port: port}
+	p := &Pulse{Client: NewClient(t, fmt.Sprintf("http://127.0.0.1:%d", port)), Home: t.TempDir(), Env: env, port: port}
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
@@ -163,92 +155,4 @@ func (p *Pulse) Stop() error {
 		return err
 	}
 	return p.cmd.Wait()
-}
-
-// Account is somebody who signed up, with a project and a key.
-type Account struct {
-	Email, Password string
-	Cookie          string // for the Cookie header
-	Project         string
-	Key             string
-}
-
-// SignUp makes an account with a project and a key over HTTP.
-func (p *Pulse) SignUp() Account {
-	p.t.Helper()
-	a := Account{Email: uuid.NewString() + "@example.com", Password: "correct horse battery"}
-	p.must(a, http.MethodPost, "/dashboard/api/signup", fmt.Sprintf(`{"name":"Ann","email":%q,"password":%q,"projectName":"First"}`, a.Email, a.Password), http.StatusCreated, nil)
-	resp, _ := p.Do(Account{}, http.MethodPost, "/api/auth/sign-in/email", fmt.Sprintf(`{"email":%q,"password":%q}`, a.Email, a.Password))
-	a.Cookie, _, _ = strings.Cut(resp.Header.Get("Set-Cookie"), ";")
-	var made struct{ ProjectID, APIKey string }
-	p.must(a, http.MethodPost, "/dashboard/api/projects", `{"name":"Second"}`, http.StatusCreated, &made)
-	a.Project, a.Key = made.ProjectID, made.APIKey
-	return a
-}
-
-// Do sends a request as a: with the key under /v1, else with cookie and project.
-func (p *Pulse) Do(a Account, method, path, body string) (*http.Response, []byte) {
-	p.t.Helper()
-	resp, b, err := p.Try(context.Background(), a, method, path, body)
-	if err != nil {
-		p.t.Fatalf("%s %s: %v", method, path, err)
-	}
-	return resp, b
-}
-
-// Try is Do for servers that may be down.
-func (p *Pulse) Try(ctx context.Context, a Account, method, path, body string) (*http.Response, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, p.URL+path, strings.NewReader(body))
-	if err != nil {
-		return nil, nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if strings.HasPrefix(path, "/v1/") {
-		req.Header.Set("Authorization", "Bearer "+a.Key)
-	} else if a.Cookie != "" {
-		req.Header.Set("Cookie", a.Cookie)
-		req.Header.Set("X-Project-Id", a.Project)
-	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err := io.ReadAll(resp.Body)
-	return resp, b, errors.Join(err, resp.Body.Close())
-}
-
-// JSON sends a request as a, demands a status and decodes the answer into v.
-func (p *Pulse) JSON(a Account, method, path, body string, status int, v any) {
-	p.t.Helper()
-	p.must(a, method, path, body, status, v)
-}
-
-func (p *Pulse) must(a Account, method, path, body string, status int, v any) {
-	p.t.Helper()
-	resp, b := p.Do(a, method, path, body)
-	if resp.StatusCode != status {
-		p.t.Fatalf("%s %s: %s: %s; want %d", method, path, resp.Status, b, status)
-	}
-	if v == nil {
-		return
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		p.t.Fatalf("%s %s: %v in %s", method, path, err, b)
-	}
-}
-
-// TraceBody makes the wire form of traces with the given ids.
-func TraceBody(ids ...string) string {
-	var b strings.Builder
-	b.WriteByte('[')
-	for i, id := range ids {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, `{"trace_id":%q,"timestamp":"2026-01-25T12:%02d:00.000Z","provider":"openai","model_requested":"gpt-4o","status":"success",`+
-			`"latency_ms":%d,"request_body":{"messages":[{"role":"user","content":"Hello %d"}]},"output_text":"Hi","input_tokens":%d,"output_tokens":2,`+
-			`"cost_cents":0.25,"session_id":"session-%d"}`, id, i%60, 100+i, i, 10+i, i%7)
-	}
-	b.WriteByte(']')
-	return b.String()
 }

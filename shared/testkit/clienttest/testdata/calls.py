@@ -2,7 +2,7 @@
 
 PROVIDER: the address that answers as both providers. PULSE_URL and
 PULSE_API_KEY: where the SDK sends what it saw. The order of the calls is that
-of the answers in clients_test.go.
+of the answers in clienttest.go.
 """
 
 import os
