@@ -174,7 +174,7 @@ func (s *Service) originTrusted(r *http.Request) error {
 	switch {
 	case origin == "null" && r.Header.Get("Sec-Fetch-Site") == "same-origin":
 		// A page with a no-referrer policy posting to its own host.
-		scheme, _, _ := strings.Cut(s.origins.own, "://")
+		scheme, _, _ := strings.Cut(s.Own(r), "://")
 		origin = scheme + "://" + r.Host
 	case origin == "":
 		origin = r.Header.Get("Referer")
@@ -182,10 +182,19 @@ func (s *Service) originTrusted(r *http.Request) error {
 	if origin == "" || origin == "null" {
 		return ErrMissingOrNullOrigin
 	}
-	if !s.origins.Trusted(origin) {
+	if !s.trusted(r, origin) {
 		return ErrInvalidOrigin
 	}
 	return nil
+}
+
+// trusted reports whether a URL's origin is one of ours as far as a request is
+// concerned.
+func (s *Service) trusted(r *http.Request, rawURL string) bool {
+	if origin, _, ok := parseOrigin(rawURL); ok && s.ownHost && origin == s.Own(r) {
+		return true
+	}
+	return s.origins.Trusted(rawURL)
 }
 
 // redirectFields are the fields that may send a browser somewhere, with what
@@ -197,11 +206,12 @@ var redirectFields = map[string]struct{ label, code string }{
 	"newUserCallbackURL": {"newUserCallbackURL", "INVALID_NEW_USER_CALLBACK_URL"},
 }
 
-// CheckRedirect refuses a URL that would lead a browser off our origins. field
+// CheckRedirect refuses a URL that would lead a browser off our origins, of
+// which r's may be one. field
 // is callbackURL, redirectTo, errorCallbackURL or newUserCallbackURL. "" is no
 // URL and passes. It holds whatever SkipOriginCheck says.
-func (s *Service) CheckRedirect(field, target string) error {
-	if target == "" || safePath(target) || (!strings.HasPrefix(target, "/") && s.origins.Trusted(target)) {
+func (s *Service) CheckRedirect(r *http.Request, field, target string) error {
+	if target == "" || safePath(target) || (!strings.HasPrefix(target, "/") && s.trusted(r, target)) {
 		return nil
 	}
 	f := redirectFields[field]
@@ -227,7 +237,7 @@ func safePath(target string) bool {
 
 // CheckRedirects checks every redirect field of a body, and of the query the
 // one that counts there.
-func (s *Service) CheckRedirects(body Body, queryCallbackURL string) error {
+func (s *Service) CheckRedirects(r *http.Request, body Body, queryCallbackURL string) error {
 	for _, field := range [...]string{"callbackURL", "redirectTo", "errorCallbackURL", "newUserCallbackURL"} {
 		target, kind := body.text(field)
 		if field == "callbackURL" && !body.Truthy(field) {
@@ -236,7 +246,7 @@ func (s *Service) CheckRedirects(body Body, queryCallbackURL string) error {
 		if kind != kindString && body.Truthy(field) {
 			return NewError(fault.Invalid, "", "Invalid "+redirectFields[field].label+": expected a string")
 		}
-		if err := s.CheckRedirect(field, target); err != nil {
+		if err := s.CheckRedirect(r, field, target); err != nil {
 			return err
 		}
 	}

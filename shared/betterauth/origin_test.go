@@ -133,6 +133,7 @@ func TestOrigins(t *testing.T) {
 func TestCheckRedirects(t *testing.T) {
 	t.Parallel()
 	s := newCore(t, Options{})
+	r := httptest.NewRequest(http.MethodPost, "/api/auth/sign-in/email", nil)
 	check := func(body map[string]any, query string) string {
 		raw, err := json.Marshal(body)
 		if err != nil {
@@ -142,7 +143,7 @@ func TestCheckRedirects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, ok := errors.AsType[*Error](s.CheckRedirects(b, query))
+		e, ok := errors.AsType[*Error](s.CheckRedirects(r, b, query))
 		if !ok {
 			return ""
 		}

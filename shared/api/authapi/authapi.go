@@ -148,7 +148,7 @@ func (g *Group) admit(c *call, method, path string, form bool) error {
 	if err := g.auth.CheckOrigin(c.r, false); err != nil {
 		return err
 	}
-	return g.auth.CheckRedirects(c.body, c.r.URL.Query().Get("callbackURL"))
+	return g.auth.CheckRedirects(c.r, c.body, c.r.URL.Query().Get("callbackURL"))
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -58,7 +58,7 @@ func (g *Group) deleteUserCallback(c *call) error {
 	if err := betterauth.ValidateQuery(q, betterauth.Field{Name: "token"}); err != nil {
 		return err
 	}
-	if err := g.auth.CheckRedirect("callbackURL", q.Get("callbackURL")); err != nil {
+	if err := g.auth.CheckRedirect(c.r, "callbackURL", q.Get("callbackURL")); err != nil {
 		return err
 	}
 	return errNotFound
@@ -79,11 +79,11 @@ func (g *Group) resetPasswordLink(c *call) error {
 		return err
 	}
 	target := q.Get("callbackURL")
-	if err := g.auth.CheckRedirect("callbackURL", target); err != nil {
+	if err := g.auth.CheckRedirect(c.r, "callbackURL", target); err != nil {
 		return err
 	}
 	if target == "" || strings.HasPrefix(target, "/") {
-		target = g.auth.Origins().Own() + target
+		target = g.auth.Own(c.r) + target
 	}
 	return redirect(c.w, withError(target, errInvalidToken.Code))
 }
@@ -115,7 +115,7 @@ func (g *Group) verifyEmail(c *call) error {
 		return err
 	}
 	target := q.Get("callbackURL")
-	if err := g.auth.CheckRedirect("callbackURL", target); err != nil {
+	if err := g.auth.CheckRedirect(c.r, "callbackURL", target); err != nil {
 		return err
 	}
 	if target == "" {
@@ -157,7 +157,7 @@ func (g *Group) callback(c *call) error {
 	if c.r.URL.Query().Get("state") != "" {
 		code = "state_mismatch"
 	}
-	return redirect(c.w, withError(g.auth.Origins().Own()+prefix+"/error", code))
+	return redirect(c.w, withError(g.auth.Own(c.r)+prefix+"/error", code))
 }
 
 // callbackFields are what a provider may post.
@@ -174,7 +174,7 @@ func (g *Group) postCallback(c *call) error {
 			posted.Set(name, given.Get(name))
 		}
 	}
-	return redirect(c.w, g.auth.Origins().Own()+prefix+"/callback/"+url.PathEscape(c.r.PathValue("id"))+"?"+posted.Encode())
+	return redirect(c.w, g.auth.Own(c.r)+prefix+"/callback/"+url.PathEscape(c.r.PathValue("id"))+"?"+posted.Encode())
 }
 
 // providerToken is what asks for another provider's token.
