@@ -62,27 +62,30 @@ type Fallback interface {
 // doubled slashes and dots, where clients of the earlier service must get an
 // answer, and because ids may hold any character, encoded.
 type router struct {
-	bySegments map[int][]*compiled
-	fallbacks  []Fallback
+	bySegments   map[int][]*compiled
+	mostSegments int
+	fallbacks    []Fallback
 }
 
 type compiled struct {
 	Route
-	segments []string // "{name}" for a value
+	segments  []string // "{name}" for a value
+	elsewhere bool     // another process serves it
 }
 
-func newRouter(groups []Group) *router {
+func newRouter(groups, elsewhere []Group) *router {
 	rt := &router{bySegments: map[int][]*compiled{}}
 	seen := map[string]bool{}
-	for _, g := range groups {
+	for i, g := range slices.Concat(groups, elsewhere) {
 		for _, route := range g.Routes() {
 			if id := route.Method + " " + route.Pattern; seen[id] {
 				panic("api: route declared twice: " + id)
 			} else {
 				seen[id] = true
 			}
-			c := &compiled{Route: route, segments: strings.Split(route.Pattern[1:], "/")}
+			c := &compiled{Route: route, segments: strings.Split(route.Pattern[1:], "/"), elsewhere: i >= len(groups)}
 			rt.bySegments[len(c.segments)] = append(rt.bySegments[len(c.segments)], c)
+			rt.mostSegments = max(rt.mostSegments, len(c.segments))
 		}
 		if f, ok := g.(Fallback); ok {
 			rt.fallbacks = append(rt.fallbacks, f)
@@ -106,6 +109,32 @@ func (rt *router) match(r *http.Request) (*compiled, []string) {
 			segments[i] = v
 		}
 	}
+	return rt.find(r, segments)
+}
+
+// matchDecoded is match for a path whose slashes may be part of a value, since
+// the host has decoded it: several segments of the path, as it was sent, make
+// one. It is for what no route fits segment by segment; of several routes the
+// one with more segments of its own wins. Some values cannot be told: the only
+// slash of one that stands at its begin or end is taken for a stray one, and
+// "a/spans" of a session for the spans of session "a".
+func (rt *router) matchDecoded(r *http.Request, path string) (*compiled, []string) {
+	sent := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for n := min(len(sent)-1, rt.mostSegments); n > 0; n-- {
+		more := len(sent) - n // how many segments the value has beside its first
+		for at := range n {
+			value := strings.Join(sent[at:at+more+1], "/")
+			route, allow := rt.find(r, slices.Concat(sent[:at], []string{value}, sent[at+more+1:]))
+			if route != nil || len(allow) > 0 {
+				return route, allow
+			}
+		}
+	}
+	return nil, nil
+}
+
+// find is match by the segments of a path, decoded.
+func (rt *router) find(r *http.Request, segments []string) (*compiled, []string) {
 	var allow []string
 	for _, c := range rt.bySegments[len(segments)] {
 		if !c.fits(segments) {
@@ -164,8 +193,8 @@ func isAPI(path string) bool {
 }
 
 // tidyPath drops doubled and trailing slashes from API paths: SDKs join base
-// URLs and paths carelessly.
-func tidyPath(u *url.URL) {
+// URLs and paths carelessly. It reports whether there were any.
+func tidyPath(u *url.URL) bool {
 	escaped := u.EscapedPath()
 	clean := escaped
 	for strings.Contains(clean, "//") {
@@ -173,9 +202,12 @@ func tidyPath(u *url.URL) {
 	}
 	clean = strings.TrimSuffix(clean, "/")
 	if clean == escaped || !isAPI(clean) {
-		return
+		return false
 	}
-	if path, err := url.PathUnescape(clean); err == nil {
-		u.Path, u.RawPath = path, clean
+	path, err := url.PathUnescape(clean)
+	if err != nil {
+		return false
 	}
+	u.Path, u.RawPath = path, clean
+	return true
 }

@@ -58,6 +58,15 @@ type Options struct {
 	// TrustedProxies is how many proxies in front append to X-Forwarded-For;
 	// with 0 the header is ignored.
 	TrustedProxies int
+	// DecodedPaths says that paths come percent-decoded from the host, so that a
+	// slash may be part of an id: see router.matchDecoded.
+	DecodedPaths bool
+	// Elsewhere are groups that another process serves: requests reach them by a
+	// gateway, which knows their routes. What it has no route for comes here and
+	// is answered as where they are served: with the methods of the path, by their
+	// fallback, or, if only stray slashes kept the gateway from finding the route,
+	// with a redirect to it.
+	Elsewhere []Group
 	// Observe, if set, is told of every answer. route is the pattern, "" where
 	// none matched.
 	Observe func(route, method string, status int, elapsed time.Duration)
@@ -67,7 +76,7 @@ type Options struct {
 // route is declared twice.
 func New(opts Options, groups ...Group) http.Handler {
 	opts.Limits = opts.Limits.orDefaults()
-	s := &server{Options: opts, router: newRouter(groups)}
+	s := &server{Options: opts, router: newRouter(groups, opts.Elsewhere)}
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1<<10), gzhttp.KeepAcceptRanges())
 	if err != nil {
 		panic(err) // only for options that contradict each other
@@ -127,10 +136,22 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, pattern *string) 
 			err = fault.Wrap(fault.Internal, "", fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 		}
 	}()
-	tidyPath(r.URL)
+	sent := r.URL.Path
+	tidied := tidyPath(r.URL)
 	route, allow := s.router.match(r)
+	if s.DecodedPaths && route == nil && len(allow) == 0 {
+		route, allow = s.router.matchDecoded(r, sent)
+	}
 	if s.cors(w, r) {
 		return nil
+	}
+	if route != nil && route.elsewhere {
+		if tidied {
+			w.Header().Set("Location", r.URL.RequestURI())
+			NoContent(w, http.StatusPermanentRedirect)
+			return nil
+		}
+		route = nil
 	}
 	if route == nil {
 		if f := s.router.fallback(r.URL.Path); f != nil {
