@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# What the Lambda functions are built for: arm64 or amd64.
+LAMBDA_ARCH ?= arm64
 # How long each fuzz target runs, and how long the tests of one package may take.
 FUZZTIME     ?= 30s
 TEST_TIMEOUT ?= 20m
@@ -46,6 +48,28 @@ dist/pulse:
 dist/pulse-scale:
 	@echo "building $@"
 	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS) -X main.defaultMode=scale' -o $@ ./functions/pulse
+
+FUNCTIONS := ingest query dashboard auth web drain migrate
+# -tags lambda.norpc leaves out a protocol that the runtime does not use.
+BUILD_LAMBDA = CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_ARCH) $(GO) build $(BUILD_FLAGS) -tags lambda.norpc \
+  -ldflags '-s -w -X github.com/pulse-traces/pulse/shared/host/function.version=$(VERSION)'
+
+.PHONY: build-lambda
+build-lambda: ## dist/lambda/<function>/bootstrap of each function, for LAMBDA_ARCH (arm64)
+	@for f in $(FUNCTIONS); do echo "building dist/lambda/$$f/bootstrap ($(LAMBDA_ARCH))"; \
+	  $(BUILD_LAMBDA) -o dist/lambda/$$f/bootstrap ./functions/$$f || exit 1; done
+
+# `sam build` calls build-<logical id> for each function of the template.
+build-Ingest:    FUNCTION := ingest
+build-Query:     FUNCTION := query
+build-Dashboard: FUNCTION := dashboard
+build-Auth:      FUNCTION := auth
+build-Web:       FUNCTION := web
+build-Drain:     FUNCTION := drain
+build-Migrate:   FUNCTION := migrate
+.PHONY: build-Ingest build-Query build-Dashboard build-Auth build-Web build-Drain build-Migrate
+build-Ingest build-Query build-Dashboard build-Auth build-Web build-Drain build-Migrate:
+	$(BUILD_LAMBDA) -o '$(ARTIFACTS_DIR)/bootstrap' ./functions/$(FUNCTION)
 
 .PHONY: test
 test: ## run every test, with a Postgres of its own (or TEST_DATABASE_URL)

@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"github.com/pulse-traces/pulse/shared/api/apitest"
-	"github.com/pulse-traces/pulse/shared/host/local"
+	"github.com/pulse-traces/pulse/shared/host/routes"
 	"github.com/pulse-traces/pulse/shared/testkit"
 )
 
 // TestAPI holds the program to its contract on both engines.
 func TestAPI(t *testing.T) {
 	t.Parallel()
-	routes, err := local.Routes()
+	every, err := routes.Every()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func TestAPI(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			p := testkit.NewPulse(t, append(e.env(t), "MAX_BODY_BYTES=4194304")...)
-			apitest.Exercise(t, apitest.Target{URL: p.URL, Routes: routes, MaxBodyBytes: 4 << 20, Output: p.Output})
+			apitest.Exercise(t, apitest.Target{URL: p.URL, Routes: every, MaxBodyBytes: 4 << 20, Output: p.Output})
 		})
 	}
 }

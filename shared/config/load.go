@@ -16,6 +16,9 @@ type Defaults struct {
 	// and what it needs to be given.
 	Function bool
 	Needs    Needs
+	// LambdaConns is DATABASE_MAX_CONNS of the function on Lambda, which gives a
+	// process one event at a time, where the variable is not set; 0 leaves it.
+	LambdaConns int
 }
 
 // Needs is a set of what a function must be given.
@@ -157,6 +160,9 @@ func (l *loader) derive() {
 			c.LogFormat = LogFormatJSON
 		}
 	}
+	if n := l.defaults.LambdaConns; n > 0 && c.LambdaRuntimeAPI != "" && !l.isSet("DATABASE_MAX_CONNS") {
+		c.DatabaseMaxConns = n
+	}
 	if !l.isSet("AUTH_RATE_LIMIT") {
 		c.AuthRateLimit = c.NodeEnv != NodeEnvTest
 	}
@@ -241,7 +247,11 @@ func (l *loader) deriveLog() {
 			l.fail("WAL_URL", "WAL_URL, or TRACE_QUEUE_URL_PREFIX and SPAN_QUEUE_URL_PREFIX, must say where accepted records wait")
 		}
 	}
-	if c.WALKind != WALSQS || !l.needs(NeedLog) {
+	needed := l.needs(NeedLog) || c.SQSCreateQueues
+	if c.WALKind == WALFile && l.isSet("WAL_URL") && c.LambdaRuntimeAPI != "" && l.needs(NeedLog) {
+		l.fail("WAL_URL", "WAL_URL must not be file:// on Lambda, whose disk does not last")
+	}
+	if c.WALKind != WALSQS || !needed {
 		return
 	}
 	for _, v := range []struct{ name, value string }{

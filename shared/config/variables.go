@@ -97,7 +97,7 @@ var variables = []variable{
 	},
 	{
 		Section: sectionStorage, Name: "DATABASE_MAX_CONNS", Default: "10", New: true,
-		Effect: "Size of the Postgres connection pool.",
+		Effect: "Size of the Postgres connection pool. On Lambda the default is 2, and 1 for the drain.",
 		bind:   func(l *loader) value { return whole(&l.cfg.DatabaseMaxConns, 1, 10_000, "") },
 	},
 	{
@@ -117,7 +117,7 @@ var variables = []variable{
 		bind:   func(l *loader) value { return whole(&l.cfg.Port, 0, math.MaxUint16, "") },
 	},
 	{
-		Section: sectionHTTP, Name: "BETTER_AUTH_URL", Derived: "`http://localhost:<PORT>`",
+		Section: sectionHTTP, Name: "BETTER_AUTH_URL", Derived: "`http://localhost:<PORT>`; on Lambda the host of each request, under https",
 		Effect: "Public base URL. Its scheme decides the name and the `Secure` attribute of the session cookie, its origin is trusted, and if it is set the dashboard calls the API there (otherwise at its own origin).",
 		bind:   func(l *loader) value { return publicURL{&l.cfg.PublicURL} },
 	},

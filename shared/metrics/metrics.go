@@ -14,7 +14,7 @@ import (
 )
 
 // Metrics are the counters of one process. Its methods are safe for concurrent
-// use and cheap enough for every request.
+// use and cheap enough for every request. A nil Metrics counts nothing.
 type Metrics struct {
 	reg         prometheus.Registerer
 	accepted    prometheus.Counter
@@ -53,22 +53,39 @@ func New(reg prometheus.Registerer) *Metrics {
 }
 
 // Accepted counts spans that were acknowledged.
-func (m *Metrics) Accepted(spans int) { m.accepted.Add(float64(spans)) }
+func (m *Metrics) Accepted(spans int) {
+	if m != nil {
+		m.accepted.Add(float64(spans))
+	}
+}
 
 // Rejected counts spans that were refused with err, by its code.
 func (m *Metrics) Rejected(err error, spans int) {
-	m.rejected.WithLabelValues(string(fault.CodeOf(err))).Add(float64(spans))
+	if m != nil {
+		m.rejected.WithLabelValues(string(fault.CodeOf(err))).Add(float64(spans))
+	}
 }
 
 // Drained counts spans that reached the store.
-func (m *Metrics) Drained(spans int) { m.drained.Add(float64(spans)) }
+func (m *Metrics) Drained(spans int) {
+	if m != nil {
+		m.drained.Add(float64(spans))
+	}
+}
 
 // DrainFailed counts a bulk write that will be tried again.
-func (m *Metrics) DrainFailed() { m.drainFailed.Inc() }
+func (m *Metrics) DrainFailed() {
+	if m != nil {
+		m.drainFailed.Inc()
+	}
+}
 
 // ObserveRequest takes one answer; it fits api.Options.Observe. route is a
 // pattern, "" where none matched.
 func (m *Metrics) ObserveRequest(route, method string, status int, elapsed time.Duration) {
+	if m == nil {
+		return
+	}
 	if route == "" {
 		route = "unmatched"
 	}
@@ -91,6 +108,9 @@ const statsTimeout = 2 * time.Second
 // scrape; a scrape that cannot ask the log leaves its figures out. It panics if
 // the name is watched already.
 func (m *Metrics) WatchLog(name string, stats func(context.Context) (wal.Stats, error)) {
+	if m == nil {
+		return
+	}
 	m.reg.MustRegister(&logCollector{stats: stats, descs: logDescs(name)})
 }
 

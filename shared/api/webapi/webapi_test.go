@@ -1,26 +1,20 @@
 package webapi_test
 
 import (
-	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pulse-traces/pulse/dashboard"
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/webapi"
-	"github.com/pulse-traces/pulse/shared/metrics"
 )
 
 // built is a dashboard as a build leaves it.
@@ -37,9 +31,6 @@ var built = fstest.MapFS{
 
 func setup(t *testing.T, d webapi.Deps) string {
 	t.Helper()
-	if d.Log == nil {
-		d.Log = slog.New(slog.DiscardHandler)
-	}
 	if d.OpenAPI == nil {
 		d.OpenAPI = []byte(`{"openapi":"3.1.0"}`)
 	}
@@ -47,7 +38,7 @@ func setup(t *testing.T, d webapi.Deps) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(api.New(api.Options{Log: d.Log}, g))
+	srv := httptest.NewServer(api.New(api.Options{Log: slog.New(slog.DiscardHandler)}, g))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
@@ -122,8 +113,7 @@ func TestDashboard(t *testing.T) {
 		{"POST", "/", 404, notFound, "application/json"},
 		{"POST", "/admin/projects", 404, notFound, "application/json"},
 		{"OPTIONS", "/v1/traces/batch", 404, notFound, "application/json"},
-		{"OPTIONS", "/health", 405, `{"error":"Method not allowed: use GET, HEAD"}`, "application/json"},
-		{"POST", "/health", 405, `{"error":"Method not allowed: use GET, HEAD"}`, "application/json"},
+		{"POST", "/runtime-config.js", 405, `{"error":"Method not allowed: use GET, HEAD"}`, "application/json"},
 	} {
 		t.Run(tc.method+" "+tc.path, func(t *testing.T) {
 			t.Parallel()
@@ -270,97 +260,6 @@ func TestNewRefuses(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestHealth(t *testing.T) {
-	t.Parallel()
-	broken := errors.New("dial tcp 10.0.0.7:5432: password authentication failed")
-	var log lockedBuffer
-	url := setup(t, webapi.Deps{
-		Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Ready: []webapi.Check{
-			{Name: "database", Run: func(context.Context) error { return broken }},
-			{Name: "log", Run: func(context.Context) error { return nil }},
-		},
-	})
-	live := send(t, "GET", url+"/health")
-	if want := `{"status":"ok","service":"pulse"}`; live.status != 200 || live.body != want {
-		t.Errorf("live: got %d %s, want %s", live.status, live.body, want)
-	}
-	if head := send(t, "HEAD", url+"/health"); head.status != 200 || head.body != "" {
-		t.Errorf("HEAD: got %d %q", head.status, head.body)
-	}
-	ready := send(t, "GET", url+"/health/ready")
-	if want := `{"status":"unavailable","service":"pulse","checks":{"database":"failing","log":"ok"}}`; ready.status != 503 || ready.body != want {
-		t.Errorf("ready: got %d %s, want 503 %s", ready.status, ready.body, want)
-	}
-	if !strings.Contains(log.String(), "check=database") {
-		t.Errorf("the log does not say which check failed: %s", log.String())
-	}
-}
-
-// lockedBuffer is a log that a test reads while the server writes.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func TestReady(t *testing.T) {
-	t.Parallel()
-	t.Run("OK", func(t *testing.T) {
-		t.Parallel()
-		url := setup(t, webapi.Deps{Ready: []webapi.Check{{Name: "database", Run: func(context.Context) error { return nil }}}})
-		if got := send(t, "GET", url+"/health/ready"); got.status != 200 {
-			t.Errorf("got %d %s", got.status, got.body)
-		}
-	})
-	t.Run("HangingCheckFails", func(t *testing.T) {
-		t.Parallel()
-		url := setup(t, webapi.Deps{Ready: []webapi.Check{{Name: "database", Run: func(ctx context.Context) error {
-			<-ctx.Done()
-			return ctx.Err()
-		}}}})
-		start := time.Now()
-		if got := send(t, "GET", url+"/health/ready"); got.status != 503 || time.Since(start) > 10*time.Second {
-			t.Errorf("got %d after %v", got.status, time.Since(start))
-		}
-	})
-}
-
-func TestMetrics(t *testing.T) {
-	t.Parallel()
-	reg := prometheus.NewRegistry()
-	metrics.New(reg).Accepted(42)
-	t.Run("Open", func(t *testing.T) {
-		t.Parallel()
-		url := setup(t, webapi.Deps{Metrics: reg})
-		got := send(t, "GET", url+"/metrics")
-		if got.status != 200 || !strings.Contains(got.body, "pulse_spans_accepted_total 42") {
-			t.Errorf("got %d %s", got.status, got.body)
-		}
-	})
-	t.Run("Token", func(t *testing.T) {
-		t.Parallel()
-		url := setup(t, webapi.Deps{Metrics: reg, MetricsToken: "scrape-me"})
-		for header, want := range map[string]int{"": 401, "Bearer wrong": 401, "scrape-me": 401, "Bearer scrape-me": 200} {
-			got := send(t, "GET", url+"/metrics", "Authorization", header)
-			if got.status != want || (want == 401) != (got.header.Get("Www-Authenticate") == "Bearer") {
-				t.Errorf("%q: got %d, challenge %q, want %d", header, got.status, got.header.Get("Www-Authenticate"), want)
-			}
-		}
-	})
 }
 
 func TestOpenAPI(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/wal"
@@ -27,11 +28,11 @@ func (c *command) deadLetters(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	logs, err := openStreams(&cfg, filewal.RoleInspect, logging.NewText(c.stderr, cfg.LogLevel))
+	logs, err := stream.Open(ctx, &cfg, filewal.RoleInspect, logging.NewText(c.stderr, cfg.LogLevel))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, logs.close()) }()
+	defer func() { err = errors.Join(err, logs.Close()) }()
 	switch args[0] {
 	case "list":
 		return c.listDeadLetters(ctx, logs)
@@ -48,21 +49,21 @@ func (c *command) dlqSettings() (config.Config, []string, error) {
 	return config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
 }
 
-// streamOf finds the log of an id as the list shows it: traces/ID or spans/ID.
-func (s streams) streamOf(id string) (wal.DeadLetters, string, error) {
+// deadLettersOf finds the log of an id as the list shows it: traces/ID or spans/ID.
+func deadLettersOf(logs stream.Logs, id string) (wal.DeadLetters, string, error) {
 	name, rest, _ := strings.Cut(id, "/")
-	l, ok := s.named()[name]
+	l, ok := logs.Named()[name]
 	if !ok || rest == "" {
 		return nil, "", usageError("an id looks like traces/… or spans/…: see pulse dlq list")
 	}
 	return l.DeadLetters(), rest, nil
 }
 
-func (c *command) listDeadLetters(ctx context.Context, logs streams) error {
+func (c *command) listDeadLetters(ctx context.Context, logs stream.Logs) error {
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tFAILED\tATTEMPTS\tBYTES\tREASON")
 	n := 0
-	for name, l := range logs.named() {
+	for name, l := range logs.Named() {
 		letters, err := l.DeadLetters().List(ctx, maxListed)
 		if err != nil {
 			return err
@@ -81,8 +82,8 @@ func (c *command) listDeadLetters(ctx context.Context, logs streams) error {
 
 // showDeadLetter tells what a dead letter holds without its payloads, which are
 // people's prompts and answers.
-func (c *command) showDeadLetter(ctx context.Context, logs streams, id string) error {
-	letters, rest, err := logs.streamOf(id)
+func (c *command) showDeadLetter(ctx context.Context, logs stream.Logs, id string) error {
+	letters, rest, err := deadLettersOf(logs, id)
 	if err != nil {
 		return err
 	}
@@ -105,9 +106,9 @@ func (c *command) showDeadLetter(ctx context.Context, logs streams, id string) e
 	return nil
 }
 
-func (c *command) replayDeadLetters(ctx context.Context, logs streams, id string) error {
+func (c *command) replayDeadLetters(ctx context.Context, logs stream.Logs, id string) error {
 	if id != "--all" {
-		letters, rest, err := logs.streamOf(id)
+		letters, rest, err := deadLettersOf(logs, id)
 		if err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ func (c *command) replayDeadLetters(ctx context.Context, logs streams, id string
 		return nil
 	}
 	n := 0
-	for _, l := range logs.named() {
+	for _, l := range logs.Named() {
 		letters, err := l.DeadLetters().List(ctx, maxListed)
 		if err != nil {
 			return err

@@ -12,8 +12,8 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/betterauth"
-	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/store"
 )
 
@@ -43,7 +43,7 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 	if *email == "" || flags.NArg() > 0 {
 		return usageError("keys create needs --email and takes no other arguments; --help shows all")
 	}
-	cfg, _, err := c.settings()
+	cfg, log, err := c.settings()
 	if err != nil {
 		return err
 	}
@@ -52,10 +52,11 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	m, err := newKeyMaker(&cfg, st)
+	deps, err := host.NewDeps(&cfg, log, st)
 	if err != nil {
 		return err
 	}
+	m := &keyMaker{store: st, auth: deps.Auth, sealer: deps.Sealer, now: time.Now().UTC().Truncate(time.Millisecond)}
 	key, note, err := m.make(ctx, strings.ToLower(*email), *project, *name, cfg.NewPassword.Reveal())
 	if err != nil {
 		return err
@@ -71,18 +72,6 @@ type keyMaker struct {
 	auth   *betterauth.Service
 	sealer *account.Sealer // nil keeps hashes only
 	now    time.Time
-}
-
-func newKeyMaker(cfg *config.Config, st store.Store) (*keyMaker, error) {
-	auth, err := newAuth(cfg, st)
-	if err != nil {
-		return nil, err
-	}
-	sealer, err := newSealer(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &keyMaker{store: st, auth: auth, sealer: sealer, now: time.Now().UTC().Truncate(time.Millisecond)}, nil
 }
 
 func (m *keyMaker) make(ctx context.Context, email, project, name, password string) (key, note string, err error) {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/host"
 )
 
 // Program is what the build contributes.
@@ -63,7 +64,7 @@ func (p Program) Main(args []string, stdout, stderr io.Writer) int {
 	err := c.run(ctx, args)
 	var u usageError
 	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp) || errors.Is(err, errStopped):
+	case err == nil || errors.Is(err, flag.ErrHelp) || errors.Is(err, host.ErrStopped):
 		return exitOK
 	case errors.As(err, &u):
 		fmt.Fprintf(stderr, "pulse: %s\nTry: pulse --help\n", u)
@@ -131,3 +132,15 @@ func (c *command) run(ctx context.Context, args []string) error {
 }
 
 func isHelp(arg string) bool { return arg == "--help" || arg == "-h" || arg == "help" }
+
+// health is the command of that name.
+func (c *command) health(ctx context.Context) error {
+	cfg, _, err := config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
+	switch {
+	case err != nil:
+		return err
+	case cfg.RuntimeMode == config.RuntimeListener:
+		return errors.New("health: a process that only drains serves no HTTP")
+	}
+	return host.AskHealth(ctx, &cfg, c.stdout)
+}

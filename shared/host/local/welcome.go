@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/host"
 )
 
 // welcome prints what to do next: commands that work as they stand.
 func (c *command) welcome(cfg *config.Config) {
-	url := "http://" + net.JoinHostPort(reachableHost(cfg.Host, "localhost"), strconv.Itoa(cfg.Port))
+	url := "http://" + net.JoinHostPort(host.ReachableHost(cfg.Host, "localhost"), strconv.Itoa(cfg.Port))
 	secrets, settings := shellNeeds(cfg)
 	fmt.Fprintf(c.stdout, `
 Pulse %s is running at %s

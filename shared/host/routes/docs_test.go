@@ -1,4 +1,4 @@
-package local_test
+package routes_test
 
 import (
 	"cmp"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/pulse-traces/pulse/docs"
 	"github.com/pulse-traces/pulse/shared/api"
-	"github.com/pulse-traces/pulse/shared/host/local"
+	"github.com/pulse-traces/pulse/shared/host/routes"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/api.md")
@@ -33,9 +33,9 @@ func description(t *testing.T) *openapi3.T {
 	return doc
 }
 
-func routes(t *testing.T) []api.Route {
+func everyRoute(t *testing.T) []api.Route {
 	t.Helper()
-	list, err := local.Routes()
+	list, err := routes.Every()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	ids := map[string]string{}
-	for _, r := range routes(t) {
+	for _, r := range everyRoute(t) {
 		name := r.Method + " " + r.Pattern
 		if !described[name] {
 			t.Errorf("%s is not described", name)
@@ -229,7 +229,7 @@ Pulse's own fault. (Below ` + "`/api/auth`" + ` it is ` + "`{\"code\": \"…\", 
 func apiPage(t *testing.T) string {
 	doc := description(t)
 	byTag := map[string][]api.Route{}
-	for _, r := range routes(t) {
+	for _, r := range everyRoute(t) {
 		tag := doc.Paths.Find(r.Pattern).GetOperation(r.Method).Tags[0]
 		byTag[tag] = append(byTag[tag], r)
 	}

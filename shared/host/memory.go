@@ -1,4 +1,4 @@
-package local
+package host
 
 import (
 	"context"
@@ -15,9 +15,16 @@ const (
 	idleSlack = 8 << 20
 )
 
-// giveMemoryBack returns unused memory to the system once nothing was allocated
+// gcPercent lets garbage grow to three times what is live, which is little:
+// bodies and rows come and go. Memory goes back when the process is idle.
+const gcPercent = 200
+
+// KeepMemorySmall tunes the collector and returns unused memory to the system once nothing was allocated
 // for a while, which the Go runtime would put off for minutes. It ends with ctx.
-func giveMemoryBack(ctx context.Context) {
+func KeepMemorySmall(ctx context.Context) error {
+	if set := debug.SetGCPercent(gcPercent); set != 100 {
+		debug.SetGCPercent(set) // GOGC says otherwise
+	}
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"},
 		{Name: "/memory/classes/heap/free:bytes"},    // collected, not returned
@@ -31,7 +38,7 @@ func giveMemoryBack(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 		metrics.Read(samples)

@@ -1,4 +1,4 @@
-package local
+package host
 
 import (
 	"context"
@@ -20,19 +20,15 @@ const (
 	maxHealthBody = 4 << 10
 )
 
-// health is the command of that name, for images that hold no other program
-// that could ask. It prints what the server says.
-func (c *command) health(ctx context.Context) error {
-	cfg, _, err := config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
-	if err != nil {
-		return err
-	}
-	if cfg.RuntimeMode == config.RuntimeListener || cfg.Port == 0 {
+// AskHealth asks the server of this machine whether it is ready and writes what
+// it says to out: for images that hold no other program that could ask.
+func AskHealth(ctx context.Context, cfg *config.Config, out io.Writer) error {
+	if cfg.Port == 0 {
 		return errors.New("health: only a server that listens on a known PORT can be asked")
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(reachableHost(cfg.Host, "127.0.0.1"), strconv.Itoa(cfg.Port)) + "/health/ready"
+	url := "http://" + net.JoinHostPort(ReachableHost(cfg.Host, "127.0.0.1"), strconv.Itoa(cfg.Port)) + "/health/ready"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("health: %w", err)
@@ -49,15 +45,15 @@ func (c *command) health(ctx context.Context) error {
 		return fmt.Errorf("health: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("health: not ready: %s: %s", resp.Status, oneLine(string(body)))
+		return fmt.Errorf("health: not ready: %s: %s", resp.Status, strings.Join(strings.Fields(string(body)), " "))
 	}
-	fmt.Fprintln(c.stdout, strings.TrimSpace(string(body)))
+	fmt.Fprintln(out, strings.TrimSpace(string(body)))
 	return nil
 }
 
-// reachableHost gives where a server that listens on host is reached from its
+// ReachableHost gives where a server that listens on host is reached from its
 // own machine: loopback if it listens on all interfaces.
-func reachableHost(host, loopback string) string {
+func ReachableHost(host, loopback string) string {
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		return loopback
 	}

@@ -1,0 +1,231 @@
+// Package host is the wiring that all hosts of Pulse have in common: what the
+// route groups and the drain are made of, the server, the stop. The packages
+// below it choose and connect: local is the binary of one machine, lambda and
+// container are where the functions run. It holds no rule worth a test of its
+// own: what it connects has them.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/healthapi"
+	"github.com/pulse-traces/pulse/shared/betterauth"
+	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/drain"
+	"github.com/pulse-traces/pulse/shared/keyring"
+	"github.com/pulse-traces/pulse/shared/logging"
+	"github.com/pulse-traces/pulse/shared/metrics"
+	"github.com/pulse-traces/pulse/shared/store"
+)
+
+// Deps are what the parts of a host are made of, one of each.
+type Deps struct {
+	Config *config.Config
+	Log    *slog.Logger
+	Store  store.Store
+	Keys   *keyring.Ring
+	// Auth is nil where BETTER_AUTH_SECRET is not given, which config refuses for
+	// all that need it.
+	Auth *betterauth.Service
+	// Sealer is nil if no copies of API keys are kept, or ENCRYPTION_KEY is not
+	// given.
+	Sealer *account.Sealer
+	// Metrics counts for Registry; both are nil on Lambda, where nobody scrapes.
+	Metrics  *metrics.Metrics
+	Registry *prometheus.Registry
+
+	closers []func() error
+}
+
+// NewDeps makes the parts over a store, and makes no connection.
+func NewDeps(cfg *config.Config, log *slog.Logger, st store.Store) (*Deps, error) {
+	d := &Deps{Config: cfg, Log: log, Store: st, Keys: newKeys(cfg, log, st)}
+	var err error
+	if cfg.AuthSecret != "" {
+		if d.Auth, err = newAuth(cfg, st); err != nil {
+			return nil, fmt.Errorf("make auth service: %w", err)
+		}
+	}
+	if cfg.EncryptionKey != "" && cfg.APIKeyStorage == config.APIKeyStorageSealed {
+		if d.Sealer, err = account.NewSealer(cfg.EncryptionKey.Reveal()); err != nil {
+			return nil, err
+		}
+	}
+	if !OnLambda(cfg) {
+		d.Registry = prometheus.NewRegistry()
+		d.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		d.Metrics = metrics.New(d.Registry)
+	}
+	return d, nil
+}
+
+// lambdaPayloadBytes leaves half of the 6 MB that Lambda answers at most for
+// the rows themselves, and for the escapes that payloads get on the way.
+const lambdaPayloadBytes = 3 << 20
+
+// OnLambda reports whether the process takes its events from Lambda.
+func OnLambda(cfg *config.Config) bool { return cfg.LambdaRuntimeAPI != "" }
+
+// Options are the edge's, as the configuration has them.
+func (d *Deps) Options() api.Options {
+	cfg := d.Config
+	o := api.Options{
+		Log: d.Log, Keys: d.Keys, Roles: d.Store,
+		Limits:         api.Limits{MaxBodyBytes: cfg.MaxBodyBytes, MaxCompressedBodyBytes: cfg.MaxSentBodyBytes, MaxInFlightBytes: cfg.MaxInFlightBytes},
+		AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.TrustedProxies, Observe: d.Metrics.ObserveRequest,
+	}
+	if d.Auth != nil {
+		o.Sessions = d.Auth
+	}
+	return o
+}
+
+// MaxPayloadBytes bounds the payloads in one answer; 0 leaves it to queryapi.
+func (d *Deps) MaxPayloadBytes() int {
+	if OnLambda(d.Config) {
+		return lambdaPayloadBytes
+	}
+	return 0
+}
+
+// Health is what healthapi serves, with the checks of being ready.
+func (d *Deps) Health(ready ...healthapi.Check) healthapi.Deps {
+	h := healthapi.Deps{Ready: ready, MetricsToken: d.Config.MetricsToken.Reveal(), Log: d.Log}
+	if d.Registry != nil && d.Config.Metrics {
+		h.Metrics = d.Registry
+	}
+	return h
+}
+
+// DatabaseCheck fails while the database cannot be used.
+func (d *Deps) DatabaseCheck() healthapi.Check {
+	return healthapi.Check{Name: "database", Run: d.Store.Ping}
+}
+
+// Rejected counts a request to ingest that was refused.
+func (d *Deps) Rejected(err error) { d.Metrics.Rejected(err, 1) }
+
+// NewDrain makes the drain into the store.
+func (d *Deps) NewDrain() *drain.Drain {
+	return drain.New(drain.Options{
+		Store: d.Store, Log: d.Log, Failed: d.Metrics.DrainFailed,
+		Stored: func(spans, duplicates int, _ time.Duration) { d.Metrics.Drained(spans + duplicates) },
+	})
+}
+
+// OnClose leaves fn for Close to call.
+func (d *Deps) OnClose(fn func() error) { d.closers = append(d.closers, fn) }
+
+// Close closes what was left to OnClose, last first, then the store.
+func (d *Deps) Close() error {
+	var errs []error
+	for _, fn := range slices.Backward(d.closers) {
+		errs = append(errs, fn())
+	}
+	return errors.Join(append(errs, d.Store.Close())...)
+}
+
+// APIBaseURL is where the dashboard sends its calls; "" is its own origin.
+func APIBaseURL(cfg *config.Config) string {
+	if cfg.PublicURLSet {
+		return cfg.PublicURL
+	}
+	return ""
+}
+
+// HTTPS reports whether browsers reach Pulse by https only.
+func HTTPS(cfg *config.Config) bool {
+	return strings.HasPrefix(cfg.PublicURL, "https://") || ownHost(cfg)
+}
+
+// ownHost reports whether each request's own host is Pulse's: API Gateway hands
+// a function only what was sent to a name of its API, by https.
+func ownHost(cfg *config.Config) bool { return OnLambda(cfg) && !cfg.PublicURLSet }
+
+// IsLoopback reports whether the public URL names this machine.
+func IsLoopback(publicURL string) bool {
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func newKeys(cfg *config.Config, log *slog.Logger, keys store.KeyStore) *keyring.Ring {
+	ttl := cfg.KeyCacheTTL
+	if ttl == 0 {
+		ttl = -1 // the ring's own default is some seconds
+	}
+	return keyring.New(keys, keyring.Options{TTL: ttl, Grace: max(cfg.KeyCacheStale, 1), Log: log})
+}
+
+func newAuth(cfg *config.Config, st store.Store) (*betterauth.Service, error) {
+	var limits betterauth.Limits
+	switch {
+	case !cfg.AuthRateLimit:
+	case cfg.NodeEnv == config.NodeEnvProduction:
+		limits = betterauth.ProductionLimits()
+	default:
+		limits = betterauth.DevelopmentLimits()
+	}
+	o := betterauth.Options{
+		OwnHost: ownHost(cfg), BaseURL: cfg.PublicURL, TrustedOrigins: cfg.AllowedOrigins,
+		Secret: cfg.AuthSecret.Reveal(), SkipOriginCheck: cfg.NodeEnv == config.NodeEnvTest, Limits: limits,
+	}
+	if !cfg.PublicURLSet && !o.OwnHost { // nobody said where we are: the names of this machine are all ours
+		o.TrustedOrigins = slices.Concat(o.TrustedOrigins, []string{fmt.Sprintf("http://127.0.0.1:%d", cfg.Port), fmt.Sprintf("http://[::1]:%d", cfg.Port)})
+	}
+	return betterauth.New(st, st, o)
+}
+
+// maintainEvery is how often old data and dead sign-in sessions are removed.
+const maintainEvery = time.Hour
+
+// Maintain removes what is too old, now and then, until ctx ends.
+func (d *Deps) Maintain(ctx context.Context) error {
+	for {
+		if _, err := d.MaintainOnce(ctx); err != nil {
+			d.Log.Warn("maintenance did not finish", slog.Any(logging.KeyError, err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(maintainEvery):
+		}
+	}
+}
+
+// Maintained says what MaintainOnce removed.
+type Maintained struct {
+	Spans    int64 `json:"spans"`    // older than RETENTION_DAYS
+	Sessions int64 `json:"sessions"` // sign-in sessions that had ended
+}
+
+// MaintainOnce removes what is too old.
+func (d *Deps) MaintainOnce(ctx context.Context) (m Maintained, err error) {
+	now := time.Now()
+	m.Sessions, err = d.Store.PurgeSessions(ctx, now)
+	if days := d.Config.RetentionDays; days > 0 {
+		var retainErr error
+		m.Spans, retainErr = d.Store.Retain(ctx, now.AddDate(0, 0, -days))
+		err = errors.Join(err, retainErr)
+	}
+	if m != (Maintained{}) {
+		d.Log.Info("old data removed", slog.Int64("spans", m.Spans), slog.Int64("sign_in_sessions", m.Sessions))
+	}
+	return m, err
+}

@@ -1,0 +1,42 @@
+// Package drainer is the function that drains the log: by SQS events on Lambda,
+// as a consumer of its own in a container.
+package drainer
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/healthapi"
+	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/container"
+	"github.com/pulse-traces/pulse/shared/host/function"
+	"github.com/pulse-traces/pulse/shared/host/lambda"
+	"github.com/pulse-traces/pulse/shared/host/stream"
+	"github.com/pulse-traces/pulse/shared/wal/filewal"
+)
+
+// Function gives the function.
+func Function() function.Function {
+	return function.Function{
+		Name: "drain", Needs: config.NeedLog, LambdaConns: 1,
+		Lambda: func(ctx context.Context, d *host.Deps) (lambda.Handler, error) {
+			return nil, errors.New("the drain takes no events yet")
+		},
+		Container: consume,
+	}
+}
+
+// consume drains both logs and maintains the store until ctx ends.
+func consume(ctx context.Context, d *host.Deps, l net.Listener) error {
+	logs, err := stream.Open(ctx, d.Config, filewal.RoleConsume, d.Log)
+	if err != nil {
+		return err
+	}
+	d.OnClose(logs.Close)
+	logs.Watch(d.Metrics)
+	health := healthapi.New(d.Health(d.DatabaseCheck()))
+	return container.Run(ctx, d, l, api.New(d.Options(), health), append(logs.Consumers(d.NewDrain().Handle), d.Maintain)...)
+}

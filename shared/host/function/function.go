@@ -1,0 +1,166 @@
+// Package function runs the functions of a deployment: each is one binary that
+// takes events where AWS_LAMBDA_RUNTIME_API is set and is a container's server
+// elsewhere.
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/healthapi"
+	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/container"
+	"github.com/pulse-traces/pulse/shared/host/lambda"
+)
+
+// version is set by the build: see the Makefile.
+var version = "dev"
+
+// Function is one deployable: what it needs, and how it works on either host.
+type Function struct {
+	Name  string
+	Needs config.Needs
+	// LambdaConns is how many connections to the database a process on Lambda
+	// holds at most; 0 means two.
+	LambdaConns int
+	// Lambda makes what answers the function's events.
+	Lambda func(context.Context, *host.Deps) (lambda.Handler, error)
+	// Container does the same work until ctx ends, or it is done.
+	Container func(context.Context, *host.Deps, net.Listener) error
+	// Batch says that Container serves no HTTP and gets no listener.
+	Batch bool
+}
+
+// HTTP is a function that serves route groups, and health beside them.
+type HTTP struct {
+	Name  string
+	Needs config.Needs
+	// Groups makes what is served; what they hold open is left to Deps.OnClose.
+	Groups func(context.Context, *host.Deps) ([]api.Group, error)
+	// Elsewhere, if set, makes the groups of other functions for which this one
+	// answers what nobody has: see api.Options.
+	Elsewhere func(*host.Deps) []api.Group
+	// WithoutDatabase says that the function can go on while the database is away,
+	// so that it is ready all the same.
+	WithoutDatabase bool
+}
+
+// Main runs the function and gives the process's exit status. args are those
+// after the program's name.
+func (h HTTP) Main(args []string) int {
+	return Function{
+		Name: h.Name, Needs: h.Needs,
+		Lambda: func(ctx context.Context, d *host.Deps) (lambda.Handler, error) {
+			o := d.Options()
+			o.DecodedPaths = true
+			handler, err := h.handler(ctx, d, o)
+			return lambda.NewHTTP(handler, d.Log), err
+		},
+		Container: func(ctx context.Context, d *host.Deps, l net.Listener) error {
+			handler, err := h.handler(ctx, d, d.Options())
+			if err != nil {
+				return err
+			}
+			return container.Run(ctx, d, l, handler)
+		},
+	}.Main(args)
+}
+
+func (h HTTP) handler(ctx context.Context, d *host.Deps, o api.Options) (http.Handler, error) {
+	var ready []healthapi.Check
+	if !h.WithoutDatabase {
+		ready = append(ready, d.DatabaseCheck())
+	}
+	groups, err := h.Groups(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if h.Elsewhere != nil {
+		o.Elsewhere = h.Elsewhere(d)
+	}
+	return api.New(o, append(groups, healthapi.New(d.Health(ready...)))...), nil
+}
+
+const usage = `Usage: %[1]s           run the function: it is configured by the environment
+       %[1]s health    ask the server of this machine whether it is ready; status 1 if not
+       %[1]s version   print the version
+`
+
+// Main runs the function and gives the process's exit status. args are those
+// after the program's name.
+func (f Function) Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := f.run(ctx, args)
+	if faults, ok := errors.AsType[config.Errors](err); ok {
+		fmt.Fprintln(os.Stderr, faults)
+		return 1
+	}
+	if err != nil && !errors.Is(err, host.ErrStopped) {
+		fmt.Fprintln(os.Stderr, f.Name+":", err)
+		return 1
+	}
+	return 0
+}
+
+func (f Function) run(ctx context.Context, args []string) error {
+	if len(args) == 1 && args[0] == "version" {
+		fmt.Fprintln(os.Stdout, version)
+		return nil
+	}
+	if len(args) > 1 || (len(args) == 1 && args[0] != "health") {
+		return fmt.Errorf("the arguments are wrong\n"+usage, f.Name)
+	}
+	conns := f.LambdaConns
+	if conns == 0 {
+		conns = 2
+	}
+	cfg, warnings, err := config.FromEnviron(config.Defaults{Function: true, Needs: f.Needs, LambdaConns: conns})
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 {
+		return host.AskHealth(ctx, &cfg, os.Stdout)
+	}
+	log := host.NewLogger(os.Stderr, &cfg).With(slog.String("function", f.Name))
+	host.Warn(log, warnings)
+	return f.serve(ctx, &cfg, log)
+}
+
+func (f Function) serve(ctx context.Context, cfg *config.Config, log *slog.Logger) (err error) {
+	var listener net.Listener
+	if !host.OnLambda(cfg) && !f.Batch { // first, so that a port in use costs nothing
+		if listener, err = host.Listen(ctx, cfg); err != nil {
+			return err
+		}
+		defer listener.Close()
+	}
+	st, err := host.OpenPostgres(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	d, err := host.NewDeps(cfg, log, st)
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if !host.OnLambda(cfg) {
+		log.Info("function started", slog.String("version", version), slog.Int("port", cfg.Port))
+		return f.Container(ctx, d, listener)
+	}
+	h, err := f.Lambda(ctx, d)
+	if err != nil {
+		return err
+	}
+	lambda.Start(h)
+	return nil
+}

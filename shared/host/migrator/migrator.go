@@ -1,0 +1,34 @@
+// Package migrator is the function that brings the database up to date: on
+// deploy where CloudFormation asks for it, or as a container that ends.
+package migrator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+
+	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/function"
+	"github.com/pulse-traces/pulse/shared/host/lambda"
+	"github.com/pulse-traces/pulse/shared/logging"
+)
+
+// Function gives the function.
+func Function() function.Function {
+	return function.Function{
+		Name: "migrate", Batch: true,
+		Lambda: func(_ context.Context, d *host.Deps) (lambda.Handler, error) {
+			return nil, errors.New("migrate takes no events yet")
+		},
+		Container: func(ctx context.Context, d *host.Deps, _ net.Listener) error { return migrate(ctx, d) },
+	}
+}
+
+func migrate(ctx context.Context, d *host.Deps) error {
+	err := host.Migrate(ctx, d.Store, func(line string) { d.Log.Info("database", slog.String(logging.KeyReason, line)) })
+	if err == nil {
+		d.Log.Info("the database is up to date")
+	}
+	return err
+}

@@ -1,0 +1,65 @@
+// Package site makes the group that serves the dashboard, and what answers for
+// all functions where it is deployed apart from them.
+package site
+
+import (
+	"context"
+	"io/fs"
+	"os"
+
+	"github.com/pulse-traces/pulse/dashboard"
+	"github.com/pulse-traces/pulse/docs"
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/authapi"
+	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
+	"github.com/pulse-traces/pulse/shared/api/webapi"
+	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/routes"
+)
+
+// New makes the group from DASHBOARD_DIST_DIR's dashboard, or the one inside
+// the program.
+func New(d *host.Deps) (*webapi.Group, error) {
+	openAPI, err := docs.OpenAPI()
+	if err != nil {
+		return nil, err
+	}
+	return webapi.New(webapi.Deps{
+		Dashboard: files(d), OpenAPI: openAPI, APIBaseURL: host.APIBaseURL(d.Config), HTTPS: host.HTTPS(d.Config),
+	})
+}
+
+// Groups are the web function's.
+func Groups(_ context.Context, d *host.Deps) ([]api.Group, error) {
+	web, err := New(d)
+	return []api.Group{web}, err
+}
+
+// Elsewhere are the groups of the other functions. They answer what none of
+// their routes matches; the routes cannot be called.
+func Elsewhere(d *host.Deps) []api.Group {
+	parts := routes.Parts{Auth: authapi.Deps{Auth: d.Auth, Log: d.Log}, Control: dashboardapi.Deps{Auth: d.Auth}}
+	var groups []api.Group
+	for _, name := range routes.Functions {
+		if name != "web" {
+			groups = append(groups, parts.Of(name)...)
+		}
+	}
+	return groups
+}
+
+// files gives the built dashboard; nil if there is none.
+func files(d *host.Deps) fs.FS {
+	dir := d.Config.DashboardDir
+	built := dashboard.Files()
+	if dir != "" {
+		built = os.DirFS(dir)
+	}
+	if _, err := fs.Stat(built, "index.html"); err == nil {
+		return built
+	}
+	if dir != "" {
+		d.Log.Warn("DASHBOARD_DIST_DIR holds no index.html; serving the page without a dashboard")
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+// Package stream opens the two logs, of traces and of spans, in the technology
+// that WAL_URL names, for all that append to them or drain them. It is apart
+// from package host so that functions without a log do not link one.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/ingest"
+	"github.com/pulse-traces/pulse/shared/logging"
+	"github.com/pulse-traces/pulse/shared/metrics"
+	"github.com/pulse-traces/pulse/shared/trace"
+	"github.com/pulse-traces/pulse/shared/wal"
+	"github.com/pulse-traces/pulse/shared/wal/filewal"
+)
+
+// Logs are the two logs.
+type Logs struct{ Traces, Spans wal.Log }
+
+// Open opens both logs. role counts for logs of files alone: everybody may
+// append to a queue and consume it.
+func Open(ctx context.Context, cfg *config.Config, role filewal.Role, log *slog.Logger) (Logs, error) {
+	traces, err := open(ctx, cfg, role, log, "traces")
+	if err != nil {
+		return Logs{}, err
+	}
+	spans, err := open(ctx, cfg, role, log, "spans")
+	if err != nil {
+		return Logs{}, errors.Join(err, traces.Close())
+	}
+	return Logs{traces, spans}, nil
+}
+
+func open(_ context.Context, cfg *config.Config, role filewal.Role, log *slog.Logger, name string) (wal.Log, error) {
+	log = log.With(logging.KeyStream, name)
+	dir, partitions := cfg.TraceWALDir, cfg.TraceWALPartitions
+	if name == "spans" {
+		dir, partitions = cfg.SpanWALDir, cfg.SpanWALPartitions
+	}
+	switch cfg.WALKind {
+	case config.WALFile:
+		return filewal.Open(filewal.Options{
+			Dir: dir, Partitions: partitions, Role: role, SegmentBytes: cfg.WALSegmentBytes,
+			BatchRecords: cfg.DrainBatchRecords, BatchBytes: int(cfg.DrainBatchBytes), Logger: log,
+		})
+	default:
+		return nil, fmt.Errorf("there is no log of the kind %q", cfg.WALKind)
+	}
+}
+
+// Named gives the logs by their names.
+func (l Logs) Named() map[string]wal.Log {
+	return map[string]wal.Log{"traces": l.Traces, "spans": l.Spans}
+}
+
+// Close closes both.
+func (l Logs) Close() error { return errors.Join(l.Traces.Close(), l.Spans.Close()) }
+
+// Ordered reports whether Barrier waits.
+func (l Logs) Ordered() bool {
+	_, traces := l.Traces.(wal.Ordered)
+	_, spans := l.Spans.(wal.Ordered)
+	return traces && spans
+}
+
+// Barrier waits until what was appended before is stored, or ctx ends. Where
+// the logs cannot tell, it does not wait.
+func (l Logs) Barrier(ctx context.Context) error {
+	for _, log := range []wal.Log{l.Traces, l.Spans} {
+		if o, ok := log.(wal.Ordered); ok {
+			if err := o.Barrier(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Consumers are the workers that hand both logs' records to handle.
+func (l Logs) Consumers(handle wal.Handler) []func(context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error { return l.Traces.Consume(ctx, handle) },
+		func(ctx context.Context) error { return l.Spans.Consume(ctx, handle) },
+	}
+}
+
+// Watch shows the logs' state among the metrics.
+func (l Logs) Watch(m *metrics.Metrics) {
+	for name, log := range l.Named() {
+		m.WatchLog(name, log.Stats)
+	}
+}
+
+// Ingest makes the service that accepts spans into the logs. What fits no
+// record goes to the store.
+func (l Logs) Ingest(d *host.Deps) *ingest.Service {
+	return ingest.New(ingest.Options{
+		Traces: l.Traces, Spans: l.Spans, Direct: d.Store, WaitFor: d.Config.ReadAfterWriteTimeout, Now: time.Now,
+		Accepted: func(_ trace.Form, spans int) { d.Metrics.Accepted(spans) },
+	})
+}
+
+// Ingest opens the logs to append to them until d is closed, and makes the
+// service that accepts spans into them.
+func Ingest(ctx context.Context, d *host.Deps) (*ingest.Service, error) {
+	logs, err := Open(ctx, d.Config, filewal.RoleAppend, d.Log)
+	if err != nil {
+		return nil, err
+	}
+	d.OnClose(logs.Close)
+	return logs.Ingest(d), nil
+}
