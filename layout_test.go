@@ -195,7 +195,11 @@ func TestBadDependencies(t *testing.T) {
 		sqlite = "modernc.org/sqlite/..."
 		pgx    = "github.com/jackc/pgx/v5/..."
 		aws    = "github.com/aws/..."
+		awsSDK = "github.com/aws/aws-sdk-go-v2/..."
+		nats   = "github.com/nats-io/..."
 	)
+	// logged are the programs that append to the log or drain it, or make its queues.
+	logged := []string{"functions/pulse", "functions/ingest", "functions/dashboard", "functions/drain", "functions/migrate"}
 	for _, rule := range []struct {
 		pattern string
 		except  []string
@@ -216,7 +220,13 @@ func TestBadDependencies(t *testing.T) {
 			"github.com/stretchr/testify/...":   "the tests use the standard library",
 			"github.com/mattn/go-sqlite3/...":   "it needs cgo",
 		}},
-		{pattern: "functions/pulse", bad: map[string]string{aws: "the local binary talks to no cloud"}},
+		{pattern: "functions/*", except: logged, bad: map[string]string{
+			awsSDK: "it needs no queue, and the SDK is 3 MB",
+			nats:   "it needs no queue",
+		}},
+		{pattern: "functions/pulse", bad: map[string]string{
+			"github.com/aws/aws-lambda-go/...": "it does not run on Lambda, though with WAL_URL=sqs:// its log may be there",
+		}},
 		{pattern: "shared/fault", bad: map[string]string{"net/http": "it has no transport"}},
 		{pattern: "shared/trace", bad: map[string]string{"net/http": "the domain has no transport", "database/sql": "nor storage", pgx: "nor a driver", sqlite: "nor a driver"}},
 		{pattern: "shared/account", bad: map[string]string{"net/http": "the domain has no transport", pgx: "nor a driver", sqlite: "nor a driver"}},

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/function"
 	"github.com/pulse-traces/pulse/shared/host/lambda"
+	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/logging"
 )
 
@@ -27,8 +29,15 @@ func Function() function.Function {
 
 func migrate(ctx context.Context, d *host.Deps) error {
 	err := host.Migrate(ctx, d.Store, func(line string) { d.Log.Info("database", slog.String(logging.KeyReason, line)) })
-	if err == nil {
-		d.Log.Info("the database is up to date")
+	if err != nil {
+		return err
 	}
-	return err
+	d.Log.Info("the database is up to date")
+	if d.Config.SQSCreateQueues && d.Config.WALKind == config.WALSQS {
+		if err := stream.Ensure(ctx, d.Config, d.Log); err != nil {
+			return err
+		}
+		d.Log.Info("the queues are there")
+	}
+	return nil
 }

@@ -18,40 +18,88 @@ import (
 	"github.com/pulse-traces/pulse/shared/trace"
 	"github.com/pulse-traces/pulse/shared/wal"
 	"github.com/pulse-traces/pulse/shared/wal/filewal"
+	"github.com/pulse-traces/pulse/shared/wal/natswal"
+	"github.com/pulse-traces/pulse/shared/wal/sqswal"
 )
 
 // Logs are the two logs.
 type Logs struct{ Traces, Spans wal.Log }
 
+// half is what the configuration says of one of the logs.
+type half struct {
+	name        string
+	dir         string
+	queuePrefix string
+	partitions  int
+}
+
+func halves(cfg *config.Config) (traces, spans half) {
+	return half{"traces", cfg.TraceWALDir, cfg.TraceQueueURLPrefix, cfg.TraceWALPartitions},
+		half{"spans", cfg.SpanWALDir, cfg.SpanQueueURLPrefix, cfg.SpanWALPartitions}
+}
+
 // Open opens both logs. role counts for logs of files alone: everybody may
-// append to a queue and consume it.
+// append to a queue and consume it. NATS is connected to, and a log on it made if
+// it is missing; SQS is not asked.
 func Open(ctx context.Context, cfg *config.Config, role filewal.Role, log *slog.Logger) (Logs, error) {
-	traces, err := open(ctx, cfg, role, log, "traces")
+	first, second := halves(cfg)
+	traces, err := open(ctx, cfg, first, role, log)
 	if err != nil {
 		return Logs{}, err
 	}
-	spans, err := open(ctx, cfg, role, log, "spans")
+	spans, err := open(ctx, cfg, second, role, log)
 	if err != nil {
 		return Logs{}, errors.Join(err, traces.Close())
 	}
 	return Logs{traces, spans}, nil
 }
 
-func open(_ context.Context, cfg *config.Config, role filewal.Role, log *slog.Logger, name string) (wal.Log, error) {
-	log = log.With(logging.KeyStream, name)
-	dir, partitions := cfg.TraceWALDir, cfg.TraceWALPartitions
-	if name == "spans" {
-		dir, partitions = cfg.SpanWALDir, cfg.SpanWALPartitions
-	}
+func open(ctx context.Context, cfg *config.Config, h half, role filewal.Role, log *slog.Logger) (wal.Log, error) {
+	log = log.With(logging.KeyStream, h.name)
+	records, bytes := cfg.DrainBatchRecords, int(cfg.DrainBatchBytes)
 	switch cfg.WALKind {
 	case config.WALFile:
 		return filewal.Open(filewal.Options{
-			Dir: dir, Partitions: partitions, Role: role, SegmentBytes: cfg.WALSegmentBytes,
-			BatchRecords: cfg.DrainBatchRecords, BatchBytes: int(cfg.DrainBatchBytes), Logger: log,
+			Dir: h.dir, Partitions: h.partitions, Role: role, SegmentBytes: cfg.WALSegmentBytes,
+			BatchRecords: records, BatchBytes: bytes, Logger: log,
 		})
-	default:
-		return nil, fmt.Errorf("there is no log of the kind %q", cfg.WALKind)
+	case config.WALSQS:
+		return sqswal.Open(queues(cfg, h, log))
+	case config.WALNATS:
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
+		return natswal.Open(ctx, natswal.Options{
+			URL: cfg.WALURL.Reveal(), Stream: h.name, Partitions: h.partitions, Replicas: cfg.NATSReplicas,
+			BatchRecords: records, BatchBytes: bytes, Logger: log,
+		})
 	}
+	return nil, fmt.Errorf("there is no log of the kind %q", cfg.WALKind)
+}
+
+// connectTimeout is how long NATS may be away at the start, as when both come up
+// together.
+const connectTimeout = time.Minute
+
+func queues(cfg *config.Config, h half, log *slog.Logger) sqswal.Options {
+	return sqswal.Options{
+		QueueURLPrefix: h.queuePrefix, Partitions: h.partitions, Region: cfg.AWS.Region, Endpoint: cfg.SQSEndpoint,
+		Credentials: sqswal.Credentials(sqswal.CredentialSource{
+			AccessKeyID: cfg.AWS.AccessKeyID.Reveal(), SecretAccessKey: cfg.AWS.SecretAccessKey.Reveal(), SessionToken: cfg.AWS.SessionToken.Reveal(),
+			EndpointURL: cfg.AWS.CredentialsURI, EndpointPath: cfg.AWS.CredentialsPath, TokenFile: cfg.AWS.TokenFile,
+		}),
+		BatchRecords: cfg.DrainBatchRecords, BatchBytes: int(cfg.DrainBatchBytes), Logger: log,
+	}
+}
+
+// Ensure makes the queues of the logs that are missing, where they are in SQS.
+func Ensure(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	traces, spans := halves(cfg)
+	for _, h := range []half{traces, spans} {
+		if err := sqswal.Ensure(ctx, queues(cfg, h, log)); err != nil {
+			return fmt.Errorf("make queues of %s: %w", h.name, err)
+		}
+	}
+	return nil
 }
 
 // Named gives the logs by their names.
