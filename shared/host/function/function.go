@@ -90,10 +90,9 @@ func (h HTTP) handler(ctx context.Context, d *host.Deps, o api.Options) (http.Ha
 	return api.New(o, append(groups, healthapi.New(d.Health(ready...)))...), nil
 }
 
-const usage = `Usage: %[1]s           run the function: it is configured by the environment
-       %[1]s health    ask the server of this machine whether it is ready; status 1 if not
-       %[1]s version   print the version
-`
+// errUsage is what a call with other arguments is told.
+var errUsage = errors.New("takes no argument to run, being configured by the environment; or health, " +
+	"to ask the server of this machine whether it is ready; or version")
 
 // Main runs the function and gives the process's exit status. args are those
 // after the program's name.
@@ -118,7 +117,7 @@ func (f Function) run(ctx context.Context, args []string) error {
 		return nil
 	}
 	if len(args) > 1 || (len(args) == 1 && args[0] != "health") {
-		return fmt.Errorf("the arguments are wrong\n"+usage, f.Name)
+		return errUsage
 	}
 	conns := f.LambdaConns
 	if conns == 0 {
