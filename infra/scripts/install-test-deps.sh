@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go and is missing: Postgres by apt-get,
-# and into .cache the SQS servers, fauxqs by npm and ElasticMQ by Maven. It does
-# nothing where all is there. Where a part cannot be installed it says so in a
+# and into .cache the SQS servers, fauxqs by npm and ElasticMQ by Maven, and
+# Lambda's runtime emulator by pip. It does nothing where all is there. Where a part cannot be installed it says so in a
 # line and goes on: the tests of that part are skipped with the same line, or
 # find another way, as those of Postgres do with a Docker engine.
 set -euo pipefail
@@ -67,6 +67,29 @@ install_elasticmq() {
 	keep $dir $from/pom.xml
 }
 
+# install_rie takes the emulators out of the wheel of the SAM CLI, of which it
+# needs nothing else.
+install_rie() {
+	local dir=.cache/rie from=infra/testservers/rie.txt
+	if is_kept $dir $from; then
+		return
+	fi
+	if [ "$(uname -s)" != Linux ] || ! have python3 || ! python3 -m pip --version >/dev/null 2>&1; then
+		say "Linux, python3 or pip is missing: tests of the functions under Lambda's runtime emulator are skipped"
+		return
+	fi
+	say "installing Lambda's runtime emulator"
+	rm -rf $dir.new
+	mkdir -p $dir.new/wheel
+	python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest $dir.new/wheel --require-hashes -r $from
+	python3 -m zipfile -e $dir.new/wheel/*.whl $dir.new/wheel
+	mv $dir.new/wheel/samcli/local/rapid/aws-lambda-rie-* $dir.new/
+	rm -r $dir.new/wheel
+	chmod +x $dir.new/aws-lambda-rie-*
+	keep $dir $from
+}
+
 install_postgres
 install_fauxqs
 install_elasticmq
+install_rie

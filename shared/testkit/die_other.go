@@ -4,5 +4,5 @@ package testkit
 
 import "os/exec"
 
-// dieWithParent can do nothing here: a killed test leaves its process behind.
-func dieWithParent(*exec.Cmd) {}
+// DieWithParent can do nothing here: a killed test leaves its process behind.
+func DieWithParent(*exec.Cmd) {}

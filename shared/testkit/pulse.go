@@ -135,7 +135,7 @@ func (p *Pulse) StartOnly() {
 	p.t.Helper()
 	p.cmd = p.Command()
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	dieWithParent(p.cmd)
+	DieWithParent(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

@@ -55,14 +55,23 @@ func ElasticMQ(t testing.TB) (endpoint string) {
 	return endpointOr(t, server, err, "java", "mvn")
 }
 
-// errNotInstalled says that a server of .cache is not there.
-var errNotInstalled = errors.New("is not installed: run infra/scripts/install-test-deps.sh")
+// ErrNotInstalled says that a part of .cache is not there.
+var ErrNotInstalled = errors.New("is not installed: run infra/scripts/install-test-deps.sh")
 
 // endpointOr skips or fails t for err; tools are the programs that the server is
 // installed with.
 func endpointOr(t testing.TB, server *queueServer, err error, tools ...string) string {
 	t.Helper()
-	if errors.Is(err, errNotInstalled) {
+	Need(t, err, tools...)
+	return server.endpoint
+}
+
+// Need ends t if err is not nil. Where err is ErrNotInstalled t is skipped; under
+// PULSE_TEST_REQUIRE=1 it fails if the part could be there, which is where the
+// tools are that it is installed with.
+func Need(t testing.TB, err error, tools ...string) {
+	t.Helper()
+	if errors.Is(err, ErrNotInstalled) {
 		for _, tool := range tools {
 			if _, missing := exec.LookPath(tool); missing != nil {
 				t.Skipf("%v (which needs %s)", err, strings.Join(tools, " and "))
@@ -75,7 +84,6 @@ func endpointOr(t testing.TB, server *queueServer, err error, tools ...string) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server.endpoint
 }
 
 // queueServer is a server that ends when stdin, which this process holds, is
@@ -103,7 +111,7 @@ console.log(await app.listen({ host: "127.0.0.1", port: 0 }));
 `
 
 func startFauxqs() (*queueServer, error) {
-	dir, err := cacheDir("sqs", "fauxqs", "node_modules/fauxqs")
+	dir, err := CacheDir("sqs", "fauxqs", "node_modules/fauxqs")
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +149,7 @@ func findNode(dir string) string {
 const guardedScript = `"$@" </dev/null & cat >/dev/null; kill -KILL $!`
 
 func startElasticMQ() (*queueServer, error) {
-	dir, err := cacheDir("elasticmq", "ElasticMQ", "lib")
+	dir, err := CacheDir("elasticmq", "ElasticMQ", "lib")
 	if err != nil {
 		return nil, err
 	}
@@ -191,23 +199,23 @@ func startQueueServer(cmd *exec.Cmd) (*queueServer, fmt.Stringer, error) {
 	return &queueServer{stdin: stdin}, output, cmd.Start()
 }
 
-// cacheDir gives the directory of this checkout's .cache that holds a server, if
-// part is in it.
-func cacheDir(name, title, part string) (string, error) {
-	root, err := moduleRoot()
+// CacheDir gives the directory of this checkout's .cache that holds what title
+// names, if part is in it, else ErrNotInstalled.
+func CacheDir(name, title, part string) (string, error) {
+	root, err := ModuleRoot()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(root, ".cache", name)
 	if _, err := os.Stat(filepath.Join(dir, part)); err != nil {
-		return "", fmt.Errorf("%s %w", title, errNotInstalled)
+		return "", fmt.Errorf("%s %w", title, ErrNotInstalled)
 	}
 	return dir, nil
 }
 
-// moduleRoot is the directory of go.mod above the working directory, which is
+// ModuleRoot is the directory of go.mod above the working directory, which is
 // the package's in a test.
-func moduleRoot() (string, error) {
+func ModuleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
