@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,8 +22,9 @@ type Deps struct {
 	// Dashboard holds the built dashboard, index.html at its root. Without one a
 	// small page says how to begin. It is read once, by New.
 	Dashboard fs.FS
-	// OpenAPI is the description of the API, as JSON.
-	OpenAPI []byte
+	// OpenAPI makes the description of the API, as JSON. It is called once, when
+	// it is first asked for: a start should not wait for it.
+	OpenAPI func() ([]byte, error)
 	// APIBaseURL is where the dashboard sends its calls: BETTER_AUTH_URL where
 	// that was set by hand. "" leaves them to the page's own origin.
 	APIBaseURL string
@@ -40,12 +42,8 @@ type Group struct {
 
 var _ api.Fallback = (*Group)(nil)
 
-// New makes the group. It fails if the dashboard's files cannot be read, or the
-// API description is not JSON.
+// New makes the group. It fails if the dashboard's files cannot be read.
 func New(d Deps) (*Group, error) {
-	if !jsontext.Value(d.OpenAPI).IsValid() {
-		return nil, errors.New("OpenAPI description is not JSON")
-	}
 	connect, err := origin(d.APIBaseURL)
 	if err != nil {
 		return nil, err
@@ -58,6 +56,7 @@ func New(d Deps) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.OpenAPI = sync.OnceValues(d.OpenAPI)
 	return &Group{Deps: d, site: st, runtimeConfig: config}, nil
 }
 
@@ -93,9 +92,13 @@ func reserved(path string) bool {
 
 // openAPI serves the description to tools of any origin.
 func (g *Group) openAPI(w http.ResponseWriter, _ *http.Request) error {
+	description, err := g.OpenAPI()
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Access-Control-Allow-Origin", "*")
-	api.WriteBody(w, http.StatusOK, "application/json", g.OpenAPI)
+	api.WriteBody(w, http.StatusOK, "application/json", description)
 	return nil
 }
 

@@ -79,7 +79,7 @@ func Every() ([]api.Route, error) {
 }
 
 func table(health healthapi.Deps) (map[string][]api.Route, error) {
-	web, err := webapi.New(webapi.Deps{OpenAPI: []byte("{}")})
+	web, err := webapi.New(webapi.Deps{})
 	if err != nil {
 		return nil, err
 	}

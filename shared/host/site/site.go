@@ -20,12 +20,8 @@ import (
 // New makes the group from DASHBOARD_DIST_DIR's dashboard, or the one inside
 // the program.
 func New(d *host.Deps) (*webapi.Group, error) {
-	openAPI, err := docs.OpenAPI()
-	if err != nil {
-		return nil, err
-	}
 	return webapi.New(webapi.Deps{
-		Dashboard: files(d), OpenAPI: openAPI, APIBaseURL: host.APIBaseURL(d.Config), HTTPS: host.HTTPS(d.Config),
+		Dashboard: files(d), OpenAPI: docs.OpenAPI, APIBaseURL: host.APIBaseURL(d.Config), HTTPS: host.HTTPS(d.Config),
 	})
 }
 
