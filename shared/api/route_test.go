@@ -1,0 +1,141 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// named is a group whose routes answer with their pattern and their value.
+type named []string // "GET /v1/x/{id}"
+
+func (n named) Routes() []Route {
+	var routes []Route
+	for _, s := range n {
+		method, pattern, _ := strings.Cut(s, " ")
+		routes = append(routes, Route{Method: method, Pattern: pattern, Handler: func(w http.ResponseWriter, r *http.Request) error {
+			return WriteJSON(w, http.StatusOK, []string{pattern, r.PathValue("id")})
+		}})
+	}
+	return routes
+}
+
+// fallback is a group that answers what has no route below a prefix.
+type fallback struct {
+	named
+	prefix string
+}
+
+func (f fallback) Prefix() string { return f.prefix }
+
+func (f fallback) Unmatched(w http.ResponseWriter, _ *http.Request, allow []string) error {
+	return WriteJSON(w, http.StatusTeapot, append([]string{f.prefix}, allow...))
+}
+
+// answerOf sends a request whose path is written as in a request line, and gives
+// what is told of the answer.
+func answerOf(h http.Handler, method, path string) string {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, "http://pulse.test"+path, nil))
+	got := []string{http.StatusText(w.Code)}
+	for _, name := range []string{"Allow", "Location"} {
+		if v := w.Header().Get(name); v != "" {
+			got = append(got, v)
+		}
+	}
+	if w.Code == http.StatusOK || w.Code == http.StatusTeapot {
+		got = append(got, w.Body.String())
+	}
+	return strings.Join(got, " ")
+}
+
+var reads = named{
+	"GET /v1/traces", "GET /v1/traces/{id}", "POST /v1/traces/batch", "GET /v1/sessions/{id}", "GET /v1/sessions/{id}/spans", "GET /v1/analytics/spans",
+}
+
+// TestDecodedPaths sends paths as a client writes them, and as a gateway that
+// has decoded them hands them over: the answers are the same.
+func TestDecodedPaths(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	whole, decoding := New(Options{Log: log}, reads), New(Options{Log: log, DecodedPaths: true}, reads)
+	for _, c := range []struct{ method, written, decoded, want string }{
+		{"GET", "/v1/traces/a", "/v1/traces/a", `OK ["/v1/traces/{id}","a"]`},
+		{"GET", "/v1/traces/a%2Fb", "/v1/traces/a/b", `OK ["/v1/traces/{id}","a/b"]`},
+		{"GET", "/v1/traces/a%2Fb%2Fc%2Fd", "/v1/traces/a/b/c/d", `OK ["/v1/traces/{id}","a/b/c/d"]`},
+		{"GET", "/v1/traces/a%2F%2Fb", "/v1/traces/a//b", `OK ["/v1/traces/{id}","a//b"]`},
+		{"GET", "/v1/sessions/%2Fhome%2Fuser", "/v1/sessions//home/user", `OK ["/v1/sessions/{id}","/home/user"]`},
+		{"GET", "/v1/sessions/%2Fhome%2Fuser/spans", "/v1/sessions//home/user/spans", `OK ["/v1/sessions/{id}/spans","/home/user"]`},
+		{"GET", "/v1/sessions/a%2Fb/spans", "/v1/sessions/a/b/spans", `OK ["/v1/sessions/{id}/spans","a/b"]`},
+		{"GET", "/v1/sessions/a/spans", "/v1/sessions/a/spans", `OK ["/v1/sessions/{id}/spans","a"]`},
+		{"GET", "/v1/traces/batch%2Fx", "/v1/traces/batch/x", `OK ["/v1/traces/{id}","batch/x"]`},
+		{"GET", "/v1/traces/a%252Fb", "/v1/traces/a%2Fb", ``}, // sent on escaped: see below
+		{"POST", "/v1/traces/a%2Fb", "/v1/traces/a/b", "Method Not Allowed GET, HEAD"},
+		{"POST", "/v1/sessions/a%2Fb/spans", "/v1/sessions/a/b/spans", "Method Not Allowed GET, HEAD"},
+		{"POST", "/v1/traces/batch", "/v1/traces/batch", `OK ["/v1/traces/batch",""]`},
+		{"GET", "/v1//traces/a/", "/v1//traces/a/", `OK ["/v1/traces/{id}","a"]`},
+		{"GET", "/v1/traces", "/v1/traces", `OK ["/v1/traces",""]`},
+		{"GET", "/v1/analytics/spans/x", "/v1/analytics/spans/x", "Not Found"},
+		{"GET", "/v1/other/a/b", "/v1/other/a/b", "Not Found"},
+		{"GET", "/v1", "/v1", "Not Found"},
+		{"GET", "/", "/", "Not Found"},
+	} {
+		if c.want == "" {
+			c.decoded, c.want = "/v1/traces/a%252Fb", `OK ["/v1/traces/{id}","a%2Fb"]` // the host escapes what it hands over
+		}
+		if got := answerOf(whole, c.method, c.written); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.method, c.written, got, c.want)
+		}
+		if got := answerOf(decoding, c.method, c.decoded); got != c.want {
+			t.Errorf("decoded: %s %s: %s, want %s", c.method, c.decoded, got, c.want)
+		}
+	}
+	// Without the option a slash ends a value.
+	if got := answerOf(whole, "GET", "/v1/traces/a/b"); got != "Not Found" {
+		t.Errorf("a slash within an id, on a host that does not decode: %s", got)
+	}
+	// The only slash at an end is taken for a stray one, as everywhere.
+	for path, want := range map[string]string{"/v1/traces/a/": "a", "/v1/traces//a": "a"} {
+		if diff := cmp.Diff(`OK ["/v1/traces/{id}","`+want+`"]`, answerOf(decoding, "GET", path)); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+	}
+	if got := answerOf(decoding, "GET", "/v1/traces/"+strings.Repeat("/a", 5000)); !strings.HasPrefix(got, "OK") {
+		t.Errorf("an id of 5000 slashes: %.100s", got)
+	}
+}
+
+// TestElsewhere is about routes that a gateway leads to other processes, as seen
+// by the one that gets what the gateway knows no route for.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	own := fallback{named{"GET /health"}, "/"}
+	auth := fallback{named{"POST /api/auth/sign-in/{id}"}, "/api/auth/"}
+	h := New(Options{Log: log, Elsewhere: []Group{reads, auth}}, own)
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/health", `OK ["/health",""]`},
+		{"POST", "/health", `I'm a teapot ["/","GET","HEAD"]`},
+		{"GET", "/nothing", `I'm a teapot ["/"]`},
+		{"PUT", "/v1/traces/a", `I'm a teapot ["/","GET","HEAD"]`},
+		{"DELETE", "/v1/traces/batch", `I'm a teapot ["/","GET","HEAD","POST"]`},
+		{"GET", "/v1/traces/a", `I'm a teapot ["/"]`}, // the gateway has a route for it
+		{"GET", "/v1//traces///a/", "Permanent Redirect /v1/traces/a"},
+		{"POST", "/v1/traces/batch/?x=1&y=%2F", "Permanent Redirect /v1/traces/batch?x=1&y=%2F"},
+		{"GET", "/v1//traces/a%2Fb%3Fc", "Permanent Redirect /v1/traces/a%2Fb%3Fc"},
+		{"GET", "//v1/traces", "Permanent Redirect /v1/traces"},
+		{"GET", "//evil.test/v1/traces", `I'm a teapot ["/"]`},
+		{"GET", "/v1//evil.test", `I'm a teapot ["/"]`},
+		{"PUT", "/v1//traces/a", `I'm a teapot ["/","GET","HEAD"]`},
+		{"GET", "/api/auth/nothing", `I'm a teapot ["/api/auth/"]`},
+		{"GET", "/api/auth/sign-in/email", `I'm a teapot ["/api/auth/","POST"]`},
+	} {
+		if got := answerOf(h, c.method, c.path); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.method, c.path, got, c.want)
+		}
+	}
+}
