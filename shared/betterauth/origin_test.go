@@ -189,3 +189,50 @@ func TestCheckRedirects(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnHost is about a server whose gateway hands over what was sent to its own
+// names only: the request's host is the origin, by https.
+func TestOwnHost(t *testing.T) {
+	t.Parallel()
+	s := newCore(t, Options{OwnHost: true, TrustedOrigins: []string{"https://app.example.com"}})
+	request := func(host, origin string) *http.Request {
+		r := httptest.NewRequest(http.MethodPost, "/api/auth/sign-out", nil)
+		r.Host = host
+		r.Header.Set("Cookie", "a=b")
+		r.Header.Set("Origin", origin)
+		return r
+	}
+	for _, c := range []struct {
+		host, origin string
+		want         error
+	}{
+		{"a1.execute-api.test", "https://a1.execute-api.test", nil},
+		{"A1.execute-api.test:443", "https://a1.execute-api.test", nil},
+		{"pulse.example.com", "https://pulse.example.com", nil},
+		{"a1.execute-api.test", "https://app.example.com", nil},
+		{"a1.execute-api.test", "http://a1.execute-api.test", ErrInvalidOrigin},
+		{"a1.execute-api.test", "https://a2.execute-api.test", ErrInvalidOrigin},
+		{"a1.execute-api.test", "https://a1.execute-api.test.evil.test", ErrInvalidOrigin},
+		{"a1.execute-api.test", "http://localhost:3000", ErrInvalidOrigin},
+		{"a1.execute-api.test", "https://own-host.invalid", ErrInvalidOrigin},
+		{"", "https://", ErrInvalidOrigin},
+		{"", "null", ErrMissingOrNullOrigin},
+	} {
+		if err := s.CheckOrigin(request(c.host, c.origin), false); !errors.Is(err, c.want) {
+			t.Errorf("host %q, origin %q: %v, want %v", c.host, c.origin, err, c.want)
+		}
+	}
+	r := request("a1.execute-api.test", "")
+	if got := s.Own(r); got != "https://a1.execute-api.test" {
+		t.Errorf("own origin %q", got)
+	}
+	if err := s.CheckRedirect(r, "callbackURL", "https://a1.execute-api.test/x"); err != nil {
+		t.Errorf("a redirect to the own host: %v", err)
+	}
+	if err := s.CheckRedirect(r, "callbackURL", "https://a2.execute-api.test/x"); err == nil {
+		t.Error("a redirect to another host passes")
+	}
+	if c := s.SessionCookies("token", true, "")[0]; c.Name != "__Secure-better-auth.session_token" || !c.Secure {
+		t.Errorf("the session cookie is %s, secure %v", c.Name, c.Secure)
+	}
+}

@@ -10,8 +10,8 @@ import (
 	"github.com/pulse-traces/pulse/shared/store"
 )
 
-// ownHostURL stands for the base URL where each request's host is ours. No
-// browser can be there (RFC 6761).
+// ownHostURL stands for the base URL where each request's host is ours. Nothing
+// is there (RFC 6761).
 const ownHostURL = "https://own-host.invalid"
 
 // minSecretBytes is the least that a signing secret may have.
@@ -66,6 +66,9 @@ func New(users store.UserStore, sessions store.SessionStore, o Options) (*Servic
 	origins, err := NewOrigins(baseURL, o.TrustedOrigins)
 	if err != nil {
 		faults = append(faults, fmt.Errorf("base URL: %w", err))
+	}
+	if o.OwnHost && err == nil {
+		delete(origins.exact, origins.own)
 	}
 	if len(o.Secret) < minSecretBytes {
 		faults = append(faults, fmt.Errorf("secret must be at least %d bytes", minSecretBytes))
