@@ -4,7 +4,6 @@ package drainer
 
 import (
 	"context"
-	"errors"
 	"net"
 
 	"github.com/pulse-traces/pulse/shared/api"
@@ -13,7 +12,6 @@ import (
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/container"
 	"github.com/pulse-traces/pulse/shared/host/function"
-	"github.com/pulse-traces/pulse/shared/host/lambda"
 	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/wal/filewal"
 )
@@ -22,10 +20,7 @@ import (
 func Function() function.Function {
 	return function.Function{
 		Name: "drain", Needs: config.NeedLog, LambdaConns: 1,
-		Lambda: func(ctx context.Context, d *host.Deps) (lambda.Handler, error) {
-			return nil, errors.New("the drain takes no events yet")
-		},
-		Container: consume,
+		Lambda: newEventHandler, Container: consume,
 	}
 }
 

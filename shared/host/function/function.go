@@ -160,6 +160,6 @@ func (f Function) serve(ctx context.Context, cfg *config.Config, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	lambda.Start(h)
+	lambda.Start(h, log)
 	return nil
 }

@@ -5,14 +5,50 @@ package lambda
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/go-json-experiment/json"
+
+	"github.com/pulse-traces/pulse/shared/api"
 )
 
-// Handler answers the events of one function.
+// Handler answers the events of one function. The text of an error is logged by
+// the platform and given to who asked: it holds nothing of the event.
 type Handler interface {
 	Invoke(ctx context.Context, event []byte) ([]byte, error)
 }
 
 // Start serves events until the platform ends the process; it does not return.
-func Start(h Handler) { lambda.Start(h) }
+func Start(h Handler, log *slog.Logger) { lambda.Start(Guarded(h, log)) }
+
+// Guarded makes errors of h's panics: the library would end the process for one.
+func Guarded(h Handler, log *slog.Logger) Handler { return guarded{h, log} }
+
+type guarded struct {
+	Handler
+	log *slog.Logger
+}
+
+func (g guarded) Invoke(ctx context.Context, event []byte) (out []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			g.log.ErrorContext(ctx, "panic", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			out, err = nil, errors.New("internal error: see the log")
+		}
+	}()
+	return g.Handler.Invoke(ctx, event)
+}
+
+// Decode reads an event.
+func Decode(event []byte, v any) error {
+	if err := json.Unmarshal(event, v, api.DecodeOptions); err != nil {
+		return errors.New("the event is not JSON of the kind that this function takes")
+	}
+	return nil
+}
+
+// Encode writes an answer.
+func Encode(v any) ([]byte, error) { return json.Marshal(v, api.DecodeOptions) }

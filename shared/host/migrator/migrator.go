@@ -4,14 +4,12 @@ package migrator
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/function"
-	"github.com/pulse-traces/pulse/shared/host/lambda"
 	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/logging"
 )
@@ -19,10 +17,7 @@ import (
 // Function gives the function.
 func Function() function.Function {
 	return function.Function{
-		Name: "migrate", Batch: true,
-		Lambda: func(_ context.Context, d *host.Deps) (lambda.Handler, error) {
-			return nil, errors.New("migrate takes no events yet")
-		},
+		Name: "migrate", Batch: true, Lambda: newEventHandler,
 		Container: func(ctx context.Context, d *host.Deps, _ net.Listener) error { return migrate(ctx, d) },
 	}
 }
