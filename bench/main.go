@@ -32,6 +32,7 @@ func main() {
 	flag.StringVar(&b.binary, "binary", "dist/pulse", "the server to measure; make build makes it")
 	flag.StringVar(&b.postgres, "postgres", os.Getenv("TEST_DATABASE_URL"), "Postgres to measure; none without")
 	flag.IntVar(&b.traces, "traces", 1_000_000, "size of the store that reads are measured on")
+	flag.StringVar(&b.engine, "reads", "", "measure only the reads, of this engine: sqlite or postgres")
 	flag.DurationVar(&b.seconds, "for", 10*time.Second, "how long the ingest load runs")
 	flag.StringVar(&b.dir, "dir", "", "where to keep the stores; a temporary directory by default")
 	out := flag.String("o", "", "write the table to this file too")
@@ -54,6 +55,7 @@ func main() {
 
 type bench struct {
 	binary, postgres, dir string
+	engine                string // "" is all there is to measure
 	traces                int
 	seconds               time.Duration
 	rows                  []row
@@ -87,15 +89,19 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	}
-	steps := []func(context.Context) error{b.atRest, b.ingestLocal}
-	if b.postgres != "" {
+	all := b.engine == ""
+	var steps []func(context.Context) error
+	if all {
+		steps = append(steps, b.atRest, b.ingestLocal)
+	}
+	if all && b.postgres != "" {
 		steps = append(steps, b.drainPostgres)
 	}
-	if b.traces > 0 {
+	if b.traces > 0 && (all || b.engine == "sqlite") {
 		steps = append(steps, b.readsSQLite)
-		if b.postgres != "" {
-			steps = append(steps, b.readsPostgres)
-		}
+	}
+	if b.traces > 0 && b.postgres != "" && (all || b.engine == "postgres") {
+		steps = append(steps, b.readsPostgres)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -371,7 +377,7 @@ func (b *bench) sub(name string) string {
 
 func (b *bench) report() string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "# Benchmarks\n\nMade by `make bench` on %s: %s/%s, %d processors, %s. Limits were measured in the same run. Figures of one machine\nare no promise for another: compare the ratios.\n\n",
+	fmt.Fprintf(&w, "# Benchmarks\n\nMade by `go run ./bench` (see `make bench`) on %s: %s/%s, %d processors, %s. Limits were measured in the same run. Figures of one machine\nare no promise for another: compare the ratios.\n\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	w.WriteString("| what | measured | limit | ratio | target |\n|---|---|---|---|---|\n")
 	for _, r := range b.rows {
