@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Builds the container image from dist/pulse, without pulling anything:
+# Builds a container image around a program that was built on this machine,
+# without pulling anything:
 #
-#   infra/scripts/build-image.sh [tag]
+#   infra/scripts/build-image.sh [image [program]]
 #
-# dist/pulse must be a Linux binary: GOOS=linux make build.
+# The program, dist/pulse by default, must be a Linux one: GOOS=linux make build.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tag=${1:-pulse}
+image=${1:-pulse}
+program=${2:-dist/pulse}
 
 certificates=
 for file in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
@@ -25,5 +27,5 @@ trap 'rm -rf "$context"' EXIT
 mkdir "$context/data"
 touch "$context/data/.keep"
 cp "$certificates" "$context/ca-certificates.crt"
-cp dist/pulse "$context/pulse"
-docker build -f infra/Dockerfile.binary -t "$tag" "$context"
+cp "$program" "$context/pulse"
+docker build -f infra/Dockerfile --target binary -t "$image" "$context"
