@@ -26,7 +26,7 @@ func (l loadResult) rate() float64 { return float64(l.acked) / l.elapsed.Seconds
 // or, with a rate, so many traces a second, each request's time counted from
 // when it was due. Every request has new ids. Any answer but 202 is an error.
 func ingest(ctx context.Context, s *server, path string, connections, rate int, bodies [][]byte, d time.Duration) (loadResult, error) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
+	client := newClient(connections)
 	var (
 		wg        sync.WaitGroup
 		acked     atomic.Int64
@@ -72,6 +72,10 @@ func ingest(ctx context.Context, s *server, path string, connections, rate int, 
 		r.p50, r.p99 = latencies[n/2], latencies[n*99/100]
 	}
 	return r, failure
+}
+
+func newClient(connections int) *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
 }
 
 func copyInto(dst *[]byte, src []byte) { *dst = append((*dst)[:0], src...) }

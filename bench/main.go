@@ -59,6 +59,7 @@ type bench struct {
 	traces                int
 	seconds               time.Duration
 	rows                  []row
+	costs                 []cost
 }
 
 // row is a line of the table.
@@ -74,6 +75,7 @@ const (
 	targetRate  = 25_000
 	seed        = 7
 	project     = account.ProjectID("5b3f6c1e-0000-4000-8000-000000000001")
+	benchKey    = "pulse_sk_bench" // of that project
 )
 
 func (b *bench) run(ctx context.Context) (err error) {
@@ -95,7 +97,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		steps = append(steps, b.atRest, b.ingestLocal)
 	}
 	if all && b.postgres != "" {
-		steps = append(steps, b.drainPostgres)
+		steps = append(steps, b.drainPostgres, b.functions)
 	}
 	if b.traces > 0 && (all || b.engine == "sqlite") {
 		steps = append(steps, b.readsSQLite)
@@ -350,7 +352,7 @@ func prepare(ctx context.Context, db *postgres.DB) error {
 	user := account.User{ID: "bench-user", Name: "Bench", Email: "store@bench.example", CreatedAt: now, UpdatedAt: now}
 	return db.CreateUser(ctx, store.NewUser{User: user, CredentialID: "bench-credential", PasswordHash: "none", Project: &store.NewProject{
 		Project: account.Project{ID: project, Name: "Bench", CreatedAt: now},
-		Key:     account.APIKey{ID: "bench-key", ProjectID: project, Hash: account.HashKey("none"), Name: "none", CreatedAt: now},
+		Key:     account.APIKey{ID: "bench-key", ProjectID: project, Hash: account.HashKey(benchKey), Name: "bench", CreatedAt: now},
 		Member:  account.Membership{ID: "bench-member", UserID: user.ID, ProjectID: project, Role: account.RoleAdmin, CreatedAt: now},
 	}})
 }
@@ -383,6 +385,7 @@ func (b *bench) report() string {
 	for _, r := range b.rows {
 		fmt.Fprintf(&w, "| %s | %s | %s | %s | %s |\n", r.what, r.measured, r.limit, r.ratio, r.target)
 	}
+	w.WriteString(costReport(b.costs))
 	w.WriteString("\nTraces are chat calls of about 3.3 KB of JSON. The load generator runs on the same processors as the server.\n")
 	return w.String()
 }

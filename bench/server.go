@@ -165,25 +165,27 @@ func (s *server) stop() {
 	_ = s.logFile.Close()
 }
 
+// cpuSeconds is the processor time that a process has used.
+func cpuSeconds(pid int) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+2:]))
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100, nil // USER_HZ is 100 on every Linux that Go runs on
+}
+
 // rest gives the resident memory in MiB and the share of a core that the
 // process used over d.
 func (s *server) rest(d time.Duration) (rssMiB, core float64, err error) {
-	cpu := func() (float64, error) {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-		if err != nil {
-			return 0, err
-		}
-		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+2:]))
-		user, _ := strconv.ParseFloat(fields[11], 64)
-		system, _ := strconv.ParseFloat(fields[12], 64)
-		return (user + system) / 100, nil // USER_HZ is 100 on every Linux that Go runs on
-	}
-	before, err := cpu()
+	before, err := cpuSeconds(s.cmd.Process.Pid)
 	if err != nil {
 		return 0, 0, err
 	}
 	time.Sleep(d)
-	after, err := cpu()
+	after, err := cpuSeconds(s.cmd.Process.Pid)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -55,6 +55,16 @@ func ElasticMQ(t testing.TB) (endpoint string) {
 	return endpointOr(t, server, err, "java", "mvn")
 }
 
+// StartSQS starts a fauxqs for a program that is no test: ErrNotInstalled where
+// its parts are not there. The caller must stop it.
+func StartSQS() (endpoint string, stop func() error, err error) {
+	server, err := startFauxqs()
+	if err != nil {
+		return "", nil, err
+	}
+	return server.endpoint, server.stdin.Close, nil
+}
+
 // ErrNotInstalled says that a part of .cache is not there.
 var ErrNotInstalled = errors.New("is not installed: run infra/scripts/install-test-deps.sh")
 
