@@ -100,6 +100,15 @@ migrate: dist/pulse ## bring the database of PULSE_MODE up to date
 image: dist/pulse ## build the container image "pulse" from a binary made here (needs Docker)
 	infra/scripts/build-image.sh pulse
 
+.PHONY: images
+images: ## build the image pulse-<function> of each function, as "image" does
+	@$(MAKE) build-lambda LAMBDA_ARCH=$(shell $(GO) env GOARCH)
+	@for f in $(FUNCTIONS); do infra/scripts/build-image.sh pulse-$$f dist/lambda/$$f/bootstrap || exit 1; done
+
+.PHONY: compose-test
+compose-test: image images ## go a short way through each profile of infra/compose.yaml (needs Docker)
+	@for p in single scale cloud; do infra/scripts/compose-test.sh $$p || exit 1; done
+
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters of .golangci.yaml
 	$(GOLANGCI) run ./...
