@@ -45,29 +45,35 @@ func newEventHandler(ctx context.Context, d *host.Deps) (lambda.Handler, error) 
 // Invoke implements lambda.Handler. The messages of a queue, which are all of an
 // event as Lambda makes them, are stored in one transaction.
 func (h *eventHandler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	queues, err := read(payload)
+	if err != nil {
+		return nil, err
+	}
+	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+	for queue, messages := range queues {
+		for _, id := range h.handle(ctx, queue, messages) {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
+		}
+	}
+	return lambda.Encode(response)
+}
+
+// read gives the messages of an event by the name of their queue.
+func read(payload []byte) (map[string][]sqswal.Message, error) {
 	var event events.SQSEvent
 	if err := lambda.Decode(payload, &event); err != nil {
 		return nil, err
 	}
-	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
-	fail := func(ids ...string) {
-		for _, id := range ids {
-			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
-		}
-	}
-	byQueue := map[string][]sqswal.Message{}
+	queues := map[string][]sqswal.Message{}
 	for i := range event.Records {
 		r := &event.Records[i]
 		if r.MessageId == "" { // it cannot be reported, so the whole event comes again
-			return nil, errors.New("the event holds a message without an id: it is none of SQS")
+			return nil, errors.New("the event holds what is no message of SQS: it has no id")
 		}
 		queue := r.EventSourceARN[strings.LastIndexByte(r.EventSourceARN, ':')+1:]
-		byQueue[queue] = append(byQueue[queue], message(r))
+		queues[queue] = append(queues[queue], message(r))
 	}
-	for queue, messages := range byQueue {
-		fail(h.handle(ctx, queue, messages)...)
-	}
-	return lambda.Encode(response)
+	return queues, nil
 }
 
 // handle has the log that has a queue serve its messages, and gives the ids of
