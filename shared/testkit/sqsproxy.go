@@ -35,6 +35,7 @@ type SQSProxy struct {
 	order    []string            // of acceptance
 	handles  map[string]string   // receipt handle → id
 	again    map[string][]json.RawMessage
+	watch    func(action, queue string)
 }
 
 // proxied is a message that the server accepted.
@@ -69,6 +70,8 @@ type SQSFault struct {
 	// Chance is how likely it strikes a request, or an entry, or a message; 0
 	// means always.
 	Chance float64
+	// Limit is how often it strikes at most; 0 means any number.
+	Limit int
 
 	proxy *SQSProxy
 	hits  int
@@ -111,6 +114,14 @@ func (f *SQSFault) Hits() int {
 	f.proxy.mu.Lock()
 	defer f.proxy.mu.Unlock()
 	return f.hits
+}
+
+// Watch has f called with each request before it goes on, by several goroutines
+// at a time.
+func (p *SQSProxy) Watch(f func(action, queue string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch = f
 }
 
 // Accepted gives the ids of the messages that the server has accepted into a
@@ -183,7 +194,7 @@ func (p *SQSProxy) strikes(kind SQSFaultKind, action, queue string) bool {
 	defer p.mu.Unlock()
 	for _, f := range p.faults {
 		if f.Kind == kind && (f.Action == "" || f.Action == action) && strings.HasPrefix(queue, f.Queue) &&
-			(f.Chance == 0 || rand.Float64() < f.Chance) {
+			(f.Limit == 0 || f.hits < f.Limit) && (f.Chance == 0 || rand.Float64() < f.Chance) {
 			f.hits++
 			return true
 		}
@@ -224,6 +235,12 @@ func (p *SQSProxy) serve(w http.ResponseWriter, r *http.Request) {
 	if !isSQS || err != nil {
 		p.pass(w, r, body)
 		return
+	}
+	p.mu.Lock()
+	watch := p.watch
+	p.mu.Unlock()
+	if watch != nil {
+		watch(req.action, req.queue)
 	}
 	switch {
 	case p.strikes(SQSRefuse, req.action, req.queue):

@@ -3,7 +3,6 @@ package sqswal
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -29,21 +28,37 @@ const (
 	// listScan is the most that List looks at in one queue, or its limit if that
 	// is more.
 	listScan = 1000
+	// maxPassedBytes bounds what Replay keeps for the next call.
+	maxPassedBytes = 16 << 20
 )
 
 // deadLetters are those of all queues of a log. SQS gives no list: they are
 // received, and given back.
-type deadLetters struct{ log *Log }
+type deadLetters struct {
+	log *Log
 
-var _ wal.DeadLetters = deadLetters{}
+	mu     sync.Mutex
+	passed map[string]passed // by the record's id
+	bytes  int               // of their bodies
+}
+
+// passed is a dead letter that Replay came by while it looked for another one.
+// It stays hidden, so that replaying all of them looks at each once.
+type passed struct {
+	queue   queue
+	message Message
+	until   time.Time // it is hidden
+}
+
+var _ wal.DeadLetters = (*deadLetters)(nil)
 
 // DeadLetters implements wal.Log. While somebody looks at dead letters they are
 // hidden from others: what List and Get do not find may be found a minute later.
-func (l *Log) DeadLetters() wal.DeadLetters { return deadLetters{l} }
+func (l *Log) DeadLetters() wal.DeadLetters { return l.dead }
 
 // look receives dead letters of a queue, at most about limit of them, until see
-// wants no more, and gives back those that it says are not taken.
-func (d deadLetters) look(ctx context.Context, q queue, limit int, see func(m *Message) (take, more bool)) error {
+// wants no more, and gives back those that it does not take.
+func (d *deadLetters) look(ctx context.Context, q queue, limit int, see func(m *Message) (take, more bool)) error {
 	seen := map[string]string{} // id → receipt handle, of those to give back
 	defer func() {
 		// They are given back however the look ended.
@@ -61,14 +76,15 @@ func (d deadLetters) look(ctx context.Context, q queue, limit int, see func(m *M
 			m := &messages[i]
 			_, known := seen[m.ID]
 			seen[m.ID] = m.ReceiptHandle
-			if known || !more {
+			if known {
 				continue
 			}
 			fresh = true
-			var take bool
-			if take, more = see(m); take {
+			take, on := see(m)
+			if take {
 				delete(seen, m.ID)
 			}
+			more = more && on
 		}
 		if !fresh { // none is left, or they begin to come again
 			return nil
@@ -77,9 +93,50 @@ func (d deadLetters) look(ctx context.Context, q queue, limit int, see func(m *M
 	return nil
 }
 
+// keep keeps a dead letter that was passed, if there is room for it.
+func (d *deadLetters) keep(q queue, m *Message) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bytes+len(m.Body) > maxPassedBytes {
+		return false
+	}
+	d.passed[q.recordID(m.ID)] = passed{q, *m, time.Now().Add(lookFor - requestTimeout)}
+	d.bytes += len(m.Body)
+	return true
+}
+
+// kept gives a dead letter that was passed and is hidden still.
+func (d *deadLetters) kept(id string) (*Message, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, ok := d.passed[id]
+	if !ok {
+		return nil, false
+	}
+	delete(d.passed, id)
+	d.bytes -= len(p.message.Body)
+	return &p.message, time.Now().Before(p.until)
+}
+
+// giveUp gives back everything that was passed.
+func (d *deadLetters) giveUp(ctx context.Context) {
+	d.mu.Lock()
+	handles := map[string][]string{}
+	for _, p := range d.passed {
+		handles[p.queue.dead] = append(handles[p.queue.dead], p.message.ReceiptHandle)
+	}
+	clear(d.passed)
+	d.bytes = 0
+	d.mu.Unlock()
+	for url, h := range handles {
+		d.log.giveBack(ctx, url, h)
+	}
+}
+
 // List implements wal.DeadLetters. Of more than a thousand letters in a queue it
 // looks at some.
-func (d deadLetters) List(ctx context.Context, limit int) ([]wal.DeadLetter, error) {
+func (d *deadLetters) List(ctx context.Context, limit int) ([]wal.DeadLetter, error) {
+	d.giveUp(ctx)
 	queues, err := d.log.queues(ctx)
 	if err != nil {
 		return nil, err
@@ -114,56 +171,76 @@ func (d deadLetters) List(ctx context.Context, limit int) ([]wal.DeadLetter, err
 }
 
 // Get implements wal.DeadLetters.
-func (d deadLetters) Get(ctx context.Context, id string) (wal.DeadLetter, error) {
-	q, m, err := d.find(ctx, id, false)
+func (d *deadLetters) Get(ctx context.Context, id string) (wal.DeadLetter, error) {
+	q, messageID, err := d.parse(id)
+	if err != nil {
+		return wal.DeadLetter{}, err
+	}
+	d.giveUp(ctx)
+	m, err := d.find(ctx, q, messageID, false)
 	if err != nil {
 		return wal.DeadLetter{}, err
 	}
 	return letterOf(q, m), nil
 }
 
-// Replay implements wal.DeadLetters.
-func (d deadLetters) Replay(ctx context.Context, id string) error {
-	q, m, err := d.find(ctx, id, true)
+// Replay implements wal.DeadLetters. Others that it comes by stay hidden for a
+// minute at most, until a later call of Replay, List, Get or the log's Close.
+func (d *deadLetters) Replay(ctx context.Context, id string) error {
+	q, messageID, err := d.parse(id)
 	if err != nil {
 		return err
 	}
-	err = d.log.send(ctx, q.url, []outgoing{{body: m.Body}})[0]
-	if err != nil {
-		err = errors.Join(err, d.log.hide(ctx, q.dead, []hidden{{handle: m.ReceiptHandle}})[0])
+	m, ok := d.kept(id)
+	if !ok {
+		if m, err = d.find(ctx, q, messageID, true); err != nil {
+			return err
+		}
+	}
+	if err := d.log.send(ctx, q.url, []outgoing{{body: m.Body}})[0]; err != nil {
+		d.log.giveBack(ctx, q.dead, []string{m.ReceiptHandle})
 		return unavailable("send the record to its queue", err)
 	}
 	if err := d.log.remove(ctx, q.dead, []string{m.ReceiptHandle})[0]; err != nil {
-		return unavailable("delete the dead letter, whose record is in its queue", err)
+		return unavailable("delete the dead letter, whose record is in its queue again", err)
 	}
 	return nil
 }
 
-// find looks for a dead letter and gives it back, or keeps it if take is set.
-func (d deadLetters) find(ctx context.Context, id string, take bool) (q queue, found *Message, err error) {
-	unknown := fault.Newf(fault.NotFound, "There is no dead letter %q", id)
+// parse reads the id of a dead letter; fault.NotFound if it can be none.
+func (d *deadLetters) parse(id string) (q queue, messageID string, err error) {
 	number, messageID, ok := strings.Cut(strings.TrimPrefix(id, "p"), "-")
 	n, bad := strconv.ParseInt(number, 10, 16)
-	if !ok || bad != nil || n < 1 || d.log.queue(int(n)-1).recordID(messageID) != id {
-		return q, nil, unknown
-	}
-	q = d.log.queue(int(n) - 1)
-	err = d.look(ctx, q, math.MaxInt, func(m *Message) (bool, bool) {
-		if m.ID != messageID {
-			return false, true
+	if ok && bad == nil && n >= 1 {
+		q = d.log.queue(int(n) - 1)
+		if q.recordID(messageID) == id {
+			return q, messageID, nil
 		}
-		found = m
-		return take, false
+	}
+	return q, "", errUnknownLetter(id)
+}
+
+// find looks for a dead letter, and gives it back with all that it came by
+// unless it is to be replayed.
+func (d *deadLetters) find(ctx context.Context, q queue, messageID string, replay bool) (found *Message, err error) {
+	err = d.look(ctx, q, math.MaxInt, func(m *Message) (take, more bool) {
+		if m.ID == messageID {
+			found = m
+			return replay, false
+		}
+		return replay && d.keep(q, m), true
 	})
 	switch {
-	case noQueue(err):
-		return q, nil, unknown
-	case err != nil:
-		return q, nil, unavailable("look for a dead letter", err)
+	case err != nil && !noQueue(err):
+		return nil, unavailable("look for a dead letter", err)
 	case found == nil:
-		return q, nil, unknown
+		return nil, errUnknownLetter(q.recordID(messageID))
 	}
-	return q, found, nil
+	return found, nil
+}
+
+func errUnknownLetter(id string) error {
+	return fault.Newf(fault.NotFound, "There is no dead letter %q", id)
 }
 
 // letterOf reads a message of a dead-letter queue.
@@ -182,9 +259,8 @@ func letterOf(q queue, m *Message) wal.DeadLetter {
 	letter.FailedAt, err = time.Parse(time.RFC3339Nano, m.MessageAttributes[attributeFailedAt])
 	if err != nil {
 		// Its queue does not say when it gave up, only when the message was sent.
-		letter.FailedAt = time.UnixMilli(int64(count(m.Attributes[systemSent], 0)))
+		letter.FailedAt = time.UnixMilli(int64(count(m.Attributes[systemSent], 0))).UTC()
 	}
-	letter.FailedAt = letter.FailedAt.UTC()
 	return letter
 }
 

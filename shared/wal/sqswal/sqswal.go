@@ -78,6 +78,7 @@ type Log struct {
 	client   *sqs.Client
 	http     *http.Client
 	name     string // of the queues, up to their number
+	dead     *deadLetters
 	backoff  func(attempt int) time.Duration
 	appended atomic.Int64
 
@@ -115,6 +116,7 @@ func Open(o Options) (*Log, error) {
 		o.Now = time.Now
 	}
 	l := &Log{opts: o, name: path.Base(u.Path), backoff: wal.Backoff, http: newHTTPClient()}
+	l.dead = &deadLetters{log: l, passed: map[string]passed{}}
 	options := sqs.Options{
 		Region: o.Region, Credentials: o.Credentials, HTTPClient: l.http,
 		Retryer: aws.NopRetryer{}, // what failed is retried here, by the entry
@@ -244,6 +246,9 @@ func (l *Log) Close() error {
 	if consumed != nil {
 		<-consumed
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	l.dead.giveUp(ctx)
 	l.http.CloseIdleConnections()
 	return nil
 }

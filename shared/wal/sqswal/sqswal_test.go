@@ -3,7 +3,9 @@ package sqswal_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"flag"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -13,14 +15,26 @@ import (
 	"github.com/pulse-traces/pulse/shared/wal/waltest"
 )
 
+// TestMain lets more tests run at a time than there are processors: nearly all
+// of their time they wait for messages.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// credentials are what the servers of tests do not look at.
+var credentials = sqswal.Credentials(sqswal.CredentialSource{AccessKeyID: testkit.AccessKeyID, SecretAccessKey: testkit.SecretAccessKey})
+
 // options are those of a log named name at endpoint, whose queues forget fast
 // that somebody died.
 func options(t *testing.T, endpoint, name string, partitions int) sqswal.Options {
 	return sqswal.Options{
 		QueueURLPrefix: endpoint + "/" + testkit.AccountID + "/" + name + "-trace-", Partitions: partitions, Region: testkit.Region, Endpoint: endpoint,
-		Credentials:       sqswal.Credentials(sqswal.CredentialSource{AccessKeyID: testkit.AccessKeyID, SecretAccessKey: testkit.SecretAccessKey}),
-		VisibilityTimeout: 2 * time.Second,
-		Logger:            slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Credentials: credentials, VisibilityTimeout: 2 * time.Second,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 }
 
