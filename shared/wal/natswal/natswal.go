@@ -1,16 +1,68 @@
 // Package natswal is the durable log on NATS JetStream, for clouds without SQS.
 // It knows nothing of what its records hold.
+//
+// # Streams
+//
+// A log named N, traces or spans, is two streams with file storage:
+//
+//	pulse-N        subjects pulse.log.N.<partition>: records that wait. A work
+//	               queue, so that an acknowledged record is gone; full, it refuses
+//	               new records rather than drop old ones.
+//	pulse-N-dead   subjects pulse.dead.N.<partition>: what could not be stored
+//
+// Each partition has a durable pull consumer, partition-<partition>, which
+// several processes may share. Partitions count from 0. The payload of a message
+// is wal.Seal of its record; its headers, which a record has only once it has
+// failed, are the constants in message.go.
+//
+// Streams are made if they are missing. One that is there is kept as it is, with
+// its limits and its placement, but for its replicas: they are raised to
+// Options.Replicas and never lowered, since a process that was started without
+// the setting must not weaken what another one promises. A stream that could
+// lose records (no work queue, in memory, with a maximal age …) is refused.
+//
+// # Deliveries
+//
+// JetStream counts deliveries, whether they were answered or not, and would
+// leave a message that reached its consumer's limit in the stream without
+// delivering it again. So the consumers have no limit, and this package counts:
+// a record that failed for a fault that passes is published anew at
+// wal.RenewAfter deliveries, so that only a message that nobody answers for
+// comes more often than wal.MaxDeliveries times. That one goes to the dead
+// letters instead of to the handler. Where a renewal is refused, because the
+// stream has reached a limit that somebody gave it, the process remembers which
+// deliveries it has answered. So in an outage of hours a record may be buried
+// without need if the stream is full all the time, and several processes share
+// it or are restarted; it can be replayed like any dead letter.
 package natswal
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/wal"
+)
+
+const (
+	// requestTimeout bounds a question to the server.
+	requestTimeout = 5 * time.Second
+	// pingInterval is how often the connection is tried while it is idle; it is
+	// given up when two answers are missing.
+	pingInterval = 10 * time.Second
+	// reconnectMin and reconnectMax bound the pauses between attempts to connect.
+	reconnectMin = 100 * time.Millisecond
+	reconnectMax = 5 * time.Second
 )
 
 // Options say where a log is and how it is used. URL, Stream and Logger must be
@@ -25,61 +77,251 @@ type Options struct {
 	BatchRecords int
 	BatchBytes   int
 	// AckWait is after how long without a sign of life from the process that has
-	// a record it is given to another; 0 means 30 s.
+	// a record it is given to another one; 0 means 30 s.
 	AckWait time.Duration
 	Logger  *slog.Logger
 }
 
 // Log is a wal.Log in a JetStream stream.
 type Log struct {
-	opts Options
-	conn *nats.Conn
+	opts           Options
+	conn           *nats.Conn
+	js             jetstream.JetStream
+	maxRecordBytes int
+	dead           *deadLetters
+	appended       atomic.Int64
+	closed         chan struct{}
+	// backoffFunc and retryFunc give the pauses of records and of workers.
+	backoffFunc, retryFunc func(attempt int) time.Duration
+	// rescanInterval is how often the stream is asked for records of partitions
+	// that this process does not count: another one may still append to them.
+	rescanInterval time.Duration
+
+	mu          sync.Mutex
+	closing     bool
+	reconnected chan struct{}      // closed at the next reconnection
+	consuming   context.CancelFunc // set while Consume runs
+	consumed    chan struct{}      // closed when that Consume has returned
 }
 
 var _ wal.Log = (*Log)(nil)
 
-// Open connects, and makes the streams that are missing. It tries until ctx
-// ends, and then gives fault.Unavailable.
-func Open(_ context.Context, o Options) (*Log, error) {
-	conn, err := nats.Connect(o.URL)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, "the log does not answer", err)
+// nameChars are what a log's name may consist of: it is part of streams' names
+// and of subjects.
+const nameChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// Open connects, and makes the streams that are missing. A server that is away
+// is tried until ctx ends, which gives fault.Unavailable; fault.Forbidden is for
+// credentials that it refuses, fault.Conflict for streams that cannot be made or
+// used.
+func Open(ctx context.Context, o Options) (*Log, error) {
+	o.Partitions = max(o.Partitions, 1)
+	o.Replicas = max(o.Replicas, 1)
+	if o.BatchRecords <= 0 {
+		o.BatchRecords = 512
 	}
-	return &Log{opts: o, conn: conn}, nil
+	if o.BatchBytes <= 0 {
+		o.BatchBytes = 8 << 20
+	}
+	if o.AckWait <= 0 {
+		o.AckWait = 30 * time.Second
+	}
+	if o.Stream == "" || strings.Trim(o.Stream, nameChars) != "" {
+		return nil, fault.Newf(fault.Invalid, "%q cannot name a log", o.Stream)
+	}
+	if u, err := url.Parse(o.URL); err != nil || u.Host == "" { // the error would quote a password
+		return nil, fault.New(fault.Invalid, "the log's URL is not of the form nats://host:port")
+	}
+	l := &Log{
+		opts: o, closed: make(chan struct{}), reconnected: make(chan struct{}),
+		backoffFunc: wal.Backoff, retryFunc: workerDelay, rescanInterval: 30 * time.Second,
+	}
+	l.dead = &deadLetters{log: l}
+	for attempt := 1; ; attempt++ {
+		err := l.open(ctx)
+		if err == nil {
+			return l, nil
+		}
+		if code := fault.CodeOf(err); code == fault.Conflict || code == fault.Forbidden {
+			l.disconnect()
+			return nil, err
+		}
+		delay := reconnectDelay(attempt)
+		o.Logger.Warn("log cannot be opened yet", "attempt", attempt, "retry_in", delay, "error", err)
+		if !pause(ctx, delay) {
+			l.disconnect()
+			return nil, fault.Wrap(fault.Unavailable, "the log does not answer", err)
+		}
+	}
+}
+
+// open does what is left of connecting and making streams.
+func (l *Log) open(ctx context.Context) (err error) {
+	if l.conn == nil {
+		l.conn, err = nats.Connect(l.opts.URL, l.connectOptions()...)
+		if errors.Is(err, nats.ErrAuthorization) {
+			return fault.Wrap(fault.Forbidden, "the log's server refuses the credentials", err)
+		}
+		if err != nil {
+			l.conn = nil
+			return fmt.Errorf("connect: %w", err)
+		}
+		l.js, err = jetstream.New(l.conn, jetstream.WithPublishAsyncTimeout(appendTimeout), jetstream.WithDefaultTimeout(requestTimeout))
+		if err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+	}
+	limit, err := l.ensureStreams(ctx)
+	if err != nil {
+		return err
+	}
+	l.maxRecordBytes = min(limit, int(l.conn.MaxPayload())) - maxHeaderBytes - wal.EnvelopeBytes
+	if l.maxRecordBytes <= 0 {
+		return fault.Newf(fault.Conflict, "the log's server takes messages of up to %d bytes: raise its max_payload", l.conn.MaxPayload())
+	}
+	return nil
+}
+
+func (l *Log) connectOptions() []nats.Option {
+	log := l.opts.Logger
+	return []nats.Option{
+		nats.Name("pulse " + l.opts.Stream),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // credentials may be right again after a restart
+		// What is published while the server is away fails at once, and is retried
+		// by those who know how long they want to wait.
+		nats.ReconnectBufSize(-1),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(2),
+		nats.FlusherTimeout(requestTimeout),
+		nats.CustomReconnectDelay(func(attempts int) time.Duration {
+			delay := reconnectDelay(attempts)
+			log.Warn("log server is away", "attempt", attempts, "retry_in", delay)
+			return delay
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil when Close did it
+				log.Warn("log connection lost", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			log.Info("log connection is back")
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			close(l.reconnected)
+			l.reconnected = make(chan struct{})
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn("log connection", "error", err)
+		}),
+	}
+}
+
+// nextReconnect gives a channel that is closed at the next reconnection.
+func (l *Log) nextReconnect() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reconnected
+}
+
+func reconnectDelay(attempt int) time.Duration {
+	return min(reconnectMin<<min(max(attempt-1, 0), 16), reconnectMax)
+}
+
+// pause waits for d, or gives false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Partitions implements wal.Log.
-func (l *Log) Partitions() int { return max(l.opts.Partitions, 1) }
+func (l *Log) Partitions() int { return l.opts.Partitions }
 
-// MaxRecordBytes implements wal.Log.
-func (l *Log) MaxRecordBytes() int { return int(l.conn.MaxPayload()) - wal.EnvelopeBytes }
+// MaxRecordBytes implements wal.Log: what the server's max_payload was when the
+// log was opened, less room for headers.
+func (l *Log) MaxRecordBytes() int { return l.maxRecordBytes }
 
-// Append implements wal.Log.
-func (l *Log) Append(context.Context, []wal.Record) error { return errNotYet() }
-
-// Consume implements wal.Log.
-func (l *Log) Consume(context.Context, wal.Handler) error { return errNotYet() }
-
-// Stats implements wal.Log.
-func (l *Log) Stats(context.Context) (wal.Stats, error) { return wal.Stats{}, errNotYet() }
-
-// DeadLetters implements wal.Log.
-func (l *Log) DeadLetters() wal.DeadLetters { return deadLetters{} }
-
-// Close implements wal.Log.
-func (l *Log) Close() error { l.conn.Close(); return nil }
-
-type deadLetters struct{}
-
-// List implements wal.DeadLetters.
-func (deadLetters) List(context.Context, int) ([]wal.DeadLetter, error) { return nil, errNotYet() }
-
-// Get implements wal.DeadLetters.
-func (deadLetters) Get(context.Context, string) (wal.DeadLetter, error) {
-	return wal.DeadLetter{}, errNotYet()
+// Stats implements wal.Log with two requests. PendingAge is the time since the
+// oldest record was appended or, after many failures, renewed. Bytes are those
+// of the records that wait, on one server.
+func (l *Log) Stats(ctx context.Context) (wal.Stats, error) {
+	s := wal.Stats{Appended: l.appended.Load()}
+	records, err := l.state(ctx, l.recordStream())
+	if err != nil {
+		return s, err
+	}
+	dead, err := l.state(ctx, l.deadStream())
+	if err != nil {
+		return s, err
+	}
+	s.Pending, s.Bytes, s.DeadLetters = int64(records.Msgs), int64(records.Bytes), int64(dead.Msgs)
+	if records.Msgs > 0 {
+		s.PendingAge = max(time.Since(records.FirstTime), 0)
+	}
+	return s, nil
 }
 
-// Replay implements wal.DeadLetters.
-func (deadLetters) Replay(context.Context, string) error { return errNotYet() }
+func (l *Log) state(ctx context.Context, stream string) (jetstream.StreamState, error) {
+	s, err := l.js.Stream(ctx, stream) // asks the server
+	if err != nil {
+		return jetstream.StreamState{}, l.asFault(ctx, err)
+	}
+	return s.CachedInfo().State, nil
+}
 
-func errNotYet() error { return fault.New(fault.Unavailable, "the log on NATS is not built yet") }
+// asFault makes err what callers are told: ctx's own end as it is, all else as a
+// log that is away.
+func (l *Log) asFault(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case l.isClosed():
+		return errClosed()
+	}
+	return fault.Wrap(fault.Unavailable, "the log does not answer", err)
+}
+
+// DeadLetters implements wal.Log.
+func (l *Log) DeadLetters() wal.DeadLetters { return l.dead }
+
+// Close implements wal.Log: Consume is ended as if its context had ended, and
+// waited for. A handler MUST NOT call it. Closing twice is harmless.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closing {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closing = true
+	close(l.closed)
+	if l.consuming != nil {
+		l.consuming()
+	}
+	consumed := l.consumed
+	l.mu.Unlock()
+	if consumed != nil {
+		<-consumed
+	}
+	l.disconnect()
+	return nil
+}
+
+func (l *Log) disconnect() {
+	if l.conn != nil {
+		l.conn.Close()
+	}
+}
+
+func (l *Log) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closing
+}
+
+func errClosed() error { return fault.New(fault.Unavailable, "the log is closed") }
