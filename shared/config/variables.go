@@ -269,7 +269,7 @@ var variables = []variable{
 	},
 	{
 		Section: sectionAWS, Name: "SQS_CREATE_QUEUES", Default: "off", New: true,
-		Effect: "Lets `migrate` make the queues that are missing. On AWS `template.yaml` makes them.",
+		Effect: "Lets `migrate`, and `pulse serve`, make the queues that are missing. On AWS `template.yaml` makes them.",
 		bind:   func(l *loader) value { return onOff{&l.cfg.SQSCreateQueues} },
 	},
 	{

@@ -16,27 +16,48 @@ import (
 	"time"
 )
 
-// build makes the real program once per test binary.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "pulse-test-bin-")
-	if err != nil {
-		return "", err
+// builds are the programs of functions/ that this process has built.
+var builds struct {
+	sync.Mutex
+	dir   string
+	paths map[string]string // by name
+}
+
+func build(name string) (path string, err error) {
+	builds.Lock()
+	defer builds.Unlock()
+	if path, ok := builds.paths[name]; ok {
+		return path, nil
 	}
-	path := filepath.Join(dir, "pulse")
+	if builds.dir == "" {
+		if builds.dir, err = os.MkdirTemp("", "pulse-test-bin-"); err != nil {
+			return "", err
+		}
+		builds.paths = map[string]string{}
+	}
+	path = filepath.Join(builds.dir, name)
 	_, here, _, _ := runtime.Caller(0)
-	cmd := exec.Command("go", "build", "-o", path, "github.com/pulse-traces/pulse/functions/pulse")
+	cmd := exec.Command("go", "build", "-o", path, "github.com/pulse-traces/pulse/functions/"+name)
 	cmd.Dir = filepath.Dir(here)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build pulse: %w\n%s", err, out)
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
 	}
+	builds.paths[name] = path
 	return path, nil
-})
+}
 
 // Binary gives the path of the program, built from this checkout.
 func Binary(t testing.TB) string {
 	t.Helper()
-	path, err := build()
+	return Function(t, "pulse")
+}
+
+// Function gives the path of the program of functions/<name>, built from this
+// checkout for this machine.
+func Function(t testing.TB, name string) string {
+	t.Helper()
+	path, err := build(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +71,7 @@ type Pulse struct {
 	Home string
 	Env  []string // beside the test's own environment; changes count from the next Start
 
+	name string // of the program
 	port int
 	cmd  *exec.Cmd
 	out  lockedBuffer
@@ -81,6 +103,19 @@ const startPatience = 60 * time.Second
 // is test, as the earlier service's own suites had it.
 func NewPulse(t testing.TB, env ...string) *Pulse {
 	t.Helper()
+	p := newPulse(t, "pulse", env)
+	p.Start()
+	return p
+}
+
+// NewFunction is NewPulse for a function outside Lambda. It does not start it.
+func NewFunction(t testing.TB, name string, env ...string) *Pulse {
+	t.Helper()
+	return newPulse(t, name, env)
+}
+
+func newPulse(t testing.TB, name string, env []string) *Pulse {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -89,14 +124,13 @@ func NewPulse(t testing.TB, env ...string) *Pulse {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Pulse{Client: NewClient(t, fmt.Sprintf("http://127.0.0.1:%d", port)), Home: t.TempDir(), Env: env, port: port}
+	p := &Pulse{Client: NewClient(t, fmt.Sprintf("http://127.0.0.1:%d", port)), Home: t.TempDir(), Env: env, name: name, port: port}
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("output of pulse:\n%s", p.Output())
+			t.Logf("output of %s:\n%s", name, p.Output())
 		}
 	})
-	p.Start()
 	return p
 }
 
@@ -105,7 +139,7 @@ func (p *Pulse) Output() string { return p.out.String() }
 
 // Command makes a call of the program with p's environment.
 func (p *Pulse) Command(args ...string) *exec.Cmd {
-	cmd := exec.Command(Binary(p.t), args...)
+	cmd := exec.Command(Function(p.t, p.name), args...)
 	cmd.Dir = p.Home
 	cmd.Env = append(os.Environ(), append([]string{"PULSE_HOME=" + p.Home, "PORT=" + strconv.Itoa(p.port), "PULSE_HOST=127.0.0.1", "NODE_ENV=test"}, p.Env...)...)
 	return cmd
@@ -124,7 +158,7 @@ func (p *Pulse) Start() {
 			}
 		}
 		if time.Now().After(end) || p.cmd.ProcessState != nil {
-			p.t.Fatalf("pulse did not become ready: %v\n%s", err, p.Output())
+			p.t.Fatalf("%s did not become ready: %v\n%s", p.name, err, p.Output())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -79,7 +79,7 @@ func (f *fixture) function(t *testing.T, databaseURL string) (*host.Deps, lambda
 	fn := Function()
 	cfg, _, err := config.Load([]string{
 		"AWS_LAMBDA_RUNTIME_API=127.0.0.1:1", "DATABASE_URL=" + databaseURL, "SQS_ENDPOINT=" + f.sqs.URL,
-		"TRACE_QUEUE_URL_PREFIX=" + prefix + "-trace-", "SPAN_QUEUE_URL_PREFIX=" + prefix + "-span-", "TRACE_WAL_PARTITIONS=1", "SPAN_WAL_PARTITIONS=1",
+		"TRACE_QUEUE_URL_PREFIX=" + prefix + "-trace-", "SPAN_QUEUE_URL_PREFIX=" + prefix + "-span-", "TRACE_WAL_PARTITIONS=1", "SPAN_WAL_PARTITIONS=1", "SQS_CREATE_QUEUES=on",
 		"AWS_REGION=" + testkit.Region, "AWS_ACCESS_KEY_ID=" + testkit.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + testkit.SecretAccessKey,
 	}, config.Defaults{Function: true, Needs: fn.Needs, LambdaConns: fn.LambdaConns, WorkDir: t.TempDir()})
 	if err != nil {

@@ -100,6 +100,9 @@ func (c *command) serve(ctx context.Context) (err error) {
 		return errors.Join(err, st.Close())
 	}
 	defer func() { err = errors.Join(err, deps.Close()) }()
+	if err := stream.Ensure(ctx, &cfg, log); err != nil {
+		return err
+	}
 	logs, err := stream.Open(ctx, &cfg, role, log)
 	if err != nil {
 		return err
@@ -135,7 +138,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 
 // migrate is the command of that name.
 func (c *command) migrate(ctx context.Context) error {
-	cfg, _, err := c.settings()
+	cfg, log, err := c.settings()
 	if err != nil {
 		return err
 	}
@@ -144,5 +147,5 @@ func (c *command) migrate(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(c.stdout, "The database is up to date.")
-	return st.Close()
+	return errors.Join(stream.Ensure(ctx, &cfg, log), st.Close())
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 
-	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/function"
 	"github.com/pulse-traces/pulse/shared/host/stream"
@@ -28,11 +27,5 @@ func migrate(ctx context.Context, d *host.Deps) error {
 		return err
 	}
 	d.Log.Info("the database is up to date")
-	if d.Config.SQSCreateQueues && d.Config.WALKind == config.WALSQS {
-		if err := stream.Ensure(ctx, d.Config, d.Log); err != nil {
-			return err
-		}
-		d.Log.Info("the queues are there")
-	}
-	return nil
+	return stream.Ensure(ctx, d.Config, d.Log)
 }

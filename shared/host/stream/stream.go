@@ -91,14 +91,19 @@ func queues(cfg *config.Config, h half, log *slog.Logger) sqswal.Options {
 	}
 }
 
-// Ensure makes the queues of the logs that are missing, where they are in SQS.
+// Ensure makes the queues of the logs that are missing, where SQS_CREATE_QUEUES
+// asks for it.
 func Ensure(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	if cfg.WALKind != config.WALSQS || !cfg.SQSCreateQueues {
+		return nil
+	}
 	traces, spans := halves(cfg)
 	for _, h := range []half{traces, spans} {
 		if err := sqswal.Ensure(ctx, queues(cfg, h, log)); err != nil {
 			return fmt.Errorf("make queues of %s: %w", h.name, err)
 		}
 	}
+	log.Info("the queues are there")
 	return nil
 }
 
