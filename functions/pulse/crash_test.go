@@ -558,9 +558,30 @@ func renameProject(t *testing.T, p *testkit.Pulse, from, to string) {
 	}
 }
 
+// queues are the logs that are no files, as the environment names them.
+var queues = map[string]func(t *testing.T) []string{
+	"SQS": func(t *testing.T) []string {
+		endpoint := testkit.SQS(t)
+		return []string{
+			"WAL_URL=sqs://" + strings.TrimPrefix(endpoint, "http://") + "/" + testkit.AccountID + "/pulse-" + uuid.NewString()[:8] + "-",
+			"SQS_ENDPOINT=" + endpoint, "SQS_CREATE_QUEUES=on", "AWS_REGION=" + testkit.Region,
+			"AWS_ACCESS_KEY_ID=" + testkit.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + testkit.SecretAccessKey,
+		}
+	},
+	"NATS": func(t *testing.T) []string { return []string{"WAL_URL=" + testkit.NATS(t).URL} },
+}
+
 // TestDeadLetters poisons a record, looks at it, mends the cause and replays it.
 func TestDeadLetters(t *testing.T) {
-	for _, e := range engines {
+	all := slices.Clone(engines)
+	for name, log := range queues {
+		for _, e := range engines {
+			env := e.env
+			e.name, e.env = e.name+name, func(t *testing.T) []string { return append(env(t), log(t)...) }
+			all = append(all, e)
+		}
+	}
+	for _, e := range all {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			env := e.env(t)

@@ -446,6 +446,38 @@ func TestFunction(t *testing.T) {
 	}
 }
 
+// TestFunctionOnLambda is about what differs where AWS_LAMBDA_RUNTIME_API is set.
+func TestFunctionOnLambda(t *testing.T) {
+	t.Parallel()
+	const database, runtime = "DATABASE_URL=postgres://db/pulse", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001"
+	function := Defaults{WorkDir: "/var/task", Function: true, Needs: NeedLog, LambdaConns: 2}
+	for name, c := range map[string]struct {
+		environ []string
+		want    int
+	}{
+		"OnLambda":  {[]string{runtime}, 2},
+		"Set":       {[]string{runtime, "DATABASE_MAX_CONNS=7"}, 7},
+		"Container": {nil, 10},
+	} {
+		cfg, _, err := Load(append(c.environ, database, "WAL_URL=nats://n:4222"), function)
+		if err != nil || cfg.DatabaseMaxConns != c.want {
+			t.Errorf("%s: %d connections, %v, want %d", name, cfg.DatabaseMaxConns, err, c.want)
+		}
+	}
+	if _, _, err := Load([]string{database, "WAL_URL=file:///log"}, function); err != nil {
+		t.Errorf("a log in files in a container: %v", err)
+	}
+	_, _, err := Load([]string{database, runtime, "WAL_URL=file:///log"}, function)
+	if err == nil || !strings.Contains(err.Error(), "\n  WAL_URL: WAL_URL must not be file:// on Lambda") {
+		t.Errorf("a log in files on Lambda: %v", err)
+	}
+	// Who makes queues must know which, though it needs no log.
+	_, _, err = Load([]string{database, "WAL_URL=sqs://", "SQS_CREATE_QUEUES=on"}, Defaults{WorkDir: "/", Function: true})
+	if err == nil || strings.Count(err.Error(), "is required where the log is in SQS") != 3 {
+		t.Errorf("queues without names: %v", err)
+	}
+}
+
 func TestWALURL(t *testing.T) {
 	t.Parallel()
 	cfg := mustLoad(t, ModeSingle, "AWS_REGION=eu-west-1", "WAL_URL=sqs://sqs.eu-west-1.amazonaws.com/123456789012/pulse-")

@@ -29,26 +29,29 @@ var needs = map[string][]string{
 	"dashboard": {authSecret, encryptionKey}, "auth": {authSecret}, "web": {authSecret},
 }
 
-// deployment is all functions as containers run them, over a database and
-// queues of their own.
-type deployment struct {
-	database string
-	env      []string // of what all are given
-	running  map[string]*testkit.Pulse
-}
-
-func deploy(t *testing.T, functions ...string) *deployment {
-	t.Helper()
+// onSQS is a log of queues that nobody else has; migrate makes them.
+func onSQS(t *testing.T) []string {
 	endpoint := testkit.SQS(t)
 	prefix := endpoint + "/" + testkit.AccountID + "/container-" + uuid.NewString()[:8]
-	d := &deployment{database: testkit.Postgres(t), running: map[string]*testkit.Pulse{}}
-	d.env = []string{
-		"DATABASE_URL=" + d.database, "SQS_ENDPOINT=" + endpoint, "TRACE_QUEUE_URL_PREFIX=" + prefix + "-trace-", "SPAN_QUEUE_URL_PREFIX=" + prefix + "-span-",
-		"TRACE_WAL_PARTITIONS=2", "SPAN_WAL_PARTITIONS=1", "SQS_CREATE_QUEUES=on", "SHUTDOWN_TIMEOUT_SECONDS=30",
+	return []string{
+		"SQS_ENDPOINT=" + endpoint, "TRACE_QUEUE_URL_PREFIX=" + prefix + "-trace-", "SPAN_QUEUE_URL_PREFIX=" + prefix + "-span-", "SQS_CREATE_QUEUES=on",
 		"AWS_REGION=" + testkit.Region, "AWS_ACCESS_KEY_ID=" + testkit.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + testkit.SecretAccessKey,
 	}
+}
+
+// deployment is functions as containers run them, over a database and a log of
+// their own.
+type deployment struct {
+	env     []string // of what all are given
+	running map[string]*testkit.Pulse
+}
+
+func deploy(t *testing.T, log []string, functions ...string) *deployment {
+	t.Helper()
+	d := &deployment{running: map[string]*testkit.Pulse{}}
+	d.env = append([]string{"DATABASE_URL=" + testkit.Postgres(t), "TRACE_WAL_PARTITIONS=2", "SPAN_WAL_PARTITIONS=1", "SHUTDOWN_TIMEOUT_SECONDS=30"}, log...)
 	migrate := testkit.NewFunction(t, "migrate", d.env...)
-	if out, err := migrate.Command().CombinedOutput(); err != nil || !strings.Contains(string(out), "the queues are there") {
+	if out, err := migrate.Command().CombinedOutput(); err != nil || !strings.Contains(string(out), "the database is up to date") {
 		t.Fatalf("migrate: %v\n%s", err, out)
 	}
 	for _, name := range functions {
@@ -82,7 +85,17 @@ func logged(p *testkit.Pulse) (list []route) {
 // functions, and stops them.
 func TestJourney(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, all...)
+	for name, log := range map[string]func(*testing.T) []string{
+		"SQS": onSQS, "NATS": func(t *testing.T) []string { return []string{"WAL_URL=" + testkit.NATS(t).URL} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			journey(t, deploy(t, log(t), all...))
+		})
+	}
+}
+
+func journey(t *testing.T, d *deployment) {
 	a := d.running["dashboard"]
 	auth := d.running["auth"]
 
@@ -145,7 +158,7 @@ func TestRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := deploy(t, routes.Functions...)
+	d := deploy(t, onSQS(t), routes.Functions...)
 	for _, name := range routes.Functions {
 		p := d.running[name]
 		before := len(logged(p))
@@ -171,7 +184,7 @@ func TestRoutes(t *testing.T) {
 func TestWebAnswersForAll(t *testing.T) {
 	t.Parallel()
 	const origin = "https://app.example.com"
-	web := testkit.NewFunction(t, "web", append(needs["web"], deploy(t).env...)...)
+	web := testkit.NewFunction(t, "web", append(needs["web"], deploy(t, onSQS(t)).env...)...)
 	web.Env = append(web.Env, "PULSE_ALLOWED_ORIGINS="+origin)
 	web.Start()
 	whole := testkit.NewPulse(t, "PULSE_ALLOWED_ORIGINS="+origin)
@@ -214,7 +227,7 @@ func TestWebAnswersForAll(t *testing.T) {
 // TestDatabaseAway: who needs the database says so; ingest goes on.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
-	env := append(deploy(t).env, "DATABASE_URL=postgres://x:y@127.0.0.1:1/x?sslmode=disable")
+	env := append(deploy(t, onSQS(t)).env, "DATABASE_URL=postgres://x:y@127.0.0.1:1/x?sslmode=disable")
 	for _, name := range all {
 		p := testkit.NewFunction(t, name, append(needs[name], env...)...)
 		p.StartOnly()
@@ -284,7 +297,7 @@ func TestRefusesToStart(t *testing.T) {
 // drain has in hand is stored.
 func TestStopsGracefully(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, "dashboard", "auth", "ingest", "query")
+	d := deploy(t, onSQS(t), "dashboard", "auth", "ingest", "query")
 	account := signUp(t, d.running["dashboard"].Client, d.running["auth"].Client)
 	ingest := d.running["ingest"]
 	body, w := newPipe(t, ingest.URL+"/v1/traces/async", account)
