@@ -21,6 +21,12 @@ const (
 	// longPoll is how long a receive waits for a message: the longest that SQS
 	// allows, since each receive costs.
 	longPoll = 20 * time.Second
+	// receiveTimeout bounds the rest of a receive: ten messages of a megabyte have
+	// to come through, also where the line is slow, since they count as delivered.
+	receiveTimeout = 30 * time.Second
+	// settleTimeout bounds the settling of what was handed out: as much as the end
+	// of a container leaves time for. What is not settled then comes again.
+	settleTimeout = 20 * time.Second
 	// rescanInterval is how often Consume looks for queues beyond its number of
 	// partitions.
 	rescanInterval = time.Minute
@@ -158,13 +164,18 @@ func (p *poller) once(ctx context.Context) error {
 	if len(h.messages) == 0 {
 		return nil
 	}
-	if ctx.Err() != nil {
-		h.release()
+	var verdicts []error
+	stopped := ctx.Err() != nil
+	if !stopped {
+		verdicts = p.log.judge(calm, p.queue, h.messages, p.handle)
+	}
+	h.release()
+	calm, cancel := context.WithTimeout(calm, settleTimeout)
+	defer cancel()
+	if stopped {
 		p.log.giveBack(calm, p.queue.url, h.handles())
 		return nil
 	}
-	verdicts := p.log.judge(calm, p.queue, h.messages, p.handle)
-	h.release()
 	var stored []int
 	for i, err := range verdicts {
 		if err == nil {
@@ -179,7 +190,7 @@ func (p *poller) once(ctx context.Context) error {
 // receive asks for messages, waiting for the first of them, which then stay
 // hidden from others for a time.
 func (l *Log) receive(ctx context.Context, url string, limit int, wait, hide time.Duration) ([]Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, wait+receiveTimeout)
 	defer cancel()
 	out, err := l.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: aws.String(url), MaxNumberOfMessages: int32(limit), WaitTimeSeconds: seconds(wait), VisibilityTimeout: seconds(hide),

@@ -14,8 +14,8 @@ import (
 	"github.com/pulse-traces/pulse/shared/wal"
 )
 
-// retentionSeconds is the longest that SQS keeps a message, 14 days. Dead
-// letters keep the age that they had in their queue.
+// retentionSeconds is the longest that SQS keeps a message, 14 days. What a queue
+// moves to its dead letters keeps its age.
 const retentionSeconds = 14 * 24 * 60 * 60
 
 // Ensure makes the queues of a log that are missing, each with its dead-letter

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -60,12 +62,25 @@ func inCalls(messages []outgoing) (calls [][]outgoing) {
 	return calls
 }
 
-// send sends messages and gives an error for each, nil for those that SQS has.
-func (l *Log) send(ctx context.Context, url string, messages []outgoing) (errs []error) {
-	for _, call := range inCalls(messages) {
-		errs = append(errs, l.sendCall(ctx, url, call)...)
+// inParallel makes calls side by side, and gives the errors of all entries in
+// their order.
+func inParallel[T any](calls [][]T, call func(entries []T) []error) []error {
+	errs := make([][]error, len(calls))
+	var group errgroup.Group
+	group.SetLimit(parallelCalls)
+	for i, entries := range calls {
+		group.Go(func() error {
+			errs[i] = call(entries)
+			return nil
+		})
 	}
-	return errs
+	_ = group.Wait() // the errors are in errs
+	return slices.Concat(errs...)
+}
+
+// send sends messages and gives an error for each, nil for those that SQS has.
+func (l *Log) send(ctx context.Context, url string, messages []outgoing) []error {
+	return inParallel(inCalls(messages), func(call []outgoing) []error { return l.sendCall(ctx, url, call) })
 }
 
 // sendCall is send for what fits one call.
@@ -97,11 +112,9 @@ func (l *Log) sendCall(ctx context.Context, url string, messages []outgoing) []e
 
 // remove deletes messages that were received, and gives an error for each, nil
 // for those that are gone.
-func (l *Log) remove(ctx context.Context, url string, handles []string) (errs []error) {
-	for len(handles) > 0 {
-		call := handles[:min(maxEntries, len(handles))]
-		handles = handles[len(call):]
-		errs = append(errs, inTries(ctx, len(call), func(ctx context.Context, open []int) (result, error) {
+func (l *Log) remove(ctx context.Context, url string, handles []string) []error {
+	return inParallel(slices.Collect(slices.Chunk(handles, maxEntries)), func(call []string) []error {
+		return inTries(ctx, len(call), func(ctx context.Context, open []int) (result, error) {
 			in := &sqs.DeleteMessageBatchInput{QueueUrl: aws.String(url)}
 			for _, i := range open {
 				in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: aws.String(call[i])})
@@ -115,9 +128,8 @@ func (l *Log) remove(ctx context.Context, url string, handles []string) (errs []
 				r.done = append(r.done, e.Id)
 			}
 			return r, nil
-		})...)
-	}
-	return errs
+		})
+	})
 }
 
 // hidden is a message that was received, and for how long it is to stay hidden.
@@ -128,11 +140,9 @@ type hidden struct {
 
 // hide sets when messages are handed out again, 0 at once, and gives an error
 // for each.
-func (l *Log) hide(ctx context.Context, url string, messages []hidden) (errs []error) {
-	for len(messages) > 0 {
-		call := messages[:min(maxEntries, len(messages))]
-		messages = messages[len(call):]
-		errs = append(errs, inTries(ctx, len(call), func(ctx context.Context, open []int) (result, error) {
+func (l *Log) hide(ctx context.Context, url string, messages []hidden) []error {
+	return inParallel(slices.Collect(slices.Chunk(messages, maxEntries)), func(call []hidden) []error {
+		return inTries(ctx, len(call), func(ctx context.Context, open []int) (result, error) {
 			in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: aws.String(url)}
 			for _, i := range open {
 				in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
@@ -148,9 +158,8 @@ func (l *Log) hide(ctx context.Context, url string, messages []hidden) (errs []e
 				r.done = append(r.done, e.Id)
 			}
 			return r, nil
-		})...)
-	}
-	return errs
+		})
+	})
 }
 
 func entryID(i int) *string { return aws.String(strconv.Itoa(i)) }

@@ -43,10 +43,10 @@ const (
 	// appendTimeout bounds an append with all its tries: a client is better told
 	// to come back than kept waiting.
 	appendTimeout = 8 * time.Second
-	// requestTimeout bounds one request, beyond what it waits for messages.
+	// requestTimeout bounds one request, but for those that receive.
 	requestTimeout = 5 * time.Second
-	// parallelCalls bounds the calls that one append, or one look at all queues,
-	// makes at a time.
+	// parallelCalls bounds the calls that one append, one settling of messages, or
+	// one look at all queues makes at a time.
 	parallelCalls = 8
 )
 
