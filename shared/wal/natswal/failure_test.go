@@ -426,9 +426,6 @@ func TestUnansweredIsGivenUp(t *testing.T) {
 			o.AckWait = 100 * time.Millisecond
 			l := open(t, o)
 			appendTo(t, l, "deadly")
-			if err := l.ensureConsumer(within(t), 0); err != nil {
-				t.Fatal(err)
-			}
 			p, err := l.newPuller(0)
 			if err != nil {
 				t.Fatal(err)
@@ -614,7 +611,15 @@ func TestDamagedRecordIsBuried(t *testing.T) {
 // reason of the largest size, and comes back whole.
 func TestLargestDeadLetter(t *testing.T) {
 	t.Parallel()
-	l := open(t, options(testkit.NATS(t), "traces"))
+	for name, setting := range map[string]string{"Default": "", "AsAdvised": "max_payload: 8MB"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testLargestDeadLetter(t, open(t, options(testkit.NATS(t, setting), "traces")))
+		})
+	}
+}
+
+func testLargestDeadLetter(t *testing.T, l *Log) {
 	body := randomBytes(l.MaxRecordBytes())
 	var mended atomic.Bool
 	reason := "line\none \xff " + strings.Repeat("é", 5000)
@@ -639,6 +644,39 @@ func TestLargestDeadLetter(t *testing.T) {
 	}
 	got.want(t, string(body))
 	wantLetters(t, l, 0)
+}
+
+// TestPermissionsSuffice holds that the permissions that docs/logs.md names are
+// enough.
+func TestPermissionsSuffice(t *testing.T) {
+	t.Parallel()
+	s := testkit.NATS(t, `authorization { users: [{ user: pulse, password: pw, permissions: {
+		publish: ["pulse.>", "$JS.API.>", "$JS.ACK.>"], subscribe: ["_INBOX.>"] } }] }`)
+	o := options(s, "traces")
+	o.URL = "nats://pulse:pw@" + strings.TrimPrefix(s.URL, "nats://")
+	l := open(t, o)
+	var mended atomic.Bool
+	got, stop := consume(t, l, func(d wal.Delivery) error {
+		switch {
+		case mended.Load():
+			return nil
+		case string(d.Data) == "bad":
+			return wal.Permanent(errors.New("bad"))
+		case d.Attempt == 1:
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	appendTo(t, l, "good", "bad")
+	got.want(t, "good")
+	one := wantLetters(t, l, 1)[0]
+	mended.Store(true)
+	if err := l.DeadLetters().Replay(within(t), one.ID); err != nil {
+		t.Fatal(err)
+	}
+	got.want(t, "bad")
+	stop()
+	wantNothingPending(t, l)
 }
 
 func TestRemovedStreamsAreMadeAgain(t *testing.T) {
@@ -819,9 +857,6 @@ func TestLateMessagesAreGivenBack(t *testing.T) {
 	o := options(testkit.NATS(t), "traces")
 	o.AckWait = time.Hour // nothing comes back by itself
 	l := open(t, o)
-	if err := l.ensureConsumer(within(t), 0); err != nil {
-		t.Fatal(err)
-	}
 	p, err := l.newPuller(0)
 	if err != nil {
 		t.Fatal(err)
@@ -841,6 +876,27 @@ func TestLateMessagesAreGivenBack(t *testing.T) {
 	w.disconnect()
 	got, _ := consume(t, l, nil)
 	got.want(t, "one", "two", "three")
+}
+
+// TestConsumersAreThereBeforeTheDrain holds that an autoscaler sees what waits
+// while no process consumes.
+func TestConsumersAreThereBeforeTheDrain(t *testing.T) {
+	t.Parallel()
+	o := options(testkit.NATS(t), "traces")
+	o.Partitions = 2
+	l := open(t, o)
+	if err := l.Append(within(t), []wal.Record{{Partition: 1, Data: []byte("one")}}); err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range []uint64{0, 1} {
+		eventually(t, func() string {
+			c, err := l.js.Consumer(within(t), "pulse-traces", fmt.Sprintf("partition-%d", p))
+			if err != nil || c.CachedInfo().NumPending != want {
+				return fmt.Sprintf("partition %d: %v", p, err)
+			}
+			return ""
+		})
+	}
 }
 
 func TestPartitionsOfOthersAreFound(t *testing.T) {

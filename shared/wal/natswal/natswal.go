@@ -110,7 +110,7 @@ var _ wal.Log = (*Log)(nil)
 // and of subjects.
 const nameChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// Open connects, and makes the streams that are missing. A server that is away
+// Open connects, and makes the streams and consumers that are missing. A server that is away
 // is tried until ctx ends, which gives fault.Unavailable; fault.Forbidden is for
 // credentials that it refuses, fault.Conflict for streams that cannot be made or
 // used.
@@ -174,6 +174,13 @@ func (l *Log) open(ctx context.Context) (err error) {
 	limit, err := l.ensureStreams(ctx)
 	if err != nil {
 		return err
+	}
+	// Also where this process only appends: an autoscaler that lets the drain rest
+	// looks at the consumers.
+	for p := range l.opts.Partitions {
+		if err := l.ensureConsumer(ctx, p); err != nil {
+			return fmt.Errorf("consumer of partition %d: %w", p, streamFault(l.recordStream(), err))
+		}
 	}
 	l.maxRecordBytes = min(limit, int(l.conn.MaxPayload())) - maxHeaderBytes - wal.EnvelopeBytes
 	if l.maxRecordBytes <= 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -36,5 +37,29 @@ func TestExercise(t *testing.T) {
 		o := options(s, fmt.Sprintf("%x", name.Sum64()))
 		o.Partitions = partitions
 		return open(t, o)
+	})
+}
+
+// BenchmarkAppend appends records of 30 KB, as a request of a hundred traces is,
+// one at a time from each of several goroutines.
+func BenchmarkAppend(b *testing.B) {
+	url := os.Getenv("NATS_BENCH_URL")
+	if url == "" {
+		url = testkit.NATS(b).URL
+	}
+	l, err := Open(b.Context(), Options{URL: url, Stream: fmt.Sprintf("bench-%d", time.Now().UnixNano()), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	body := randomBytes(30_000)
+	b.SetBytes(int64(len(body)))
+	b.SetParallelism(4)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := l.Append(b.Context(), []wal.Record{{Data: body}}); err != nil {
+				b.Error(err)
+			}
+		}
 	})
 }
