@@ -104,7 +104,7 @@ func (f Function) Main(args []string) int {
 		fmt.Fprintln(os.Stderr, faults)
 		return 1
 	}
-	if err != nil && !errors.Is(err, host.ErrStopped) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, f.Name+":", err)
 		return 1
 	}
