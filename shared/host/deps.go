@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -138,14 +136,6 @@ func (d *Deps) Close() error {
 	return errors.Join(append(errs, d.Store.Close())...)
 }
 
-// APIBaseURL is where the dashboard sends its calls; "" is its own origin.
-func APIBaseURL(cfg *config.Config) string {
-	if cfg.PublicURLSet {
-		return cfg.PublicURL
-	}
-	return ""
-}
-
 // HTTPS reports whether browsers reach Pulse by https only.
 func HTTPS(cfg *config.Config) bool {
 	return strings.HasPrefix(cfg.PublicURL, "https://") || ownHost(cfg)
@@ -154,16 +144,6 @@ func HTTPS(cfg *config.Config) bool {
 // ownHost reports whether each request's own host is Pulse's: API Gateway hands
 // a function only what was sent to a name of its API, by https.
 func ownHost(cfg *config.Config) bool { return OnLambda(cfg) && !cfg.PublicURLSet }
-
-// IsLoopback reports whether the public URL names this machine.
-func IsLoopback(publicURL string) bool {
-	u, err := url.Parse(publicURL)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
-}
 
 func newKeys(cfg *config.Config, log *slog.Logger, keys store.KeyStore) *keyring.Ring {
 	ttl := cfg.KeyCacheTTL

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/logging"
 )
 
 const (
@@ -62,6 +63,7 @@ func (h *HTTP) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil || len(out) <= maxAnswerBytes {
 		return out, err
 	}
+	h.log.WarnContext(ctx, "the answer is too large for Lambda", slog.Int(logging.KeyBytes, len(out)))
 	return Encode(failure(answer.Headers, fault.Newf(fault.TooLarge, "The answer is larger than the %d bytes that can be sent from here: "+
 		"ask for fewer rows (limit), for fields=summary, or for a compressed answer (Accept-Encoding: gzip)", maxAnswerBytes)))
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -51,11 +53,21 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain) (http.Handler
 		Auth:   authapi.Deps{Auth: deps.Auth, Log: deps.Log},
 		Control: dashboardapi.Deps{
 			Users: st, Projects: st, Keys: st, Ring: deps.Keys, Auth: deps.Auth,
-			SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: deps.Sealer, LocalLogin: host.IsLoopback(cfg.PublicURL),
+			SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: deps.Sealer, LocalLogin: isLoopback(cfg.PublicURL),
 		},
 		Health: deps.Health(ready...),
 		Web:    web,
 	}.All()...), nil
+}
+
+// isLoopback reports whether the public URL names this machine.
+func isLoopback(publicURL string) bool {
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 // writable fails while the log's directories take no file, as on a full disk.

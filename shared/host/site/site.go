@@ -20,9 +20,11 @@ import (
 // New makes the group from DASHBOARD_DIST_DIR's dashboard, or the one inside
 // the program.
 func New(d *host.Deps) (*webapi.Group, error) {
-	return webapi.New(webapi.Deps{
-		Dashboard: files(d), OpenAPI: docs.OpenAPI, APIBaseURL: host.APIBaseURL(d.Config), HTTPS: host.HTTPS(d.Config),
-	})
+	apiBaseURL := "" // the page's own origin
+	if d.Config.PublicURLSet {
+		apiBaseURL = d.Config.PublicURL
+	}
+	return webapi.New(webapi.Deps{Dashboard: files(d), OpenAPI: docs.OpenAPI, APIBaseURL: apiBaseURL, HTTPS: host.HTTPS(d.Config)})
 }
 
 // Groups are the web function's.
