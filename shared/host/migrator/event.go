@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/cfn"
 	"github.com/go-playground/validator/v10"
 
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/lambda"
 	"github.com/pulse-traces/pulse/shared/logging"
@@ -93,7 +94,8 @@ func (h *eventHandler) Invoke(ctx context.Context, payload []byte) ([]byte, erro
 }
 
 // resource serves a request for the custom resource that the database is: to
-// create or update it is to migrate, to delete it does nothing.
+// create or update it is to migrate, to delete it does nothing. An update to a
+// program that is older than the database leaves it as it is.
 func (h *eventHandler) resource(ctx context.Context, payload []byte) ([]byte, error) {
 	var e cfn.Event
 	if err := lambda.Decode(payload, &e); err != nil {
@@ -108,7 +110,15 @@ func (h *eventHandler) resource(ctx context.Context, payload []byte) ([]byte, er
 		answer.PhysicalResourceID = e.PhysicalResourceID
 	}
 	if e.RequestType != cfn.RequestDelete {
-		if err := h.migrateInTime(ctx); err != nil {
+		err := h.migrateInTime(ctx)
+		if fault.Is(err, fault.Invalid) && e.RequestType == cfn.RequestUpdate {
+			// CloudFormation undoes a deployment that failed by an update back to the
+			// program before it. Migrations are not undone, and to refuse would leave the
+			// stack stuck half way.
+			h.deps.Log.WarnContext(ctx, "the database is newer than this program, and stays as it is", slog.Any(logging.KeyError, err))
+			err = nil
+		}
+		if err != nil {
 			h.deps.Log.ErrorContext(ctx, "migration failed", slog.Any(logging.KeyError, err))
 			answer.Status, answer.Reason = cfn.StatusFailed, reason(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/config"
@@ -159,6 +160,34 @@ func TestCustomResource(t *testing.T) {
 	}
 	if err := deps.Store.Ping(t.Context()); err != nil {
 		t.Errorf("the database is not there after a deletion: %v", err)
+	}
+}
+
+// TestCustomResourceIsRolledBack: an update back to an older program must not
+// fail, since CloudFormation has nowhere else to go. A new stack is told.
+func TestCustomResourceIsRolledBack(t *testing.T) {
+	t.Parallel()
+	database := testkit.Postgres(t)
+	h, _ := setup(t, database)
+	c := newCloudFormation(t, h, 0)
+	if _, err := h.Invoke(t.Context(), []byte(`{"action":"migrate"}`)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"Update", "Create"} {
+		if _, err := h.Invoke(t.Context(), c.request(kind, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.answers[0]["Status"] != "SUCCESS" || c.answers[1]["Status"] != "FAILED" || !strings.Contains(fmt.Sprint(c.answers[1]["Reason"]), "newer program") {
+		t.Errorf("answers %v", c.answers)
 	}
 }
 
