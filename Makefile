@@ -31,7 +31,7 @@ endif
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: dist/pulse ## build, and start single mode on PORT (default 3000); needs no configuration
@@ -70,6 +70,42 @@ build-Migrate:   FUNCTION := migrate
 .PHONY: build-Ingest build-Query build-Dashboard build-Auth build-Web build-Drain build-Migrate
 build-Ingest build-Query build-Dashboard build-Auth build-Web build-Drain build-Migrate:
 	$(BUILD_LAMBDA) -o '$(ARTIFACTS_DIR)/bootstrap' ./functions/$(FUNCTION)
+
+# The SAM command, in an environment of its own. Its loops (Fn::ForEach) are off
+# unless asked for, and it would report home.
+SAM_VERSION := 1.170.0
+SAM         := .cache/sam-$(SAM_VERSION)/bin/sam
+SAM_RUN     := SAM_CLI_TELEMETRY=0 SAM_CLI_ENABLE_LANGUAGE_EXTENSIONS=1 $(SAM)
+
+$(SAM):
+	@infra/scripts/install-sam.sh $(SAM_VERSION)
+
+.PHONY: sam-validate
+sam-validate: $(SAM) ## check template.yaml as CloudFormation reads it
+	@$(SAM_RUN) validate --lint --region us-east-1
+
+.PHONY: sam-build
+sam-build: $(SAM) ## build the functions of template.yaml into .aws-sam, for LAMBDA_ARCH (arm64)
+	@LAMBDA_ARCH=$(LAMBDA_ARCH) $(SAM_RUN) build --region us-east-1 --parameter-overrides Architecture=$(if $(filter amd64,$(LAMBDA_ARCH)),x86_64,$(LAMBDA_ARCH))
+
+.PHONY: sam-local
+sam-local: $(SAM) ## run template.yaml on this machine, on PORT (needs Docker)
+	@exec env SAM=$(SAM) GO=$(GO) infra/scripts/sam-local.sh
+
+.PHONY: sam-local-test
+sam-local-test: $(SAM) ## the same, until a trace went all the way through
+	@exec env SAM=$(SAM) GO=$(GO) infra/scripts/sam-local.sh test
+
+# PROFILE is one of samconfig.toml: dev or prod.
+PROFILE ?= dev
+
+.PHONY: deploy
+deploy: $(SAM) ## put PROFILE (dev) into your AWS account: docs/deploy-aws.md
+	@SAM=$(SAM) VERSION='$(VERSION)' infra/scripts/deploy.sh $(PROFILE)
+
+.PHONY: destroy
+destroy: $(SAM) ## take PROFILE (dev) out of your AWS account; asks
+	@SAM=$(SAM) infra/scripts/destroy.sh $(PROFILE)
 
 .PHONY: test
 test: ## run every test, with a Postgres of its own (or TEST_DATABASE_URL)

@@ -35,7 +35,7 @@ answer=$(printf '{"email":"%s","password":"%s"}' "$email" "$password" | call POS
 if [ "$(status <<<"$answer")" != 200 ]; then
 	die "sign-up answered $signed_up and sign-in $(status <<<"$answer")"
 fi
-cookie=$(sed -n 's/^[Ss]et-[Cc]ookie: \([^;]*\).*/\1/p' <<<"$answer" | tr -d '\r' | paste -sd '~' | sed 's/~/; /g')
+cookie=$(sed -n 's/^[Ss]et-[Cc]ookie: \([^;]*\).*/\1/p' <<<"$answer" | tr -d '\r' | paste -sd '~' - | sed 's/~/; /g')
 
 answer=$(call GET /dashboard/api/projects "Cookie: $cookie" </dev/null)
 project=$(tail -n 1 <<<"$answer" | field id || true)

@@ -3,7 +3,8 @@
 # and into .cache the SQS servers, fauxqs by npm and ElasticMQ by Maven, and
 # Lambda's runtime emulator by pip. It does nothing where all is there. Where a part cannot be installed it says so in a
 # line and goes on: the tests of that part are skipped with the same line, or
-# find another way, as those of Postgres do with a Docker engine.
+# find another way, as those of Postgres do with a Docker engine. Arguments name
+# the parts to install; without any it is all of them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -89,7 +90,9 @@ install_rie() {
 	keep $dir $from
 }
 
-install_postgres
-install_fauxqs
-install_elasticmq
-install_rie
+if [ $# -eq 0 ]; then
+	set -- postgres fauxqs elasticmq rie
+fi
+for part in "$@"; do
+	"install_$part"
+done
