@@ -45,6 +45,42 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// TestFirstKey runs the command that follows a deployment, as the documents have
+// it but for the address. What comes before it needs AWS.
+func TestFirstKey(t *testing.T) {
+	t.Parallel()
+	p := testkit.NewPulse(t)
+	command := regexp.MustCompile(`(?m)^PULSE_PASSWORD=\S+ infra/scripts/first-key.sh https://\S+ you@example.com`)
+	address := regexp.MustCompile(`https://\S+`)
+	for _, file := range []string{"../../README.md", "../../docs/deploy-aws.md"} { // the second finds the account there
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := command.FindString(string(text))
+		if line == "" {
+			t.Fatalf("%s does not show it", file)
+		}
+		run := func(line string) (string, error) {
+			cmd := exec.CommandContext(t.Context(), "sh", "-euc", line)
+			cmd.Dir = filepath.Join("..", "..")
+			out, err := cmd.CombinedOutput()
+			return strings.TrimSpace(string(out)), err
+		}
+		line = address.ReplaceAllString(line, p.URL)
+		key, err := run(line)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", file, err, key)
+		}
+		if list, err := run("curl -sS --fail " + p.URL + "/v1/traces -H 'Authorization: Bearer " + key + "'"); err != nil {
+			t.Errorf("%s: the key %q does not work: %v\n%s", file, key, err, list)
+		}
+		if out, err := run(strings.Replace(line, "choose-", "wrong-", 1)); err == nil || !strings.Contains(out, "sign-in 401") {
+			t.Errorf("another password: %v\n%s", err, out)
+		}
+	}
+}
+
 // TestAPIExamples runs the commands of the API page.
 func TestAPIExamples(t *testing.T) {
 	t.Parallel()
