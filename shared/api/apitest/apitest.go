@@ -31,6 +31,9 @@ type Target struct {
 	Routes []api.Route
 	// MaxBodyBytes is the server's limit of a body, as sent and inflated.
 	MaxBodyBytes int
+	// Remote says that a gateway is between: local login, which is for the
+	// server's own machine, must answer 403 then, whatever it is sent.
+	Remote bool
 	// Output gives what the server has logged so far. Nil leaves the checks of
 	// the log out, for hosts whose log is elsewhere.
 	Output func() string
@@ -58,6 +61,12 @@ func newSuite(t *testing.T, target Target) *suite {
 	return &suite{Target: target, description: newDescription(t), client: &http.Client{
 		Transport: transport, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// refusesLocal reports whether the target must refuse a call for where it comes
+// from.
+func (s *suite) refusesLocal(path string) bool {
+	return s.Remote && strings.HasPrefix(path, "/dashboard/api/local-login")
 }
 
 // request is one call. A path is sent as it is, even if it is malformed.

@@ -201,6 +201,9 @@ func (r *replay) call(t *testing.T, at string, e *example, used map[string]bool)
 			return
 		}
 	}
+	if r.refusesLocal(e.Request.Path) {
+		want, deviates = http.StatusForbidden, true
+	}
 	body := string(e.Request.Body)
 	if e.Request.RawBody != nil {
 		body = *e.Request.RawBody
