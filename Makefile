@@ -7,6 +7,8 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # What the Lambda functions are built for: arm64 or amd64.
 LAMBDA_ARCH ?= arm64
+# Where build-lambda puts them.
+LAMBDA_DIR  ?= dist/lambda
 # How long each fuzz target runs, and how long the tests of one package may take.
 FUZZTIME     ?= 30s
 TEST_TIMEOUT ?= 20m
@@ -56,8 +58,8 @@ BUILD_LAMBDA = CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_ARCH) $(GO) build $(BUIL
 
 .PHONY: build-lambda
 build-lambda: ## dist/lambda/<function>/bootstrap of each function, for LAMBDA_ARCH (arm64)
-	@for f in $(FUNCTIONS); do echo "building dist/lambda/$$f/bootstrap ($(LAMBDA_ARCH))"; \
-	  $(BUILD_LAMBDA) -o dist/lambda/$$f/bootstrap ./functions/$$f || exit 1; done
+	@for f in $(FUNCTIONS); do echo "building $(LAMBDA_DIR)/$$f/bootstrap ($(LAMBDA_ARCH))"; \
+	  $(BUILD_LAMBDA) -o $(LAMBDA_DIR)/$$f/bootstrap ./functions/$$f || exit 1; done
 
 # `sam build` calls build-<logical id> for each function of the template.
 build-Ingest:    FUNCTION := ingest
@@ -120,6 +122,16 @@ race: ## run every test under the race detector (needs a C compiler)
 test-crash: ## the long crash suite: kill -9 under load, restart, count
 	PULSE_CRASH_ROUNDS=$(CRASH_ROUNDS) $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -run '^TestCrash' -v ./functions/pulse/...
 
+TEST_SERVERLESS = $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -v -run '^TestServerless' ./shared/testkit/serverless
+
+.PHONY: test-serverless
+test-serverless: ## the functions in Lambda's emulator, behind a gateway, on real queues and Postgres
+	$(TEST_SERVERLESS)
+
+.PHONY: test-serverless-long
+test-serverless-long: ## the same with faults that last: a minute without Postgres, hundreds of kills
+	PULSE_LONG=1 $(TEST_SERVERLESS)
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' infra/scripts/fuzz.sh
@@ -127,6 +139,10 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 .PHONY: bench
 bench: dist/pulse ## measure against the limits of this machine; writes docs/benchmarks.md
 	$(WITH_TESTPG) $(GO) run ./bench -binary dist/pulse -o docs/benchmarks.md
+
+.PHONY: bench-init
+bench-init: ## how long each function takes to start in Lambda's emulator, and its package's size
+	$(GO) test -run '^$$' -bench '^BenchmarkInit$$' -benchtime 11x ./shared/testkit/serverless
 
 .PHONY: migrate
 migrate: dist/pulse ## bring the database of PULSE_MODE up to date

@@ -51,13 +51,23 @@ func (l *Load) Acknowledged() (traces, spans int) {
 	return len(l.traces), len(l.spans)
 }
 
-// Wait waits until n records in all are acknowledged.
+// Wait waits until n records in all are acknowledged, for as long as more come.
 func (l *Load) Wait(t testing.TB, n int) {
 	t.Helper()
-	Until(t, "more is acknowledged", func() bool {
+	last, end := -1, time.Now()
+	for {
 		traces, spans := l.Acknowledged()
-		return traces+spans >= n
-	})
+		now := traces + spans
+		switch {
+		case now >= n:
+			return
+		case now > last:
+			last, end = now, time.Now().Add(30*time.Second)
+		case time.Now().After(end):
+			t.Fatalf("%d records are acknowledged, and no more come; want %d", now, n)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // Run sends over several connections until ctx ends.

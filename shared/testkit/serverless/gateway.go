@@ -28,6 +28,10 @@ type Gateway struct {
 	// settled is called before a reading request is handed on.
 	settled func(context.Context)
 	timeout time.Duration
+	// decodesTwice is how it reads paths: see gatewayPath.
+	decodesTwice bool
+	// inOrder calls settled before writing requests too.
+	inOrder bool
 }
 
 // NewGateway makes a gateway of a template's routes. Before each request that reads it calls
@@ -39,7 +43,7 @@ func NewGateway(routes []Route, invoke Invoker, settled func(context.Context)) *
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path, ok := gatewayPath(r.URL.EscapedPath())
+	path, ok := gatewayPath(r.URL.EscapedPath(), g.decodesTwice)
 	if !ok {
 		refuse(w, http.StatusBadRequest)
 		return
@@ -70,7 +74,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client that goes away ends no invocation.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), g.timeout)
 	defer cancel()
-	if g.settled != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if g.settled != nil && (g.inOrder || r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		g.settled(ctx)
 	}
 	raw, err := g.invoke(ctx, route.Function, event)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,14 +22,13 @@ import (
 // mapping does: it receives, invokes, and deletes what the function does not
 // report as failed. The rest is left to the queue.
 type Mapping struct {
-	Queue     string // name
+	Queue     string // name; one poller takes from it
 	BatchSize int
 	// Window is how long messages are gathered once there is one.
 	Window time.Duration
 	// PartialFails says that the function reports single messages
 	// (ReportBatchItemFailures); otherwise an event succeeds or fails whole.
 	PartialFails bool
-	Pollers      int
 	// Invoke calls the function.
 	Invoke func(ctx context.Context, event []byte) ([]byte, error)
 	// Lost, if set, is asked after each invocation that succeeded whether its
@@ -39,7 +37,7 @@ type Mapping struct {
 
 	client *sqs.Client
 	stop   context.CancelFunc
-	done   sync.WaitGroup
+	done   chan struct{}
 }
 
 const (
@@ -72,18 +70,20 @@ func (m *Mapping) Start(endpoint string) {
 	m.client = NewClient(endpoint)
 	url := queueURL(endpoint, m.Queue)
 	ctx, stop := context.WithCancel(context.Background())
-	m.stop = stop
-	for range max(m.Pollers, 1) {
-		m.done.Go(func() { m.poll(ctx, url) })
-	}
+	done := make(chan struct{})
+	m.stop, m.done = stop, done
+	go func() {
+		defer close(done)
+		m.poll(ctx, url)
+	}()
 }
 
 // Stop waits until what was received is dealt with. Stopping twice is harmless.
 func (m *Mapping) Stop() {
 	if m.stop != nil {
 		m.stop()
+		<-m.done
 	}
-	m.done.Wait()
 }
 
 func (m *Mapping) poll(ctx context.Context, url *string) {

@@ -17,7 +17,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/testkit"
@@ -25,6 +27,7 @@ import (
 
 // Function is a compiled Lambda and how it is run.
 type Function struct {
+	ID        string // in the template
 	Name      string // of its folder in functions/
 	Bootstrap string // path of the binary
 	MemoryMB  int
@@ -38,6 +41,11 @@ type FunctionError struct {
 }
 
 func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
+
+func isFunctionError(err error) bool {
+	_, ok := errors.AsType[*FunctionError](err)
+	return ok
+}
 
 const (
 	// typeKilled is the FunctionError of an invocation whose emulator ended.
@@ -63,13 +71,19 @@ type Pool struct {
 // emulator gives the path of the runtime emulator, testkit.ErrNotInstalled if
 // it is not there.
 func emulator() (string, error) {
-	arch := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
-	name := "aws-lambda-rie-" + arch
-	if runtime.GOOS != "linux" || arch == "" {
-		name = "of this system" // there is none
-	}
-	dir, err := testkit.CacheDir("rie", "the runtime emulator", name)
+	name := "aws-lambda-rie-" + map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+	dir, err := testkit.CacheDir("rie", "Lambda's runtime emulator", name)
 	return filepath.Join(dir, name), err
+}
+
+// need skips or fails t where there is no emulator.
+func need(t testing.TB) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("Lambda's runtime emulator runs on Linux alone")
+	}
+	_, err := emulator()
+	testkit.Need(t, err, "python3")
 }
 
 // NewPool starts n emulators of a function, which prints to out. The function
@@ -248,13 +262,20 @@ func (s *sandbox) start() error {
 	}
 }
 
-// freeAddresses finds ports of loopback that are free and that the system does
-// not give to outgoing connections.
+// Ports of loopback that the system does not give to outgoing connections.
+const firstPort, ports = 20_000, 12_000
+
+// nextPort goes round the ports, so that none comes again soon: a function whose
+// emulator was killed would take the next one at its address for its own.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32N(ports)) } // other processes begin elsewhere
+
+// freeAddresses finds addresses that nobody listens on.
 func freeAddresses(n int) ([]string, error) {
-	const first, last = 20_000, 32_000
 	var found []string
 	for try := 0; len(found) < n; try++ {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.N(last-first)))
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+int(nextPort.Add(1)%ports)))
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			if try > 1000 {
@@ -262,7 +283,9 @@ func freeAddresses(n int) ([]string, error) {
 			}
 			continue
 		}
-		defer l.Close() // after all were found, so that they differ
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
 		found = append(found, address)
 	}
 	return found, nil

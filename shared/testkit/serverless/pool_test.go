@@ -36,8 +36,7 @@ var echoBinary = sync.OnceValues(func() (string, error) {
 // echo starts n emulators of the Lambda in testdata.
 func echo(t *testing.T, n int, out *Output) *Pool {
 	t.Helper()
-	_, err := emulator()
-	testkit.Need(t, err, "python3")
+	need(t)
 	binary, err := echoBinary()
 	if err != nil {
 		t.Fatal(err)

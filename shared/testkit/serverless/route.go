@@ -5,21 +5,22 @@ import (
 	"strings"
 )
 
-// gatewayPath is the path that an HTTP API makes of one that was sent: decoded,
-// cut at a question mark, decoded again, and with doubled slashes made one, so
-// that no id with "?", "%" or "//" reaches a function unless it was encoded
-// twice. It reports false for what the API refuses: a percent sign that stays
-// alone after the first round. All of that was observed by others on AWS; the
-// documentation says that paths are decoded, no more.
-func gatewayPath(escaped string) (string, bool) {
-	once, err := url.PathUnescape(escaped)
+// gatewayPath is the path that an HTTP API makes of one that was sent. The
+// documentation says that it is decoded. On AWS others have seen more: doubled
+// slashes become one; and what was decoded is read as a path again, so that it
+// ends at a question mark, a lone percent sign is refused, and the rest is
+// decoded a second time. Twice asks for that second reading. False is for what
+// is refused.
+func gatewayPath(escaped string, twice bool) (string, bool) {
+	path, err := url.PathUnescape(escaped)
 	if err != nil {
 		return "", false
 	}
-	once, _, _ = strings.Cut(once, "?")
-	path, err := url.PathUnescape(once)
-	if err != nil {
-		return "", false
+	if twice {
+		path, _, _ = strings.Cut(path, "?")
+		if path, err = url.PathUnescape(path); err != nil {
+			return "", false
+		}
 	}
 	for strings.Contains(path, "//") {
 		path = strings.ReplaceAll(path, "//", "/")

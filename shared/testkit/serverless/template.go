@@ -22,8 +22,6 @@ type Template struct {
 	Routes    []Route            // as an HTTP API chooses: what takes precedence first
 	Queues    map[string]TemplateQueue
 	Mappings  []TemplateMapping // by ID
-
-	integrations map[string]string // ID → function
 }
 
 // TemplateFunction is an AWS::Serverless::Function.
@@ -114,7 +112,7 @@ func parseTemplate(raw []byte, stack string, parameters map[string]string) (*Tem
 	if err != nil {
 		return nil, fmt.Errorf("resources: %w", err)
 	}
-	t := &Template{Queues: map[string]TemplateQueue{}, integrations: map[string]string{}}
+	t := &Template{Queues: map[string]TemplateQueue{}}
 	for _, r := range resources {
 		if err := t.add(r, &doc.Globals.Function); err != nil {
 			return nil, fmt.Errorf("resource %s: %w", r.key, err)
@@ -122,12 +120,6 @@ func parseTemplate(raw []byte, stack string, parameters map[string]string) (*Tem
 	}
 	slices.SortFunc(t.Functions, func(a, b TemplateFunction) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(t.Mappings, func(a, b TemplateMapping) int { return cmp.Compare(a.ID, b.ID) })
-	for i, r := range t.Routes {
-		id := r.Function // as it stands in the template
-		if t.Routes[i].Function = t.integrations[id]; t.Routes[i].Function == "" {
-			return nil, fmt.Errorf("route %s has the integration %q, which is not there", r.Key(), id)
-		}
-	}
 	slices.SortStableFunc(t.Routes, compareRoutes)
 	return t, nil
 }
@@ -154,52 +146,11 @@ func (t *Template) add(r member, globals *yaml.Node) error {
 		return t.addQueue(r, &resource.Properties)
 	case "AWS::Lambda::EventSourceMapping":
 		return t.addMapping(r, &resource.Properties)
-	case "AWS::ApiGatewayV2::Api":
+	case "AWS::Serverless::HttpApi":
 		if field(&resource.Properties, "CorsConfiguration") != nil {
 			return errors.New("the handlers answer preflights: an API with CorsConfiguration would do it before them")
 		}
-	case "AWS::ApiGatewayV2::Integration":
-		return t.addIntegration(r, &resource.Properties)
-	case "AWS::ApiGatewayV2::Route":
-		return t.addRoute(r, &resource.Properties)
 	}
-	return nil
-}
-
-func (t *Template) addIntegration(r member, properties *yaml.Node) error {
-	var got [3]string
-	for i, name := range []string{"IntegrationType", "PayloadFormatVersion", "IntegrationUri"} {
-		var err error
-		if got[i], err = r.scope.text(field(properties, name)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	if got[0] != "AWS_PROXY" || got[1] != "2.0" {
-		return fmt.Errorf("the gateway knows AWS_PROXY with payload 2.0, not %s with %s", got[0], got[1])
-	}
-	t.integrations[r.key] = strings.TrimSuffix(got[2], ".Arn")
-	return nil
-}
-
-func (t *Template) addRoute(r member, properties *yaml.Node) error {
-	key, err := r.scope.text(field(properties, "RouteKey"))
-	if err != nil {
-		return err
-	}
-	target, err := r.scope.text(field(properties, "Target"))
-	if err != nil {
-		return err
-	}
-	route := Route{Function: strings.TrimPrefix(target, "integrations/")}
-	if key != "$default" {
-		var ok bool
-		if route.Method, route.Path, ok = strings.Cut(key, " "); !ok || !strings.HasPrefix(route.Path, "/") {
-			return fmt.Errorf("%q is no route key", key)
-		}
-	} else {
-		route.Method = "ANY"
-	}
-	t.Routes = append(t.Routes, route)
 	return nil
 }
 
@@ -230,6 +181,36 @@ func (t *Template) addFunction(r member, properties, globals *yaml.Node) error {
 		}
 	}
 	t.Functions = append(t.Functions, f)
+	events, err := r.scope.expand(field(properties, "Events"))
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := t.addRoute(e, f.ID); err != nil {
+			return fmt.Errorf("event %s: %w", e.key, err)
+		}
+	}
+	return nil
+}
+
+// addRoute reads an event of a function that is a route of the API.
+func (t *Template) addRoute(e member, function string) error {
+	if kind := field(e.value, "Type"); kind == nil || kind.Value != "HttpApi" {
+		return nil
+	}
+	r := Route{Function: function}
+	var err error
+	properties := field(e.value, "Properties")
+	if r.Path, err = e.scope.text(field(properties, "Path")); err != nil {
+		return err
+	}
+	if r.Method, err = e.scope.text(field(properties, "Method")); err != nil {
+		return err
+	}
+	if r.Method = strings.ToUpper(cmp.Or(r.Method, "ANY")); r.Path == "$default" {
+		r.Path = ""
+	}
+	t.Routes = append(t.Routes, r)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const smallTemplate = `
@@ -30,29 +29,19 @@ Globals:
         PREFIX: !Sub "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-trace-"
         SECRET: !Ref Secret
 Resources:
-  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
-  Default:
-    Type: AWS::ApiGatewayV2::Route
-    Properties: {ApiId: !Ref Api, RouteKey: $default, Target: !Sub "integrations/${WebIntegration}"}
-  Fn::ForEach::Integrations:
-    - Function
-    - [Query, Web]
-    - ${Function}Integration:
-        Type: AWS::ApiGatewayV2::Integration
-        Properties: {ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !GetAtt [!Sub "${Function}", Arn], PayloadFormatVersion: "2.0"}
-  Fn::ForEach::Reads:
-    - Path
-    - ["/v1/traces/{id+}", /v1/traces]
-    - Get&{Path}:
-        Type: AWS::ApiGatewayV2::Route
-        Properties: {ApiId: !Ref Api, RouteKey: !Sub "GET ${Path}", Target: !Sub "integrations/${QueryIntegration}"}
+  Api: {Type: AWS::Serverless::HttpApi, Properties: {StageName: $default}}
   Query:
     Type: AWS::Serverless::Function
-    Properties: {CodeUri: .}
+    Properties:
+      Events:
+        Get: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: "/v1/traces/{id+}", Method: get}}
+        List: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: /v1/traces, Method: GET}}
   Web:
     Type: AWS::Serverless::Function
     Properties:
       Timeout: 5
+      Events:
+        Rest: {Type: HttpApi, Properties: {ApiId: !Ref Api}}
       Environment: {Variables: {LOG_LEVEL: !If [Quiet, low, !Join ["-", [very, loud]]]}}
   Drain:
     Type: AWS::Serverless::Function
@@ -113,7 +102,7 @@ func TestTemplate(t *testing.T) {
 		},
 		Mappings: []TemplateMapping{mapping("Mapping0", "Queue0"), mapping("Mapping1", "Queue1")},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Template{})); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := parseTemplate([]byte(smallTemplate), "pulse", map[string]string{"Unknown": "x"}); err == nil {
