@@ -210,7 +210,7 @@ func TestGatewayBodies(t *testing.T) {
 
 func TestGatewayRefuses(t *testing.T) {
 	t.Parallel()
-	url := gateway(t, func(g *Gateway) { g.timeout, g.decodesTwice = 500*time.Millisecond, true })
+	url := gateway(t, func(g *Gateway) { g.decodesTwice = true })
 	text := http.Header{"Content-Type": {"text/plain"}}
 	for _, c := range []struct {
 		method, path, body string
@@ -221,7 +221,6 @@ func TestGatewayRefuses(t *testing.T) {
 		{"POST", "/v1", "", 404, "Not Found"},
 		{"GET", "/v1/100%25", "", 400, "Bad Request"},
 		{"GET", "/exit", "", 500, "Internal Server Error"},
-		{"GET", "/slow", "", 503, "Service Unavailable"},
 		{"POST", "/v1/x", strings.Repeat("x", maxEventBytes), 413, "Request Entity Too Large"},
 		{"POST", "/v1/x", strings.Repeat("x", maxRequestBytes+1), 413, "Request Entity Too Large"},
 	} {
@@ -236,6 +235,14 @@ func TestGatewayRefuses(t *testing.T) {
 	// As large as an event may be.
 	if resp, _ := send(t, "POST", url+"/v1/x", text, strings.Repeat("x", 4<<20)); resp.StatusCode != http.StatusCreated {
 		t.Errorf("4 MiB: %s", resp.Status)
+	}
+}
+
+func TestGatewayWaitsForFunctionsSoLong(t *testing.T) {
+	t.Parallel()
+	url := gateway(t, func(g *Gateway) { g.timeout = 100 * time.Millisecond })
+	if resp, body := send(t, "GET", url+"/slow", nil, ""); resp.StatusCode != http.StatusServiceUnavailable || body != `{"message":"Service Unavailable"}` {
+		t.Errorf("%s %s", resp.Status, body)
 	}
 }
 

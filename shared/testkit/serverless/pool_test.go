@@ -36,12 +36,17 @@ var echoBinary = sync.OnceValues(func() (string, error) {
 // echo starts n emulators of the Lambda in testdata.
 func echo(t *testing.T, n int, out *Output) *Pool {
 	t.Helper()
+	return echoWithin(t, n, out, time.Minute)
+}
+
+func echoWithin(t *testing.T, n int, out *Output, timeout time.Duration) *Pool {
+	t.Helper()
 	need(t)
 	binary, err := echoBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPool(Function{Name: "echo", Bootstrap: binary, MemoryMB: 128, Timeout: 2 * time.Second}, n, out)
+	p, err := NewPool(Function{Name: "echo", Bootstrap: binary, MemoryMB: 128, Timeout: timeout}, n, out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,16 +91,20 @@ func TestPoolTellsFailures(t *testing.T) {
 	t.Parallel()
 	p := echo(t, 1, &Output{})
 	first := pid(t, p)
-	for event, want := range map[string]string{`{"Do":"fail"}`: "Asked", `{"Do":"exit"}`: "Runtime.ExitError", `{"SleepMS":10000}`: typeTimeout} {
+	fails := func(p *Pool, event, want string) {
+		t.Helper()
 		_, err := p.Invoke(t.Context(), []byte(event))
 		failed, ok := errors.AsType[*FunctionError](err)
 		if !ok || failed.Type != want {
 			t.Errorf("%s: %v, want %s", event, err, want)
 		}
 	}
+	fails(p, `{"Do":"fail"}`, "Asked")
+	fails(p, `{"Do":"exit"}`, "Runtime.ExitError")
 	if again := pid(t, p); again == first {
 		t.Error("the function did not start again")
 	}
+	fails(echoWithin(t, 1, &Output{}, time.Second), `{"SleepMS":60000}`, typeTimeout)
 }
 
 // alive tells whether there is a process that has not ended.

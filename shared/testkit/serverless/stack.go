@@ -63,7 +63,7 @@ type Stack struct {
 }
 
 // settlePatience is how long a read waits for what was written before it.
-const settlePatience = 5 * time.Second
+const settlePatience = 15 * time.Second
 
 // New deploys the template of this checkout: queues on a real SQS server, the
 // migrations run by their function on a real Postgres, every function under the
