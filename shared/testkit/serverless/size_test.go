@@ -24,7 +24,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// zipped gives the size of a file in a package of its own.
+// zipped gives the size of a file in a package of its own, as SAM makes them.
 func zipped(file string) (int64, error) {
 	in, err := os.Open(file)
 	if err != nil {
@@ -33,7 +33,7 @@ func zipped(file string) (int64, error) {
 	defer in.Close()
 	var n counter
 	w := zip.NewWriter(&n)
-	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.DefaultCompression) })
 	part, err := w.Create(filepath.Base(file))
 	if err == nil {
 		_, err = io.Copy(part, in)
