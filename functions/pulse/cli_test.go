@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -38,7 +39,7 @@ func call(t *testing.T, env []string, args ...string) (stdout, stderr string, st
 func TestCalls(t *testing.T) {
 	t.Parallel()
 	const short = "BETTER_AUTH_SECRET must be at least 32 characters"
-	const migrated = `(?:applied migration .*\n)+` // a new home
+	const migrated = `(?:applied migration .*\n)+Database: .*/\.pulse/\.data/pulse\.db, which is new: .*\n` // a new home
 	for name, tc := range map[string]struct {
 		env            []string
 		args           []string
@@ -52,7 +53,7 @@ func TestCalls(t *testing.T) {
 		"Unknown":       {nil, []string{"sevre"}, 2, ``, `pulse: there is no command sevre\nTry: pulse --help\n`},
 		"KeysNothing":   {nil, []string{"keys"}, 2, ``, `pulse: keys takes: create\nTry: pulse --help\n`},
 		"KeysNoEmail":   {nil, []string{"keys", "create"}, 2, ``, `pulse: keys create needs --email .*\nTry: pulse --help\n`},
-		"KeysBadEmail":  {[]string{"PULSE_PASSWORD=long enough"}, []string{"keys", "create", "--email", "ann"}, 2, ``, migrated + `pulse: --email is no e-mail address\nTry: .*\n`},
+		"KeysBadEmail":  {[]string{"PULSE_PASSWORD=long enough"}, []string{"keys", "create", "--email", "ann"}, 2, ``, `pulse: --email is no e-mail address\nTry: .*\n`},
 		"KeysNoPass":    {nil, []string{"keys", "create", "--email", "ann@example.com"}, 2, ``, migrated + `pulse: there is no account .* set PULSE_PASSWORD to make one\nTry: .*\n`},
 		"KeysShortPass": {[]string{"PULSE_PASSWORD=hunter2"}, []string{"keys", "create", "--email", "ann@example.com"}, 1, ``, migrated + `pulse: PULSE_PASSWORD: [^\n]+\n`},
 		"DLQNothing":    {nil, []string{"dlq"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
@@ -114,13 +115,22 @@ func TestKeysCreate(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			p := testkit.NewPulse(t, e.env(t)...)
+			database := "Database: the one of DATABASE_URL\n"
+			if e.name == "SQLite" {
+				database = "Database: " + filepath.Join(p.Home, ".data", "pulse.db") + "\n"
+			}
 			create := func(env []string, args ...string) string {
 				t.Helper()
 				cmd := p.Command(append([]string{"keys", "create", "--email", "Ann@Example.com"}, args...)...)
 				cmd.Env = append(cmd.Env, env...)
+				var notes bytes.Buffer
+				cmd.Stderr = &notes
 				out, err := cmd.Output()
 				if err != nil {
-					t.Fatalf("%v: %s", err, out)
+					t.Fatalf("%v: %s%s", err, out, &notes)
+				}
+				if !strings.HasPrefix(notes.String(), database) {
+					t.Errorf("no %q in\n%s", database, &notes)
 				}
 				return strings.TrimSuffix(string(out), "\n")
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -12,13 +14,15 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/betterauth"
+	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/store"
 )
 
 const keysUsage = `Make an API key, and the account and project it needs where they are missing.
-The key is printed alone on standard output. The server may run meanwhile.
+The key is printed alone on standard output, and the database it is in on
+standard error. The server may run meanwhile; it must have the same PULSE_HOME.
 
 Usage: pulse keys create --email ADDRESS [--project NAME] [--name KEY-NAME]
 
@@ -43,10 +47,16 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 	if *email == "" || flags.NArg() > 0 {
 		return usageError("keys create needs --email and takes no other arguments; --help shows all")
 	}
+	// First, since what follows may make or migrate a database. No account has an
+	// address that this refuses.
+	if !betterauth.ValidEmail(strings.ToLower(*email)) {
+		return usageError("--email is no e-mail address")
+	}
 	cfg, log, err := c.settings()
 	if err != nil {
 		return err
 	}
+	database := describeDatabase(&cfg)
 	st, err := openStore(ctx, &cfg, func(line string) { fmt.Fprintln(c.stderr, line) })
 	if err != nil {
 		return err
@@ -56,6 +66,7 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(c.stderr, database)
 	m := &keyMaker{store: st, auth: deps.Auth, sealer: deps.Sealer, now: time.Now().UTC().Truncate(time.Millisecond)}
 	key, note, err := m.make(ctx, strings.ToLower(*email), *project, *name, cfg.NewPassword.Reveal())
 	if err != nil {
@@ -64,6 +75,19 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 	fmt.Fprintln(c.stderr, note)
 	fmt.Fprintln(c.stdout, key)
 	return nil
+}
+
+// describeDatabase says which database is about to be opened. A key works only on
+// a server that has the same one, and one that is made by a key is likely not it.
+func describeDatabase(cfg *config.Config) string {
+	if cfg.Mode == config.ModeScale {
+		return "Database: the one of DATABASE_URL"
+	}
+	line := "Database: " + cfg.DatabasePath
+	if _, err := os.Stat(cfg.DatabasePath); errors.Is(err, fs.ErrNotExist) {
+		line += ", which is new: a running server with another PULSE_HOME does not know its keys"
+	}
+	return line
 }
 
 // keyMaker makes keys without the server.
@@ -101,9 +125,6 @@ func (m *keyMaker) make(ctx context.Context, email, project, name, password stri
 }
 
 func (m *keyMaker) signUp(ctx context.Context, email, project, name, password string) (key, note string, err error) {
-	if !betterauth.ValidEmail(email) {
-		return "", "", usageError("--email is no e-mail address")
-	}
 	if password == "" {
 		return "", "", usageError("there is no account with this e-mail address: set PULSE_PASSWORD to make one")
 	}

@@ -17,13 +17,13 @@ import (
 // welcome prints what to do next: commands that work as they stand.
 func (c *command) welcome(cfg *config.Config) {
 	url := "http://" + net.JoinHostPort(host.ReachableHost(cfg.Host, "localhost"), strconv.Itoa(cfg.Port))
-	secrets, settings := shellNeeds(cfg)
+	remark, command := firstKey(cfg)
 	fmt.Fprintf(c.stdout, `
 Pulse %s is running at %s
 
 1. Make an account, a project and a key%s:
 
-   export PULSE_API_KEY=$(%sPULSE_PASSWORD='choose-a-password' %s keys create --email you@example.com)
+   export PULSE_API_KEY=$(%s keys create --email you@example.com)
 
 2. Send a trace:
 
@@ -37,7 +37,21 @@ Pulse %s is running at %s
 
    curl -sS "%s/v1/traces?limit=1" -H "Authorization: Bearer $PULSE_API_KEY"
 
-`, c.Version, url, secrets, settings, programName(), url, time.Now().UTC().Format("2006-01-02T15:04:05Z"), url)
+`, c.Version, url, remark, command, url, time.Now().UTC().Format("2006-01-02T15:04:05Z"), url)
+}
+
+// firstKey gives how another shell calls this program to make a key, and a remark
+// about that shell.
+func firstKey(cfg *config.Config) (remark, command string) {
+	const password = "PULSE_PASSWORD='choose-a-password'"
+	// The first process is a container's, and images of Pulse hold no shell. The
+	// engine finds a container by the host name it gave it, and hands the
+	// container's settings to what runs in it.
+	if name, err := os.Hostname(); os.Getpid() == 1 && err == nil {
+		return " (with podman or kubectl, exec likewise)", "docker exec -e " + password + " " + shellQuote(name) + " " + programName()
+	}
+	secrets, settings := shellNeeds(cfg)
+	return secrets, settings + password + " " + programName()
 }
 
 // shellNeeds gives what a command in another shell needs to find this server's
