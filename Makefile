@@ -45,10 +45,10 @@ build: dist/pulse dist/pulse-scale ## dist/pulse (single mode by default) and di
 # go build decides what is stale, quickly, so the files are always asked for.
 .PHONY: dist/pulse dist/pulse-scale
 dist/pulse:
-	@echo "building $@ (about a minute the first time)"
+	@[ -e $@ ] || echo "building $@ (about a minute the first time)"
 	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o $@ ./functions/pulse
 dist/pulse-scale:
-	@echo "building $@"
+	@[ -e $@ ] || echo "building $@"
 	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS) -X main.defaultMode=scale' -o $@ ./functions/pulse
 
 FUNCTIONS := ingest query dashboard auth web drain migrate
@@ -149,8 +149,9 @@ migrate: dist/pulse ## bring the database of PULSE_MODE up to date
 	./dist/pulse migrate
 
 .PHONY: image
-image: dist/pulse ## build the container image "pulse" from a binary made here (needs Docker)
-	infra/scripts/build-image.sh pulse
+image: ## build the container image "pulse" from a Linux binary made here (needs Docker)
+	GOOS=linux $(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o dist/image/pulse ./functions/pulse
+	infra/scripts/build-image.sh pulse dist/image/pulse
 
 .PHONY: images
 images: ## build the image pulse-<function> of each function, as "image" does
@@ -192,7 +193,7 @@ verify: ## fail if something is stale, unformatted or untidy
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf dist .cache
+	rm -rf dist .cache .aws-sam
 
 .PHONY: ci
-ci: verify lint test build ## exactly what CI runs
+ci: verify lint test build ## everything that should pass before a push (CI runs .ci/run: only the tests)

@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"debug/elf"
 	"errors"
 	"os"
 	"os/exec"
@@ -102,6 +103,31 @@ func TestDeploySaysWhatIsMissing(t *testing.T) {
 	}
 	if out, _, err := script(t, "", nil, "deploy.sh", "nowhere"); err == nil || !strings.Contains(out, "there is no profile nowhere") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestImageHoldsALinuxProgram builds it as on another system, with a Docker that
+// keeps what it is given.
+func TestImageHoldsALinuxProgram(t *testing.T) {
+	t.Parallel()
+	bin := t.TempDir()
+	docker := "#!/bin/sh\nfor context; do :; done\ncp \"$context/pulse\" \"" + bin + "/given\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(docker), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "make", "image")
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "GOOS=darwin")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	program, err := elf.Open(filepath.Join(bin, "given"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if program.Type != elf.ET_EXEC && program.Type != elf.ET_DYN {
+		t.Errorf("it is a %v", program.Type)
 	}
 }
 
@@ -246,5 +272,14 @@ func TestDocumentsNameTargets(t *testing.T) {
 	}
 	if seen < 20 {
 		t.Errorf("found %d commands only", seen)
+	}
+	guide, err := os.ReadFile("../docs/development.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^([a-z-]+):.*## `).FindAllSubmatch(makefile, -1) {
+		if name := string(m[1]); name != "help" && !strings.Contains(string(guide), "`make "+name+"`") {
+			t.Errorf("docs/development.md does not tell what make %s is for", name)
+		}
 	}
 }

@@ -2,13 +2,16 @@
 # Builds a container image around a program that was built on this machine,
 # without pulling anything:
 #
-#   infra/scripts/build-image.sh [image [program]]
+#   infra/scripts/build-image.sh image program
 #
-# The program, dist/pulse by default, must be a Linux one: GOOS=linux make build.
+# The program must be a Linux one, as make image and make images build.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-image=${1:-pulse}
-program=${2:-dist/pulse}
+if [ $# != 2 ]; then
+	echo "usage: build-image.sh IMAGE PROGRAM" >&2
+	exit 2
+fi
+image=$1 program=$2
 
 certificates=
 for file in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
