@@ -17,7 +17,9 @@ import (
 const awsCLI = `#!/bin/sh
 echo "aws $*" >>"$CALLS"
 case "$*" in
-"sts get-caller-identity"*) [ "$CREDENTIALS" = yes ] && echo 000000000000 ;;
+"sts get-caller-identity"*)
+	[ "$CREDENTIALS" = yes ] || { printf '\nAn error occurred (ExpiredToken) when calling it\n' >&2; exit 254; }
+	echo 000000000000 ;;
 "configure get region") exit 1 ;;
 "configure export-credentials"*) echo "export AWS_ACCESS_KEY_ID=test" ;;
 *describe-stacks*StackStatus*)
@@ -92,7 +94,7 @@ func TestDeploySaysWhatIsMissing(t *testing.T) {
 		want string
 	}{
 		"Region":      {[]string{"AWS_REGION="}, "no region: set AWS_REGION"},
-		"Credentials": {[]string{"CREDENTIALS=no"}, "no AWS credentials that work"},
+		"Credentials": {[]string{"CREDENTIALS=no"}, "no AWS credentials that work: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure (aws: An error occurred (ExpiredToken) when calling it)"},
 		"Database":    {nil, "DATABASE_URL is missing"},
 		"Quotes":      {[]string{"DATABASE_URL=postgres://a'b"}, "must not hold quotes"},
 	} {
@@ -103,6 +105,31 @@ func TestDeploySaysWhatIsMissing(t *testing.T) {
 	}
 	if out, _, err := script(t, "", nil, "deploy.sh", "nowhere"); err == nil || !strings.Contains(out, "there is no profile nowhere") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestScriptsSayHowTheyAreCalled calls each in a way that makes no sense.
+func TestScriptsSayHowTheyAreCalled(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"build-image.sh": {"pulse"}, "compose-test.sh": nil, "deploy.sh": nil, "destroy.sh": {"dev", "prod"}, "first-key.sh": {"http://localhost:1"},
+		"install-sam.sh": nil, "install-test-deps.sh": {"mysql"}, "queue-env.sh": nil, "sam-local.sh": {"tset"},
+	} {
+		out, calls, err := script(t, "", nil, name, args...)
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok || exit.ExitCode() != 2 || !strings.HasPrefix(out, "usage: ") || strings.Count(out, "\n") != 1 || calls != "" {
+			t.Errorf("%s %q: %v\n%s%s", name, args, err, out, calls)
+		}
+	}
+	for name, c := range map[string]struct {
+		args []string
+		env  string
+	}{"deploy.sh": {[]string{"dev"}, "SAM="}, "destroy.sh": {[]string{"dev"}, "SAM="}, "sam-local.sh": {nil, "SAM="}, "first-key.sh": {[]string{"http://localhost:1", "a@example.com"}, "PULSE_PASSWORD="}} {
+		out, calls, err := script(t, "", []string{c.env}, name, c.args...)
+		variable := strings.TrimSuffix(c.env, "=")
+		if err == nil || !strings.HasPrefix(out, strings.TrimSuffix(name, ".sh")+": "+variable+" must ") || strings.Count(out, "\n") != 1 || calls != "" {
+			t.Errorf("%s without %s: %v\n%s%s", name, variable, err, out, calls)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 
 say() { echo "$(basename "$0" .sh): $*"; }
 die() { echo "$(basename "$0" .sh): $*" >&2; exit 1; }
+usage() { echo "usage: $*" >&2; exit 2; }
 
 # need_aws ends the script, with what is missing in a line, or sets region and
 # account.
@@ -11,9 +12,10 @@ need_aws() {
 	region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}
 	[ -n "$region" ] || die "no region: set AWS_REGION"
 	export AWS_REGION=$region AWS_DEFAULT_REGION=$region
-	# shellcheck disable=SC2034 # the scripts say it
-	account=$(aws sts get-caller-identity --query Account --output text 2>/dev/null) ||
-		die "no AWS credentials that work: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure"
+	# Both streams: it prints the account, or else why not, at the end of some lines.
+	account=$(aws sts get-caller-identity --query Account --output text 2>&1) ||
+		die "no AWS credentials that work: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure (aws: $(tail -n 1 <<<"$account"))"
+	account=$(tail -n 1 <<<"$account") # warnings come before it
 }
 
 # stack_exists tells whether a stack is there. One whose first deployment failed

@@ -12,11 +12,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . infra/scripts/aws.sh
 
-profile=${1:?usage: deploy.sh dev|prod}
+[ $# = 1 ] || usage "make deploy PROFILE=dev|prod"
+profile=$1
 parameters=infra/parameters/$profile.yaml
 [ -r "$parameters" ] || die "there is no profile $profile: $parameters is missing"
 stack=${STACK:-pulse-$profile}
-sam=${SAM:?SAM must name the sam command: use make deploy}
+sam=${SAM:-}
+[ -n "$sam" ] || die "SAM must name the sam command: use make deploy"
 export SAM_CLI_TELEMETRY=0 SAM_CLI_ENABLE_LANGUAGE_EXTENSIONS=1
 need_aws
 
@@ -72,7 +74,8 @@ cat <<TEXT
 
 Pulse answers at $url
 
-Make the first account, with a project and an API key (after that, sign-up is closed):
+Make the first account now, with a project and an API key. Until then anybody can be
+first; after that, sign-up is closed:
 
   PULSE_PASSWORD='choose-a-password' infra/scripts/first-key.sh $url you@example.com
 TEXT

@@ -9,9 +9,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . infra/scripts/aws.sh
 
-profile=${1:?usage: destroy.sh dev|prod}
+[ $# = 1 ] || usage "make destroy PROFILE=dev|prod"
+profile=$1
 stack=${STACK:-pulse-$profile}
-sam=${SAM:?SAM must name the sam command: use make destroy}
+sam=${SAM:-}
+[ -n "$sam" ] || die "SAM must name the sam command: use make destroy"
 export SAM_CLI_TELEMETRY=0
 need_aws
 stack_exists "$stack" || die "there is no stack $stack in account $account in $region"

@@ -7,10 +7,15 @@
 # It takes a minute or two, and 250 MB.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-version=$1
-dir=.cache/sam-$version
 
 die() { echo "install-sam: $*" >&2; exit 1; }
+
+if [ $# != 1 ]; then
+	echo "usage: install-sam.sh VERSION" >&2
+	exit 2
+fi
+version=$1
+dir=.cache/sam-$version
 
 if [ -x "$dir/bin/sam" ]; then
 	exit 0

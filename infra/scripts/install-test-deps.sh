@@ -94,5 +94,11 @@ if [ $# -eq 0 ]; then
 	set -- postgres fauxqs elasticmq rie
 fi
 for part in "$@"; do
-	"install_$part"
+	case $part in
+	postgres | fauxqs | elasticmq | rie) "install_$part" ;;
+	*)
+		echo "usage: install-test-deps.sh [postgres] [fauxqs] [elasticmq] [rie]" >&2
+		exit 2
+		;;
+	esac
 done

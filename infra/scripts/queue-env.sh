@@ -2,14 +2,16 @@
 # Prints what a shell needs for `pulse dlq` to work on the queues of a stack: where
 # they are, how many, and credentials that the AWS CLI has.
 #
-#   eval "$(infra/scripts/queue-env.sh dev|prod)" && dist/pulse dlq list
+#   make build
+#   vars=$(infra/scripts/queue-env.sh dev|prod) && eval "$vars" && dist/pulse dlq list
 #
 # STACK is another name than pulse-<profile>.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . infra/scripts/aws.sh
 
-profile=${1:?usage: queue-env.sh dev|prod}
+[ $# = 1 ] || usage "queue-env.sh dev|prod"
+profile=$1
 stack=${STACK:-pulse-$profile}
 need_aws
 stack_exists "$stack" || die "there is no stack $stack in account $account in $region"

@@ -15,8 +15,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 mode=${1:-serve}
+if [ $# -gt 1 ] || { [ "$mode" != serve ] && [ "$mode" != test ]; }; then
+	echo "usage: sam-local.sh [test]" >&2
+	exit 2
+fi
 port=${PORT:-3000}
-sam=${SAM:?SAM must name the sam command: use make sam-local}
+sam=${SAM:-}
 go=${GO:-go}
 image=pulse-lambda-base:local
 export SAM_CLI_TELEMETRY=0 SAM_CLI_ENABLE_LANGUAGE_EXTENSIONS=1 AWS_DEFAULT_REGION=us-east-1
@@ -24,6 +28,7 @@ export SAM_CLI_TELEMETRY=0 SAM_CLI_ENABLE_LANGUAGE_EXTENSIONS=1 AWS_DEFAULT_REGI
 die() { echo "sam-local: $*" >&2; exit 1; }
 say() { echo "sam-local: $*"; }
 
+[ -n "$sam" ] || die "SAM must name the sam command: use make sam-local"
 command -v docker >/dev/null || die "docker is missing: install Docker"
 arch=$(docker version --format '{{.Server.Arch}}' 2>/dev/null) || die "Docker's engine does not answer: start it"
 case $arch in
