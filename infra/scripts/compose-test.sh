@@ -76,6 +76,7 @@ ready() { curl -fsS --max-time 5 "$url/health/ready"; }
 "${compose[@]}" up -d "${services[@]}"
 until_ok "ready" ready
 if [ "$profile" = single ]; then # as the server itself says, and with what it prints
+	# shellcheck disable=SC2016 # it is what the server printed
 	command=$("${compose[@]}" logs --no-color --no-log-prefix pulse | sed -n 's/^ *export PULSE_API_KEY=$(\(.*\))$/\1/p')
 	key=$(bash -c "$command")
 else
