@@ -157,6 +157,14 @@ func TestLoadFaults(t *testing.T) {
   ENCRYPTION_KEY: ENCRYPTION_KEY: character 1 is not ASCII; the first 32 must be`},
 		"LogURL": {ModeSingle, []string{"WAL_URL=kafka://u:hunter2@b"}, heading + `
   WAL_URL: Invalid WAL_URL: expected file:///directory, sqs://host/account/name-, sqs:// or nats://host:port`},
+		"LogInRelativeFolder": {ModeSingle, []string{"WAL_URL=file:data"}, heading + `
+  WAL_URL: Invalid WAL_URL: expected file:///directory, sqs://host/account/name-, sqs:// or nats://host:port`},
+		"LogOnNoPort": {ModeSingle, []string{"WAL_URL=nats://u:hunter2@host:99999"}, heading + `
+  WAL_URL: Invalid WAL_URL: expected file:///directory, sqs://host/account/name-, sqs:// or nats://host:port`},
+		"NoPort": {ModeSingle, []string{"SQS_ENDPOINT=http://host:0"}, heading + `
+  SQS_ENDPOINT: Invalid URL: expected http://host[:port] or https://host[:port]`},
+		"QueuesOfTwoServers": {ModeSingle, []string{"AWS_REGION=r", "TRACE_QUEUE_URL_PREFIX=http://a:1/1/t-", "SPAN_QUEUE_URL_PREFIX=http://b:1/1/s-"}, heading + `
+  SPAN_QUEUE_URL_PREFIX: must be of the same server as TRACE_QUEUE_URL_PREFIX, or SQS_ENDPOINT must say where requests go`},
 		"QueuesWithoutRegion": {ModeSingle, []string{"TRACE_QUEUE_URL_PREFIX=https://sqs.example/1/t-"}, heading + `
   SPAN_QUEUE_URL_PREFIX: SPAN_QUEUE_URL_PREFIX is required where the log is in SQS
   AWS_REGION: AWS_REGION is required where the log is in SQS`},
@@ -491,5 +499,27 @@ func TestWALURL(t *testing.T) {
 	}
 	if got := mustLoad(t, ModeSingle, "WAL_URL=nats://u:pw@n:4222").Value("WAL_URL"); got != "nats://%5Bredacted%5D@n:4222" {
 		t.Errorf("nats shows as %s", got)
+	}
+}
+
+// TestSQSEndpoint: requests go to the server that has the queues.
+func TestSQSEndpoint(t *testing.T) {
+	t.Parallel()
+	for queues, want := range map[string]string{
+		"http://172.25.0.3:9324/000000000000/":               "http://172.25.0.3:9324",
+		"https://queues.example/1/":                          "https://queues.example",
+		"https://sqs.eu-west-1.amazonaws.com/1/":             "",
+		"https://sqs.cn-north-1.amazonaws.com.cn/1/":         "",
+		"https://sqs.amazonaws.com.example/1/":               "https://sqs.amazonaws.com.example",
+		"https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/1/": "",
+		"https://SQS.eu-west-1.AMAZONAWS.com/1/":             "",
+	} {
+		env := []string{"AWS_REGION=r", "TRACE_QUEUE_URL_PREFIX=" + queues + "t-", "SPAN_QUEUE_URL_PREFIX=" + queues + "s-"}
+		if got := mustLoad(t, ModeSingle, env...).SQSEndpoint; got != want {
+			t.Errorf("queues at %s: requests go to %q, want %q", queues, got, want)
+		}
+		if got := mustLoad(t, ModeSingle, append(env, "SQS_ENDPOINT=http://given")...).SQSEndpoint; got != "http://given" {
+			t.Errorf("queues at %s: SQS_ENDPOINT became %q", queues, got)
+		}
 	}
 }

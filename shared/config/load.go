@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -264,6 +265,37 @@ func (l *loader) deriveLog() {
 	if c.TraceQueueURLPrefix != "" && c.TraceQueueURLPrefix == c.SpanQueueURLPrefix {
 		l.fail("SPAN_QUEUE_URL_PREFIX", "must not be the same as TRACE_QUEUE_URL_PREFIX")
 	}
+	if c.SQSEndpoint == "" {
+		l.deriveSQSEndpoint()
+	}
+}
+
+// deriveSQSEndpoint takes the server of the queues' URLs, unless it is AWS's own:
+// requests for another server's queues must not go to AWS.
+func (l *loader) deriveSQSEndpoint() {
+	c := &l.cfg
+	traces, spans := foreignServer(c.TraceQueueURLPrefix), foreignServer(c.SpanQueueURLPrefix)
+	if traces != spans && c.TraceQueueURLPrefix != "" && c.SpanQueueURLPrefix != "" {
+		l.fail("SPAN_QUEUE_URL_PREFIX", "must be of the same server as TRACE_QUEUE_URL_PREFIX, or SQS_ENDPOINT must say where requests go")
+		return
+	}
+	c.SQSEndpoint = traces
+}
+
+// foreignServer gives scheme and host of a queue's URL; "" for those of AWS, whose
+// endpoint follows from the region.
+func foreignServer(queue string) string {
+	u, err := url.Parse(queue)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	for _, suffix := range []string{".amazonaws.com", ".amazonaws.com.cn"} {
+		if strings.HasSuffix(host, suffix) {
+			return ""
+		}
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // warnOrigins names the entry that the list leaves out: answering any origin

@@ -232,7 +232,7 @@ type publicURL struct{ p *string }
 
 func (v publicURL) set(text string) (complaint string) {
 	u, err := url.Parse(text) // its error would quote the text, which may hold a password
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !validPort(u) {
 		return "Invalid URL: expected http://host[:port] or https://host[:port]"
 	}
 	*v.p = strings.TrimRight(text, "/")
@@ -243,19 +243,28 @@ func (v publicURL) String() string { return *v.p }
 
 func (publicURL) accepts() string { return "`http://` or `https://` URL" }
 
+// validPort reports whether a URL's port can be one, or is left out.
+func validPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && n > 0
+}
+
 // walURL says what the durable log is.
 type walURL struct{ l *loader }
 
 func (v walURL) set(raw string) (complaint string) {
 	const expected = "Invalid WAL_URL: expected file:///directory, sqs://host/account/name-, sqs:// or nats://host:port"
 	u, err := url.Parse(raw) // its error would quote the text, which may hold a password
-	if err != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" || !validPort(u) {
 		return expected
 	}
 	c := &v.l.cfg
 	switch u.Scheme {
 	case "file":
-		if u.Host != "" {
+		if u.Host != "" { // also file://data, which is no relative path
 			return expected
 		}
 		c.WALKind = WALFile

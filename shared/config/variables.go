@@ -263,7 +263,7 @@ var variables = []variable{
 		bind:   func(l *loader) value { return publicURL{&l.cfg.SpanQueueURLPrefix} },
 	},
 	{
-		Section: sectionAWS, Name: "SQS_ENDPOINT", Derived: "that of AWS", New: true,
+		Section: sectionAWS, Name: "SQS_ENDPOINT", Derived: "that of AWS; the server of `TRACE_QUEUE_URL_PREFIX` if it is another one", New: true,
 		Effect: "Where to send SQS requests instead: a server that speaks SQS.",
 		bind:   func(l *loader) value { return publicURL{&l.cfg.SQSEndpoint} },
 	},
