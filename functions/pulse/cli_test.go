@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -228,6 +229,9 @@ func TestStopWhileTheDatabaseIsAway(t *testing.T) {
 	for lines.Scan() && !strings.Contains(lines.Text(), "does not answer yet") {
 		continue
 	}
+	if !strings.Contains(lines.Text(), "level=WARN") {
+		t.Errorf("waiting is told as %s", lines.Text())
+	}
 	if strings.Contains(lines.Text(), "hidden") {
 		t.Errorf("the password is in the log: %s", lines.Text())
 	}
@@ -240,5 +244,22 @@ func TestStopWhileTheDatabaseIsAway(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil || n > 3 {
 		t.Errorf("stopped with %v after %d more lines", err, n)
+	}
+}
+
+// TestDatabaseRefuses: a start against a database that refuses what DATABASE_URL
+// says ends at once, with one line.
+func TestDatabaseRefuses(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(testkit.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/hunter2"
+	for _, command := range []string{"migrate", "serve"} {
+		stdout, stderr, status := call(t, append(scaleEnv(u.String()), "PORT=0", "PULSE_HOST=127.0.0.1"), command)
+		if status != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "DATABASE_URL names does not exist") || strings.Contains(stderr, "hunter2") {
+			t.Errorf("%s: status %d\n%s%s", command, status, stdout, stderr)
+		}
 	}
 }

@@ -12,11 +12,17 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
+
+// ErrRefused is in the chain of a fault.Unavailable where the engine is there
+// and does not let this program in as it is configured. A server that runs waits
+// for that too, since it may be mended over there; a start need not.
+var ErrRefused = errors.New("the database refuses the connection")
 
 // Store is the union of the roles, for wiring and storetest. Handlers ask for
 // one role.

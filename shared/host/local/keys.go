@@ -57,7 +57,7 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	database := describeDatabase(&cfg)
-	st, err := openStore(ctx, &cfg, func(line string) { fmt.Fprintln(c.stderr, line) })
+	st, err := openStore(ctx, &cfg, log, func(line string) { fmt.Fprintln(c.stderr, line) })
 	if err != nil {
 		return err
 	}

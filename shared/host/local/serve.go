@@ -37,12 +37,12 @@ func (c *command) settings() (config.Config, *slog.Logger, error) {
 // openStore opens the mode's engine and brings its schema up to date. A
 // database that is away is waited for; progress is told what a person should
 // know.
-func openStore(ctx context.Context, cfg *config.Config, progress func(string)) (store.Store, error) {
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, progress func(string)) (store.Store, error) {
 	st, err := openEngine(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := host.Migrate(ctx, st, progress); err != nil {
+	if err := host.Migrate(ctx, st, log, progress); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	return st, nil
@@ -91,7 +91,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 		}
 		defer listener.Close()
 	}
-	st, err := openStore(ctx, &cfg, func(line string) { log.Info("database", slog.String(logging.KeyReason, line)) })
+	st, err := openStore(ctx, &cfg, log, func(line string) { log.Info("database", slog.String(logging.KeyReason, line)) })
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (c *command) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := openStore(ctx, &cfg, func(line string) { fmt.Fprintln(c.stdout, line) })
+	st, err := openStore(ctx, &cfg, log, func(line string) { fmt.Fprintln(c.stdout, line) })
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func Function() function.Function {
 }
 
 func migrate(ctx context.Context, d *host.Deps) error {
-	err := host.Migrate(ctx, d.Store, func(line string) { d.Log.Info("database", slog.String(logging.KeyReason, line)) })
+	err := host.Migrate(ctx, d.Store, d.Log, func(line string) { d.Log.Info("database", slog.String(logging.KeyReason, line)) })
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store"
 )
 
 // faultOf turns whatever pgx returns into the vocabulary of faults, by SQLSTATE
@@ -28,10 +31,35 @@ func faultOf(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return &fault.Error{Code: fault.NotFound, Err: err}
 	}
+	if refusesTLS(err) { // the driver's text would name the user
+		return &fault.Error{Code: fault.Unavailable, Err: fmt.Errorf("%w: TLS as sslmode in DATABASE_URL asks for it cannot be had: "+
+			"the server has none, or not the certificate that is expected", store.ErrRefused)}
+	}
 	if isConnectionError(err) {
 		return &fault.Error{Code: fault.Unavailable, Err: err}
 	}
 	return &fault.Error{Code: fault.Internal, Err: err}
+}
+
+// refusesTLS reports whether every attempt to connect failed since the server
+// has no TLS, or not the certificate that the URL demands.
+func refusesTLS(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	switch e := err.(type) { //nolint:errorlint // the tree is walked: one attempt that failed otherwise may pass
+	case interface{ Unwrap() []error }:
+		all := e.Unwrap()
+		for _, one := range all {
+			if !refusesTLS(one) {
+				return false
+			}
+		}
+		return len(all) > 0
+	case interface{ Unwrap() error }:
+		return refusesTLS(e.Unwrap())
+	}
+	return err != nil && err.Error() == "server refused TLS connection" // pgconn has no type or code for it
 }
 
 // isConnectionError reports whether err, which is no answer of the server,
@@ -67,7 +95,7 @@ func codeOfSQLState(state string) fault.Code {
 	switch state {
 	case "23505": // unique_violation
 		return fault.Conflict
-	case "42501", "42P01": // insufficient_privilege, undefined_table
+	case "42501", "42P01", "3F000": // insufficient_privilege, undefined_table, invalid_schema_name
 		// What an operator or a migration mends, not what the record says.
 		return fault.Unavailable
 	case noPartition:
@@ -96,12 +124,37 @@ func codeOfSQLState(state string) fault.Code {
 	return fault.Internal
 }
 
+// advice says what somebody can do about a state that does not mend itself.
+// refused: it is about DATABASE_URL, of which it tells nothing.
+func advice(state string) (text string, refused bool) {
+	switch state {
+	case "42P01", "3F000":
+		return "the schema is missing or older than this program: run migrate", false
+	case "42501":
+		return "the user of DATABASE_URL lacks a right", false
+	case "28P01":
+		return "the user or the password in DATABASE_URL is wrong", true
+	case "3D000":
+		return "the database that DATABASE_URL names does not exist", true
+	}
+	if len(state) == 5 && state[:2] == "28" {
+		return "the server does not let in the user of DATABASE_URL: there is none, it may not come from here, or only with TLS (sslmode)", true
+	}
+	return "", false
+}
+
 // sqlError is a server's error without its text, which may quote what a client
 // sent.
 type sqlError struct{ state, severity, table, constraint string }
 
 func withoutValues(pg *pgconn.PgError) error {
 	return &sqlError{state: pg.Code, severity: pg.Severity, table: pg.TableName, constraint: pg.ConstraintName}
+}
+
+// Is makes an error of the right kind store.ErrRefused.
+func (e *sqlError) Is(target error) bool {
+	_, refused := advice(e.state)
+	return refused && target == store.ErrRefused
 }
 
 func (e *sqlError) Error() string {
@@ -111,6 +164,11 @@ func (e *sqlError) Error() string {
 	}
 	if e.constraint != "" {
 		msg += " constraint " + e.constraint
+	}
+	if text, refused := advice(e.state); refused {
+		msg += ": " + store.ErrRefused.Error() + ": " + text
+	} else if text != "" {
+		msg += ": " + text
 	}
 	return msg
 }

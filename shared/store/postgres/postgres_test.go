@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -352,6 +355,7 @@ func TestErrorsHoldNoValues(t *testing.T) {
 		{"NoSuchProject", `INSERT INTO user_projects (id, user_id, project_id) VALUES ($1, 'u-p', $2)`, []any{"x", secret}, fault.Invalid},
 		{"NotANumber", `SELECT $1::text::int`, []any{secret}, fault.Invalid},
 		{"NoTable", `SELECT * FROM no_such_table`, nil, fault.Unavailable},
+		{"NoSchema", `CREATE TABLE no_such_schema.t ()`, nil, fault.Unavailable},
 		{"Bug", `SELECT ` + secret, nil, fault.Internal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -369,4 +373,93 @@ func TestErrorsHoldNoValues(t *testing.T) {
 	if err := execute(ctx, db.pool, `SELECT pg_sleep(10)`); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("a deadline gives %v", err)
 	}
+}
+
+// withoutTLS listens as a server does that has no TLS: it says so and ends the
+// connection. The tests' own server may be on a socket, where TLS is not asked for.
+func withoutTLS(t *testing.T) (address string) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			var request [8]byte
+			if _, err := io.ReadFull(conn, request[:]); err == nil {
+				_, _ = conn.Write([]byte("N"))
+			}
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// TestRefusals: what waiting does not mend is told from an outage, in words that
+// show nothing of the URL.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	given, err := url.Parse(testkit.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(u *url.URL)
+		want   string
+	}{
+		"User":     {func(u *url.URL) { u.User = url.UserPassword("hunter2", "hunter2") }, "user"},
+		"Database": {func(u *url.URL) { u.Path = "/hunter2" }, "does not exist"},
+		"TLS": {func(u *url.URL) {
+			*u = url.URL{Scheme: "postgres", User: url.User("hunter2"), Host: withoutTLS(t), Path: "/x", RawQuery: "sslmode=require"}
+		}, "sslmode"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := *given
+			c.change(&u)
+			db, err := Open(t.Context(), u.String(), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			for _, err := range []error{db.Ping(t.Context()), db.Migrate(t.Context(), nil)} {
+				if !fault.Is(err, fault.Unavailable) || !errors.Is(err, store.ErrRefused) {
+					t.Errorf("got %v", err)
+				}
+				text := err.Error()
+				if !strings.Contains(text, c.want) || !strings.Contains(text, "DATABASE_URL") || strings.Contains(text, "hunter2") {
+					t.Errorf("the text is %q", text)
+				}
+			}
+		})
+	}
+	t.Run("Unmigrated", func(t *testing.T) {
+		t.Parallel()
+		db, err := Open(t.Context(), testkit.Postgres(t), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		err = db.Ping(t.Context())
+		if !fault.Is(err, fault.Unavailable) || errors.Is(err, store.ErrRefused) || !strings.Contains(err.Error(), "run migrate") {
+			t.Errorf("an empty database gives %v", err)
+		}
+	})
+	t.Run("Away", func(t *testing.T) {
+		t.Parallel()
+		u := *given
+		u.Host = "127.0.0.1:1"
+		db, err := Open(t.Context(), u.String(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.Ping(t.Context()); !fault.Is(err, fault.Unavailable) || errors.Is(err, store.ErrRefused) {
+			t.Errorf("a server that is away gives %v", err)
+		}
+	})
 }
