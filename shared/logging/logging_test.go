@@ -28,18 +28,20 @@ func TestLoggers(t *testing.T) {
 		t.Parallel()
 		var out bytes.Buffer
 		log := logging.NewJSON(&out, slog.LevelInfo)
-		log.Error("drain", slog.Any(logging.KeyError, errors.New("disk full")), slog.Group("g", slog.String("time", "kept")))
+		log.Error("drain", slog.Any(logging.KeyError, errors.New("disk full")), slog.Group("g", slog.String("time", "kept")),
+			slog.Duration(logging.KeyElapsed, 1500500*time.Microsecond))
 		var line struct {
 			Time  string
 			Level string
 			Msg   string
 			Err   string
+			MS    float64 `json:"elapsed_ms"`
 			G     struct{ Time string }
 		}
 		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(line.Time, "Z") || line.Level != "ERROR" || line.Msg != "drain" || line.Err != "disk full" || line.G.Time != "kept" {
+		if !strings.HasSuffix(line.Time, "Z") || line.Level != "ERROR" || line.Msg != "drain" || line.Err != "disk full" || line.MS != 1500.5 || line.G.Time != "kept" {
 			t.Errorf("got %s", out.String())
 		}
 	})

@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Record is what is appended: an opaque body and where it goes.
@@ -37,6 +39,9 @@ type Log interface {
 	// calls in flight have ended. A record that cannot be stored now holds up
 	// no other partition. An error is a fault of the log itself.
 	Consume(ctx context.Context, handle Handler) error
+	// Ping asks the medium whether it is there, with one request or one file, and
+	// promises nothing of the next Append. It ends with ctx, and soon without.
+	Ping(ctx context.Context) error
 	// Stats asks the medium; on a remote log that is a request for each
 	// partition, and the figures may be some seconds old.
 	Stats(ctx context.Context) (Stats, error)
@@ -87,6 +92,23 @@ func IsPermanent(err error) bool {
 	return ok
 }
 
+// maxLoggedReason bounds ReasonForLog in bytes.
+const maxLoggedReason = 256
+
+// ReasonForLog gives the reason of a dead letter as a log line has it: in one
+// line, cut.
+func ReasonForLog(reason error) string {
+	s := strings.Join(strings.Fields(strings.ToValidUTF8(reason.Error(), "\uFFFD")), " ")
+	if len(s) <= maxLoggedReason {
+		return s
+	}
+	end := maxLoggedReason
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
 // Stats describes a log at one moment.
 type Stats struct {
 	Appended    int64         // records since the process began
@@ -104,9 +126,12 @@ type DeadLetter struct {
 	Attempts int
 	Size     int    // bytes of Data
 	Data     []byte // only from Get
+	// Damaged says that Data are bytes that this program cannot open: they are no
+	// record, and cannot be replayed. Only from Get.
+	Damaged bool
 }
 
-// DeadLetters lists and replays what could not be stored.
+// DeadLetters lists, replays and discards what could not be stored.
 type DeadLetters interface {
 	// List gives up to limit, oldest first, without Data. A log that cannot look
 	// at all at once gives the oldest of those that it saw.
@@ -115,6 +140,9 @@ type DeadLetters interface {
 	Get(ctx context.Context, id string) (DeadLetter, error)
 	// Replay appends the record again and then removes the dead letter.
 	Replay(ctx context.Context, id string) error
+	// Discard removes the dead letter, whose record is lost then; fault.NotFound
+	// if there is none.
+	Discard(ctx context.Context, id string) error
 }
 
 // PartitionOf chooses a record's partition: the same project and trace always

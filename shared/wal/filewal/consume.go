@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/wal"
 )
 
@@ -265,7 +266,7 @@ func (c *consumer) endReading(newer bool) bool {
 	acked := c.acked
 	c.mu.Unlock()
 	if err := writeCursor(c.dir, acked, true); err != nil {
-		c.logger.Warn("write log cursor", "error", err)
+		c.logger.Warn("write log cursor", logging.KeyError, err)
 		if !newer {
 			return false
 		}
@@ -280,7 +281,7 @@ func (c *consumer) endReading(newer bool) bool {
 
 func (c *consumer) remove(first uint64) {
 	if err := os.Remove(segmentPath(c.dir, first)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.logger.Warn("remove consumed log segment", "error", err)
+		c.logger.Warn("remove consumed log segment", logging.KeyError, err)
 	}
 }
 
@@ -303,7 +304,7 @@ func (c *consumer) deliver(ctx context.Context, open []entry) {
 		}
 		delay := min(retryMin<<min(attempt-1, 16), retryMax)
 		delay = delay/2 + rand.N(delay/2)
-		c.logger.Warn("log records not stored yet", "records", len(left), "attempt", attempt, "retry_in", delay, "error", cause)
+		c.logger.Warn("log records not stored yet", "records", len(left), "attempt", attempt, "retry_in", delay, logging.KeyError, cause)
 		if !pause(ctx, delay) {
 			return
 		}
@@ -354,11 +355,15 @@ func (c *consumer) try(ctx context.Context, open []entry, attempt int) (left []e
 // bury writes a dead letter.
 func (c *consumer) bury(e entry, attempt int, reason error) error {
 	id := fmt.Sprintf("%s-%08x", c.recordID(e.sequence), checksum(e.body))
-	c.logger.Error("log record goes to the dead letters", "id", id, "damaged", e.damage != "")
-	return c.log.dead.write(letter{
+	err := c.log.dead.write(letter{
 		ID: id, Partition: c.index, Reason: reason.Error(), FailedAt: c.log.opts.Now().UTC(),
 		Attempts: attempt, Damaged: e.damage != "", Data: e.body,
 	})
+	if err == nil {
+		c.logger.Error("log record is among the dead letters", logging.KeyRecord, c.recordID(e.sequence), logging.KeyDeadLetter, id,
+			logging.KeyAttempt, attempt, logging.KeyReason, wal.ReasonForLog(reason))
+	}
+	return err
 }
 
 func (c *consumer) recordID(sequence uint64) string {
@@ -374,7 +379,7 @@ func (c *consumer) advance(sequence uint64) {
 		return
 	}
 	if err := writeCursor(c.dir, sequence, false); err != nil {
-		c.logger.Warn("write log cursor", "error", err) // it only brings records back
+		c.logger.Warn("write log cursor", logging.KeyError, err) // it only brings records back
 	}
 	c.setAcked(sequence)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/wal"
 )
 
@@ -37,7 +38,7 @@ type letter struct {
 }
 
 func (f letter) deadLetter() wal.DeadLetter {
-	return wal.DeadLetter{ID: f.ID, Reason: f.Reason, FailedAt: f.FailedAt, Attempts: f.Attempts, Size: len(f.Data), Data: f.Data}
+	return wal.DeadLetter{ID: f.ID, Reason: f.Reason, FailedAt: f.FailedAt, Attempts: f.Attempts, Size: len(f.Data), Data: f.Data, Damaged: f.Damaged}
 }
 
 // deadLetters is the folder of dead letters, and the one in which they wait for
@@ -73,9 +74,13 @@ func readLetter(path string) (letter, error) {
 	return f, nil
 }
 
-// listLetters gives the ids of a folder's letters, in no order.
+// listLetters gives the ids of a folder's letters, in no order; none if there is
+// no such folder, as where a process that makes nothing looks.
 func listLetters(dir string) ([]string, error) {
 	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +138,7 @@ func (d *deadLetters) List(ctx context.Context, limit int) ([]wal.DeadLetter, er
 		}
 		f.ID = a.id
 		l := f.deadLetter()
-		l.Data = nil
+		l.Data, l.Damaged = nil, false
 		list = append(list, l)
 	}
 	return list, nil
@@ -172,6 +177,21 @@ func (d *deadLetters) Replay(ctx context.Context, id string) error {
 		return moveFile(d.path(id), d.replayPath(id))
 	}
 	return d.appendAgain(ctx, d.path(id), f)
+}
+
+// Discard implements wal.DeadLetters.
+func (d *deadLetters) Discard(_ context.Context, id string) error {
+	if !letterID.MatchString(id) {
+		return errNoLetter()
+	}
+	err := os.Remove(d.path(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoLetter()
+	}
+	if err != nil {
+		return fmt.Errorf("remove dead letter: %w", err)
+	}
+	return syncDir(d.dir)
 }
 
 // appendAgain appends a letter's record and removes its file.
@@ -216,7 +236,7 @@ func (l *Log) replayLoop() {
 func (d *deadLetters) appendHandedOver(ctx context.Context) {
 	ids, err := listLetters(d.replayDir)
 	if err != nil {
-		d.log.opts.Logger.Warn("list dead letters to replay", "error", err)
+		d.log.opts.Logger.Warn("list dead letters to replay", logging.KeyError, err)
 		return
 	}
 	slices.Sort(ids)
@@ -227,13 +247,13 @@ func (d *deadLetters) appendHandedOver(ctx context.Context) {
 		}
 		switch {
 		case err == nil:
-			d.log.opts.Logger.Info("dead letter replayed", "id", id)
+			d.log.opts.Logger.Info("dead letter replayed", logging.KeyDeadLetter, id)
 		case fault.Transient(err):
 			return // the disk is full or the log closes: the next pass tries again
 		default:
-			d.log.opts.Logger.Error("dead letter cannot be replayed", "id", id, "error", err)
+			d.log.opts.Logger.Error("dead letter cannot be replayed", logging.KeyDeadLetter, id, logging.KeyError, err)
 			if err := moveFile(d.replayPath(id), d.path(id)); err != nil {
-				d.log.opts.Logger.Error("give back a dead letter", "id", id, "error", err)
+				d.log.opts.Logger.Error("give back a dead letter", logging.KeyDeadLetter, id, logging.KeyError, err)
 			}
 		}
 	}

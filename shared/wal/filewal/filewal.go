@@ -107,7 +107,11 @@ func Open(o Options) (_ *Log, err error) {
 	l := &Log{opts: o, closed: make(chan struct{}), syncFunc: (*os.File).Sync}
 	rand.Read(l.mark[:])
 	l.dead = &deadLetters{log: l, dir: filepath.Join(o.Dir, "dead-letter"), replayDir: filepath.Join(o.Dir, "replay")}
-	for _, dir := range []string{o.Dir, l.dead.dir, l.dead.replayDir} {
+	dirs := []string{o.Dir, l.dead.dir, l.dead.replayDir}
+	if o.Role == RoleInspect {
+		dirs = nil // a look makes nothing
+	}
+	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("open log: %w", err)
 		}
@@ -264,6 +268,23 @@ func (l *Log) Barrier(ctx context.Context) error {
 
 // MaxRecordBytes implements wal.Log.
 func (l *Log) MaxRecordBytes() int { return MaxRecordBytes }
+
+// Ping implements wal.Log: it fails while the directory takes no file, as on a
+// full disk. A process that only looks does not try.
+func (l *Log) Ping(context.Context) error {
+	if l.opts.Role == RoleInspect {
+		return nil
+	}
+	f, err := os.CreateTemp(l.opts.Dir, "ready-")
+	if err == nil {
+		_, err = f.WriteString("ready")
+		err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, "the log takes no files", err)
+	}
+	return nil
+}
 
 // Stats implements wal.Log; it asks nothing but memory, and never fails. In a
 // process that only consumes, Pending and PendingAge cover what it has read so

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/wal"
 )
 
@@ -238,7 +239,7 @@ func (p *partition) commit(batch []byte, begin, end uint64) error {
 		err = syncDir(p.dir)
 	}
 	if err != nil {
-		p.logger.Error("log append failed", "error", err)
+		p.logger.Error("log append failed", logging.KeyError, err)
 		p.abandonSegment()
 		return fault.Wrap(fault.Unavailable, "the log cannot be written", err)
 	}
@@ -304,7 +305,7 @@ func (p *partition) abandonSegment() {
 		err = errors.Join(err, p.file.Close())
 		p.file = nil
 		if err != nil {
-			p.logger.Warn("cut back a log segment", "error", err)
+			p.logger.Warn("cut back a log segment", logging.KeyError, err)
 		}
 	}
 	p.mu.Lock()

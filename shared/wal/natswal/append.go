@@ -42,28 +42,30 @@ func (l *Log) Append(ctx context.Context, records []wal.Record) error {
 	for i, r := range records {
 		messages[i] = &nats.Msg{Subject: l.recordSubject(strconv.Itoa(r.Partition)), Data: wal.Seal(nil, r.Data)}
 	}
-	if err := l.publish(ctx, messages); err != nil {
+	if _, err := l.publish(ctx, messages); err != nil {
 		return err
 	}
 	l.appended.Add(int64(len(records)))
 	return nil
 }
 
-// publish returns nil once every message is acknowledged. Those that are not are
+// publish returns once every message is acknowledged, with the sequence of each
+// in its stream. Those that are not are
 // sent again, until appendTimeout has passed or the server has refused one.
-func (l *Log) publish(ctx context.Context, messages []*nats.Msg) error {
+func (l *Log) publish(ctx context.Context, messages []*nats.Msg) (sequences map[*nats.Msg]uint64, err error) {
 	wait, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
+	sequences = make(map[*nats.Msg]uint64, len(messages))
 	for {
-		failed, err := l.publishOnce(wait, messages)
+		failed, err := l.publishOnce(wait, messages, sequences)
 		if err == nil {
-			return nil
+			return sequences, nil
 		}
 		if refused(err) {
-			return fault.Wrap(fault.Unavailable, "the log is full, or cannot write", err)
+			return nil, fault.Wrap(fault.Unavailable, "the log is full, or cannot write", err)
 		}
 		if l.isClosed() || !pause(wait, republishInterval) {
-			return l.asFault(ctx, err)
+			return nil, l.asFault(ctx, err)
 		}
 		if missing(err) {
 			// Somebody has removed the stream, or a server without it took over. If
@@ -76,7 +78,7 @@ func (l *Log) publish(ctx context.Context, messages []*nats.Msg) error {
 
 // publishOnce sends messages together and gives those that were not
 // acknowledged, with the reason of one.
-func (l *Log) publishOnce(ctx context.Context, messages []*nats.Msg) (failed []*nats.Msg, cause error) {
+func (l *Log) publishOnce(ctx context.Context, messages []*nats.Msg, sequences map[*nats.Msg]uint64) (failed []*nats.Msg, cause error) {
 	acks := make([]jetstream.PubAckFuture, len(messages))
 	for i, m := range messages {
 		var err error
@@ -91,7 +93,8 @@ func (l *Log) publishOnce(ctx context.Context, messages []*nats.Msg) (failed []*
 		}
 		var err error
 		select {
-		case <-ack.Ok():
+		case ok := <-ack.Ok():
+			sequences[messages[i]] = ok.Sequence
 		case err = <-ack.Err():
 		case <-ctx.Done():
 			err = ctx.Err()

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/wal"
 )
 
@@ -115,7 +116,7 @@ func (w *worker) run(ctx context.Context) {
 			delay := w.log.retryFunc(w.faults)
 			// Of a lost connection the log tells once, not each of its workers.
 			if w.log.conn.IsConnected() {
-				log.Warn("log partition cannot be read yet", "partition", w.partition, "attempt", w.faults, "retry_in", delay, "error", err)
+				log.Warn("log partition cannot be read yet", logging.KeyPartition, w.partition, logging.KeyAttempt, w.faults, "retry_in", delay, logging.KeyError, err)
 			}
 			w.pause(ctx, delay)
 		default:
@@ -133,7 +134,7 @@ func (w *worker) run(ctx context.Context) {
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	if err := w.log.conn.FlushWithContext(flush); err != nil {
-		log.Warn("log answers may be lost, and records come again", "partition", w.partition, "error", err)
+		log.Warn("log answers may be lost, and records come again", logging.KeyPartition, w.partition, logging.KeyError, err)
 	}
 }
 
@@ -299,7 +300,7 @@ func (w *worker) settle(ctx context.Context, messages []*message, verdicts []err
 	w.bury(ctx, dead)
 	if len(failed) > 0 {
 		delay := w.retryLater(ctx, failed)
-		w.log.opts.Logger.Warn("log records not stored yet", "partition", w.partition, "records", len(failed), "retry_in", delay, "error", cause)
+		w.log.opts.Logger.Warn("log records not stored yet", logging.KeyPartition, w.partition, logging.KeyCount, len(failed), "retry_in", delay, logging.KeyError, cause)
 	}
 }
 
@@ -312,7 +313,7 @@ func (w *worker) ack(ctx context.Context, messages []*message) {
 	}
 	w.mu.Unlock()
 	if err := ackAll(ctx, messages); err != nil {
-		w.log.opts.Logger.Warn("log records are done with but come again", "partition", w.partition, "records", len(messages), "error", err)
+		w.log.opts.Logger.Warn("log records are done with but come again", logging.KeyPartition, w.partition, logging.KeyCount, len(messages), logging.KeyError, err)
 	}
 }
 
@@ -322,7 +323,7 @@ func (w *worker) giveBack(m *message, delay time.Duration) {
 	m.settled = true
 	w.mu.Unlock()
 	if err := m.NakWithDelay(delay); err != nil {
-		w.log.opts.Logger.Debug("log record comes back late", "partition", w.partition, "error", err)
+		w.log.opts.Logger.Debug("log record comes back late", logging.KeyPartition, w.partition, logging.KeyError, err)
 	}
 }
 
@@ -355,23 +356,32 @@ func (w *worker) bury(ctx context.Context, messages []*message) {
 	letters := make([]*nats.Msg, len(messages))
 	for i, m := range messages {
 		letters[i] = m.deadLetter(w.log.deadSubject(strconv.Itoa(w.partition)))
-		w.log.opts.Logger.Error("log record goes to the dead letters", "id", m.id())
 	}
-	w.replace(ctx, messages, letters)
+	sequences := w.replace(ctx, messages, letters)
+	if sequences == nil {
+		return
+	}
+	for i, m := range messages {
+		w.log.opts.Logger.Error("log record is among the dead letters", logging.KeyPartition, w.partition, logging.KeyRecord, m.id(),
+			logging.KeyDeadLetter, strconv.FormatUint(sequences[letters[i]], 10), logging.KeyAttempt, m.attempt, logging.KeyReason, wal.ReasonForLog(errors.New(m.reason)))
+	}
 }
 
 // replace publishes others in the place of messages, and then acknowledges these.
-// Where it cannot publish all, all messages come back.
-func (w *worker) replace(ctx context.Context, messages []*message, others []*nats.Msg) {
-	if err := w.log.publish(ctx, others); err != nil {
-		w.log.opts.Logger.Error("log records cannot be renewed or buried", "partition", w.partition, "records", len(messages), "error", err)
+// It gives the sequences of the others in their stream. Where it cannot publish
+// all, it gives nil, and all messages come back.
+func (w *worker) replace(ctx context.Context, messages []*message, others []*nats.Msg) map[*nats.Msg]uint64 {
+	sequences, err := w.log.publish(ctx, others)
+	if err != nil {
+		w.log.opts.Logger.Error("log records cannot be renewed or buried", logging.KeyPartition, w.partition, logging.KeyCount, len(messages), logging.KeyError, err)
 		for _, m := range messages {
 			w.answered[m.sequence]++
 			w.giveBack(m, w.log.backoffFunc(m.attempt))
 		}
-		return
+		return nil
 	}
 	w.ack(ctx, messages)
+	return sequences
 }
 
 // keepAlive tells the server that messages are being worked on, until each is

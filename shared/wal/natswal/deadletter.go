@@ -74,7 +74,7 @@ func (d *deadLetters) Get(ctx context.Context, id string) (wal.DeadLetter, error
 	}
 	l := letterOf(m.Sequence, m.Header, m.Time)
 	if l.Data, err = wal.Unseal(m.Data); err != nil {
-		l.Data = m.Data
+		l.Data, l.Damaged = m.Data, true
 	}
 	l.Size = len(l.Data)
 	return l, nil
@@ -110,10 +110,26 @@ func (d *deadLetters) Replay(ctx context.Context, id string) error {
 		return fault.Wrap(fault.Invalid, "a damaged record cannot be replayed", err)
 	}
 	partition := strconv.Itoa(max(partitionOf(m.Subject), 0) % d.log.opts.Partitions)
-	if err := d.log.publish(ctx, []*nats.Msg{{Subject: d.log.recordSubject(partition), Data: m.Data}}); err != nil {
+	if _, err := d.log.publish(ctx, []*nats.Msg{{Subject: d.log.recordSubject(partition), Data: m.Data}}); err != nil {
 		return err
 	}
 	if err := stream.DeleteMsg(ctx, m.Sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return d.log.asFault(ctx, err)
+	}
+	return nil
+}
+
+// Discard implements wal.DeadLetters.
+func (d *deadLetters) Discard(ctx context.Context, id string) error {
+	stream, m, err := d.get(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = stream.DeleteMsg(ctx, m.Sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) { // somebody was faster
+		return errNoLetter()
+	}
+	if err != nil {
 		return d.log.asFault(ctx, err)
 	}
 	return nil

@@ -587,7 +587,7 @@ func TestDamagedRecordIsBuried(t *testing.T) {
 	t.Parallel()
 	l := open(t, options(testkit.NATS(t), "traces"))
 	const damaged = "\x01\x01 no zstd"
-	if err := l.publish(within(t), []*nats.Msg{{Subject: l.recordSubject("0"), Data: []byte(damaged)}}); err != nil {
+	if _, err := l.publish(within(t), []*nats.Msg{{Subject: l.recordSubject("0"), Data: []byte(damaged)}}); err != nil {
 		t.Fatal(err)
 	}
 	appendTo(t, l, "sound")

@@ -51,6 +51,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/wal"
 )
 
@@ -147,7 +148,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 			return nil, err
 		}
 		delay := reconnectDelay(attempt)
-		o.Logger.Warn("log cannot be opened yet", "attempt", attempt, "retry_in", delay, "error", err)
+		o.Logger.Warn("log cannot be opened yet", "server", l.server(), logging.KeyAttempt, attempt, "retry_in", delay, logging.KeyError, err)
 		if !pause(ctx, delay) {
 			l.disconnect()
 			return nil, fault.Wrap(fault.Unavailable, "the log does not answer", err)
@@ -190,7 +191,8 @@ func (l *Log) open(ctx context.Context) (err error) {
 }
 
 func (l *Log) connectOptions() []nats.Option {
-	log := l.opts.Logger
+	log := l.opts.Logger.With(slog.String("server", l.server()))
+	var lastErr atomic.Value // of errText; why the latest attempt to connect failed
 	return []nats.Option{
 		nats.Name("pulse " + l.opts.Stream),
 		nats.MaxReconnects(-1),
@@ -203,12 +205,16 @@ func (l *Log) connectOptions() []nats.Option {
 		nats.FlusherTimeout(requestTimeout),
 		nats.CustomReconnectDelay(func(attempts int) time.Duration {
 			delay := reconnectDelay(attempts)
-			log.Warn("log server is away", "attempt", attempts, "retry_in", delay)
+			if attempts&(attempts-1) == 0 { // the 1st, 2nd, 4th, 8th …: an outage may last for days
+				err, _ := lastErr.Load().(errText)
+				log.Warn("log server is away", logging.KeyAttempt, attempts, "retry_in", delay, logging.KeyError, string(err))
+			}
 			return delay
 		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { lastErr.Store(errText(err.Error())) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil { // nil when Close did it
-				log.Warn("log connection lost", "error", err)
+				log.Warn("log connection lost", logging.KeyError, err)
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
@@ -219,9 +225,21 @@ func (l *Log) connectOptions() []nats.Option {
 			l.reconnected = make(chan struct{})
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Warn("log connection", "error", err)
+			log.Warn("log connection", logging.KeyError, err)
 		}),
 	}
+}
+
+// errText is the text of an error, of one type as atomic.Value wants it.
+type errText string
+
+// server names the server for messages, without credentials.
+func (l *Log) server() string {
+	u, err := url.Parse(l.opts.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // nextReconnect gives a channel that is closed at the next reconnection.
@@ -253,6 +271,14 @@ func (l *Log) Partitions() int { return l.opts.Partitions }
 // MaxRecordBytes implements wal.Log: what the server's max_payload was when the
 // log was opened, less room for headers.
 func (l *Log) MaxRecordBytes() int { return l.maxRecordBytes }
+
+// Ping implements wal.Log: the server answers, and the stream of records is there.
+func (l *Log) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err := l.state(ctx, l.recordStream())
+	return err
+}
 
 // Stats implements wal.Log with two requests. PendingAge is the time since the
 // oldest record was appended or, after many failures, renewed. Bytes are those

@@ -76,7 +76,7 @@ func (l *Log) ensureStream(ctx context.Context, want jetstream.StreamConfig) (je
 	s, err := l.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if s, err = l.js.CreateStream(ctx, want); err == nil {
-			l.opts.Logger.Info("log stream made", "stream", want.Name, "replicas", want.Replicas)
+			l.opts.Logger.Info("log stream made", "nats_stream", want.Name, "replicas", want.Replicas)
 		} else if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // by another process, just now
 			s, err = l.js.Stream(ctx, want.Name)
 		}
@@ -93,7 +93,7 @@ func (l *Log) ensureStream(ctx context.Context, want jetstream.StreamConfig) (je
 		if _, err := l.js.UpdateStream(ctx, got); err != nil {
 			return got, err
 		}
-		l.opts.Logger.Info("log stream gets more replicas", "stream", want.Name, "replicas", want.Replicas)
+		l.opts.Logger.Info("log stream gets more replicas", "nats_stream", want.Name, "replicas", want.Replicas)
 	}
 	return got, nil
 }

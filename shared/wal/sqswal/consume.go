@@ -2,6 +2,7 @@ package sqswal
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"path"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/logging"
@@ -72,7 +74,7 @@ func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
 				continue
 			}
 			if _, err := l.arn(ctx, l.queue(i).url); err != nil {
-				if !noQueue(err) && ctx.Err() == nil {
+				if _, refusal := errors.AsType[smithy.APIError](err); refusal && !noQueue(err) { // if SQS is away the pollers tell
 					l.opts.Logger.Warn("look for further queues", slog.String("queue", l.queue(i).name), slog.Any(logging.KeyError, err))
 				}
 				break
@@ -117,15 +119,13 @@ type poller struct {
 
 // run polls until ctx ends, or the queue is gone and that may be.
 func (p *poller) run(ctx context.Context) {
-	logger := p.log.opts.Logger.With(slog.String("queue", p.queue.name))
+	defer p.log.outage.mended(p.queue.name)
 	trouble := 0
 	for ctx.Err() == nil {
 		err := p.once(ctx)
 		switch {
 		case err == nil:
-			if trouble > 0 {
-				logger.Info("messages are received again")
-			}
+			p.log.outage.mended(p.queue.name)
 			trouble = 0
 		case ctx.Err() != nil:
 		case p.mayEnd && noQueue(err):
@@ -134,7 +134,7 @@ func (p *poller) run(ctx context.Context) {
 			delay := min(troubleMin<<min(trouble, 16), troubleMax)
 			delay -= rand.N(delay / 4)
 			trouble++
-			logger.Warn("receive messages", slog.Duration("retry_in", delay), slog.Any(logging.KeyError, err))
+			p.log.outage.failed(p.queue.name, err)
 			pause(ctx, delay)
 		}
 	}
@@ -198,7 +198,7 @@ func (l *Log) receive(ctx context.Context, url string, limit int, wait, hide tim
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{systemReceiveCount, systemSent},
 	})
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	messages := make([]Message, len(out.Messages))
 	for i, m := range out.Messages {

@@ -149,7 +149,7 @@ func (d *deadLetters) List(ctx context.Context, limit int) ([]wal.DeadLetter, er
 		group.Go(func() error {
 			err := d.look(ctx, q, max(listScan, limit), func(m *Message) (take, more bool) {
 				letter := letterOf(q, m)
-				letter.Data = nil
+				letter.Data, letter.Damaged = nil, false
 				mu.Lock()
 				defer mu.Unlock()
 				list = append(list, letter)
@@ -187,15 +187,9 @@ func (d *deadLetters) Get(ctx context.Context, id string) (wal.DeadLetter, error
 // Replay implements wal.DeadLetters. Others that it comes by stay hidden for a
 // minute at most, until a later call of Replay, List, Get or the log's Close.
 func (d *deadLetters) Replay(ctx context.Context, id string) error {
-	q, messageID, err := d.parse(id)
+	q, m, err := d.take(ctx, id)
 	if err != nil {
 		return err
-	}
-	m, ok := d.kept(id)
-	if !ok {
-		if m, err = d.find(ctx, q, messageID, true); err != nil {
-			return err
-		}
 	}
 	if err := d.log.send(ctx, q.url, []outgoing{{body: m.Body}})[0]; err != nil {
 		d.log.giveBack(ctx, q.dead, []string{m.ReceiptHandle})
@@ -205,6 +199,28 @@ func (d *deadLetters) Replay(ctx context.Context, id string) error {
 		return unavailable("delete the dead letter, whose record is in its queue again", err)
 	}
 	return nil
+}
+
+// Discard implements wal.DeadLetters. What it comes by is hidden as by Replay.
+func (d *deadLetters) Discard(ctx context.Context, id string) error {
+	q, m, err := d.take(ctx, id)
+	if err != nil {
+		return err
+	}
+	return unavailable("delete the dead letter", d.log.remove(ctx, q.dead, []string{m.ReceiptHandle})[0])
+}
+
+// take gives a dead letter, which stays hidden from others.
+func (d *deadLetters) take(ctx context.Context, id string) (queue, *Message, error) {
+	q, messageID, err := d.parse(id)
+	if err != nil {
+		return q, nil, err
+	}
+	if m, ok := d.kept(id); ok {
+		return q, m, nil
+	}
+	m, err := d.find(ctx, q, messageID, true)
+	return q, m, err
 }
 
 // parse reads the id of a dead letter; fault.NotFound if it can be none.
@@ -221,14 +237,14 @@ func (d *deadLetters) parse(id string) (q queue, messageID string, err error) {
 }
 
 // find looks for a dead letter, and gives it back with all that it came by
-// unless it is to be replayed.
-func (d *deadLetters) find(ctx context.Context, q queue, messageID string, replay bool) (found *Message, err error) {
+// unless it is to be taken.
+func (d *deadLetters) find(ctx context.Context, q queue, messageID string, taken bool) (found *Message, err error) {
 	err = d.look(ctx, q, math.MaxInt, func(m *Message) (take, more bool) {
 		if m.ID == messageID {
 			found = m
-			return replay, false
+			return taken, false
 		}
-		return replay && d.keep(q, m), true
+		return taken && d.keep(q, m), true
 	})
 	switch {
 	case err != nil && !noQueue(err):
@@ -248,7 +264,7 @@ func letterOf(q queue, m *Message) wal.DeadLetter {
 	letter := wal.DeadLetter{ID: q.recordID(m.ID), Reason: m.MessageAttributes[attributeReason], Attempts: count(m.MessageAttributes[attributeAttempts], 0)}
 	var err error
 	if letter.Data, err = m.data(); err != nil {
-		letter.Data = []byte(m.Body) // what is damaged is shown as it is
+		letter.Data, letter.Damaged = []byte(m.Body), true // what is damaged is given as it is
 	}
 	letter.Size = len(letter.Data)
 	if letter.Reason == "" {

@@ -69,7 +69,7 @@ func (l *Log) ensureQueue(ctx context.Context, name, url string, attributes map[
 	defer cancel()
 	_, err = l.client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(name), Attributes: attributes})
 	if err != nil && !hasCode(err, "QueueNameExists") { // somebody else was faster
-		return "", err
+		return "", plain(err)
 	}
 	return l.arn(ctx, url)
 }
@@ -85,7 +85,7 @@ func (l *Log) attributes(ctx context.Context, url string, names ...types.QueueAt
 	defer cancel()
 	out, err := l.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: aws.String(url), AttributeNames: names})
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	return out.Attributes, nil
 }

@@ -214,21 +214,25 @@ func TestNothingIsLostUnderFaults(t *testing.T) {
 	}
 }
 
-// TestOutageOfSQSIsWaitedOut cuts a consumer off and lets it find back.
+// TestOutageOfSQSIsWaitedOut cuts a consumer of several queues off and lets it
+// find back. The log has one line for the outage and one for its end.
 func TestOutageOfSQSIsWaitedOut(t *testing.T) {
 	t.Parallel()
 	var troubles logCounter
-	r := setup(t, func(o *sqswal.Options) { o.Logger = slog.New(slog.NewTextHandler(&troubles, nil)) })
+	r := setup(t, func(o *sqswal.Options) { o.Logger = slog.New(slog.NewTextHandler(&troubles, nil)); o.Partitions = 3 })
 	r.append("before")
 	f := r.proxy.Fault(testkit.SQSFault{Kind: testkit.SQSRefuse})
 	h := newHandler(nil)
 	r.consume(h)
 	eventually(t, func() string {
-		if n := troubles.count("receive messages"); n < 4 {
-			return fmt.Sprintf("%d warnings", n)
+		if n := f.Hits(); n < 12 {
+			return fmt.Sprintf("%d requests failed", n)
 		}
 		return ""
 	})
+	if n, sdk := troubles.count("messages cannot be received"), troubles.count("StatusCode: 0"); n != 1 || sdk != 0 || troubles.count("level=WARN") != 1 {
+		t.Errorf("an outage is logged %d times, and %d times in words of the SDK: %q", n, sdk, troubles.all())
+	}
 	f.Stop()
 	eventually(t, func() string {
 		if len(h.attempts("before")) == 0 {
@@ -255,6 +259,12 @@ func (l *logCounter) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, string(p))
 	return len(p), nil
+}
+
+func (l *logCounter) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.lines)
 }
 
 func (l *logCounter) count(text string) (n int) {

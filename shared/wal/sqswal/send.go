@@ -31,6 +31,7 @@ type outgoing struct {
 	body       string
 	attributes map[string]string
 	delay      time.Duration // before it is handed out, in whole seconds, 15 minutes at most
+	id         string        // that SQS gave it, once it has it
 }
 
 // attributeType is the type of all attributes: text can be read anywhere.
@@ -78,7 +79,7 @@ func inParallel[T any](calls [][]T, call func(entries []T) []error) []error {
 	return slices.Concat(errs...)
 }
 
-// send sends messages and gives an error for each, nil for those that SQS has.
+// send sends messages, notes their ids in them and gives an error for each, nil for those that SQS has.
 func (l *Log) send(ctx context.Context, url string, messages []outgoing) []error {
 	return inParallel(inCalls(messages), func(call []outgoing) []error { return l.sendCall(ctx, url, call) })
 }
@@ -105,6 +106,9 @@ func (l *Log) sendCall(ctx context.Context, url string, messages []outgoing) []e
 		r := result{failed: out.Failed}
 		for _, e := range out.Successful {
 			r.done = append(r.done, e.Id)
+			if i, bad := strconv.Atoi(aws.ToString(e.Id)); bad == nil && i >= 0 && i < len(messages) {
+				messages[i].id = aws.ToString(e.MessageId)
+			}
 		}
 		return r, nil
 	})
@@ -203,7 +207,7 @@ func oneTry(ctx context.Context, errs []error, open []int, call func(ctx context
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	r, err := call(ctx, open)
-	if err == nil {
+	if err = plain(err); err == nil {
 		err = errors.New("SQS did not say what became of the entry")
 	}
 	for _, i := range open {
@@ -253,6 +257,18 @@ func throttles(code string) bool {
 		}
 	}
 	return false
+}
+
+// plain makes of an error of the SDK the one of the network where there was no
+// answer: what the SDK wraps around it says nothing.
+func plain(err error) error {
+	if unsent, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		return unsent.Err
+	}
+	if cut, ok := errors.AsType[*aws.RequestCanceledError](err); ok {
+		return fmt.Errorf("no answer: %w", cut.Err)
+	}
+	return err
 }
 
 // hasCode reports whether err is SQS's refusal of that code.

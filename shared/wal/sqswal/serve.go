@@ -168,29 +168,32 @@ func (l *Log) settle(ctx context.Context, q queue, messages []Message, verdicts 
 			slog.Any(logging.KeyError, cause))
 	}
 	stay = append(stay, l.move(ctx, q, q.dead, messages, bury, func(i int) outgoing {
-		l.opts.Logger.Error("log record goes to the dead letters", slog.Int(logging.KeyPartition, q.partition),
-			slog.String(logging.KeyRecord, q.recordID(messages[i].ID)), slog.Int(logging.KeyAttempt, messages[i].attempts()))
 		return outgoing{body: messages[i].Body, attributes: map[string]string{
 			attributeReason:   reasonText(verdicts[i]),
 			attributeFailedAt: l.opts.Now().UTC().Format(time.RFC3339Nano),
 			attributeAttempts: strconv.Itoa(messages[i].attempts()),
 			attributeSource:   q.name,
 		}}
+	}, func(i int, id string) {
+		l.opts.Logger.Error("log record is among the dead letters", slog.Int(logging.KeyPartition, q.partition),
+			slog.String(logging.KeyRecord, q.recordID(messages[i].ID)), slog.String(logging.KeyDeadLetter, q.recordID(id)),
+			slog.Int(logging.KeyAttempt, messages[i].attempts()), slog.String(logging.KeyReason, wal.ReasonForLog(verdicts[i])))
 	})...)
 	stay = append(stay, l.move(ctx, q, q.url, messages, renew, func(i int) outgoing {
 		return outgoing{
 			body: messages[i].Body, delay: l.backoff(messages[i].attempts()),
 			attributes: map[string]string{attributeAttempts: strconv.Itoa(messages[i].attempts())},
 		}
-	})...)
+	}, nil)...)
 	slices.Sort(stay)
 	l.wait(ctx, q, messages, stay)
 	return stay
 }
 
-// move sends messages on, each as made, and deletes those that have arrived. It
-// gives the places of the others.
-func (l *Log) move(ctx context.Context, q queue, to string, messages []Message, places []int, made func(i int) outgoing) (left []int) {
+// move sends messages on, each as made, and deletes those that have arrived, of
+// which arrived, unless nil, is told with their new ids. It gives the places of
+// the others.
+func (l *Log) move(ctx context.Context, q queue, to string, messages []Message, places []int, made func(i int) outgoing, arrived func(i int, id string)) (left []int) {
 	if len(places) == 0 {
 		return nil
 	}
@@ -203,6 +206,9 @@ func (l *Log) move(ctx context.Context, q queue, to string, messages []Message, 
 	for j, i := range places {
 		if errs[j] == nil {
 			moved = append(moved, i)
+			if arrived != nil {
+				arrived(i, out[j].id)
+			}
 		} else {
 			left = append(left, i)
 		}

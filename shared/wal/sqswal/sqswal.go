@@ -82,6 +82,8 @@ type Log struct {
 	backoff  func(attempt int) time.Duration
 	appended atomic.Int64
 
+	outage outage
+
 	mu        sync.Mutex
 	closing   bool
 	consuming context.CancelFunc // set while Consume runs
@@ -115,7 +117,7 @@ func Open(o Options) (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Log{opts: o, name: path.Base(u.Path), backoff: wal.Backoff, http: newHTTPClient()}
+	l := &Log{opts: o, outage: outage{log: o.Logger}, name: path.Base(u.Path), backoff: wal.Backoff, http: newHTTPClient()}
 	l.dead = &deadLetters{log: l, passed: map[string]passed{}}
 	options := sqs.Options{
 		Region: o.Region, Credentials: o.Credentials, HTTPClient: l.http,

@@ -28,6 +28,12 @@ func (l *Log) queues(ctx context.Context) (queues []queue, err error) {
 	}
 }
 
+// Ping implements wal.Log: SQS answers, and the first queue is there.
+func (l *Log) Ping(ctx context.Context) error {
+	_, err := l.arn(ctx, l.queue(0).url)
+	return unavailable("look for queue "+l.queue(0).name, err)
+}
+
 // Stats implements wal.Log with the figures of SQS, which may be a minute old.
 // How long records have waited it does not say, nor how many bytes they are.
 func (l *Log) Stats(ctx context.Context) (wal.Stats, error) {

@@ -40,6 +40,7 @@ func Exercise(t *testing.T, open Open) {
 		"UnknownPartitionIsRefused":          testUnknownPartition,
 		"PermanentGoesToDeadLetters":         testPermanent,
 		"ReplayBringsItBack":                 testReplay,
+		"DiscardRemovesIt":                   testDiscard,
 		"UnknownDeadLetterIsNotFound":        testUnknownDeadLetter,
 		"TransientComesBackAndIsNeverBuried": testTransient,
 		"OnlyTheFailedComesBack":             testPartialFailure,
@@ -52,6 +53,7 @@ func Exercise(t *testing.T, open Open) {
 		"ConsumeCanBeRepeated":               testConsumeAgain,
 		"CloseStopsAppends":                  testClose,
 		"StatsCount":                         testStats,
+		"PingAnswers":                        testPing,
 	})
 }
 
@@ -418,6 +420,43 @@ func testReplay(t *testing.T, f *fixture) {
 	wantLetters(t, l, 1)
 }
 
+func testDiscard(t *testing.T, f *fixture) {
+	l := f.log(t, 1)
+	consume(t, l, func(wal.Delivery) error { return wal.Permanent(errors.New("broken")) })
+	appendTo(t, l, 0, "first")
+	one := wantLetters(t, l, 1)[0]
+	appendTo(t, l, 0, "second")
+	wantLetters(t, l, 2)
+	if err := l.DeadLetters().Discard(within(t), one.ID); err != nil {
+		t.Fatalf("discard: %v", err)
+	}
+	left := wantLetters(t, l, 1)[0]
+	if left.ID == one.ID {
+		t.Errorf("what is left is what was discarded")
+	}
+	if err := l.DeadLetters().Discard(within(t), one.ID); !fault.Is(err, fault.NotFound) {
+		t.Errorf("second discard: %v", err)
+	}
+	if err := l.DeadLetters().Replay(within(t), one.ID); !fault.Is(err, fault.NotFound) {
+		t.Errorf("replay of what was discarded: %v", err)
+	}
+}
+
+func testPing(t *testing.T, f *fixture) {
+	l := f.log(t, 1)
+	if err := l.Ping(within(t)); err != nil {
+		t.Errorf("ping: %v", err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 2 { // no harm is done
+		_ = l.Ping(ended)
+	}
+	if err := l.Ping(within(t)); err != nil {
+		t.Errorf("ping after one that was given up: %v", err)
+	}
+}
+
 func testUnknownDeadLetter(t *testing.T, f *fixture) {
 	l := f.log(t, 1)
 	for _, id := range []string{"", "x", "../cursor", "p01-0000000000000000-00000000", "p01-7f3c0c4e-2f6f-4b9e-9c37-8e0a4ce3b5aa", "p99-1"} {
@@ -426,6 +465,9 @@ func testUnknownDeadLetter(t *testing.T, f *fixture) {
 		}
 		if err := l.DeadLetters().Replay(within(t), id); !fault.Is(err, fault.NotFound) {
 			t.Errorf("replay %q: %v", id, err)
+		}
+		if err := l.DeadLetters().Discard(within(t), id); !fault.Is(err, fault.NotFound) {
+			t.Errorf("discard %q: %v", id, err)
 		}
 	}
 	if list, err := l.DeadLetters().List(within(t), 10); err != nil || len(list) != 0 {
