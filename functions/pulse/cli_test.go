@@ -47,7 +47,7 @@ func TestCalls(t *testing.T) {
 		status         int
 		stdout, stderr string // regular expressions for the whole output
 	}{
-		"Help":          {nil, []string{"--help"}, 0, `(?s)Pulse dev .*Usage:.*pulse migrate .*pulse keys create .*pulse health .*pulse dlq replay .*PULSE_HOME.*`, ``},
+		"Help":          {nil, []string{"--help"}, 0, `(?s)Pulse dev .*Usage:.*pulse migrate .*pulse keys create .*pulse health .*pulse dlq replay .*pulse dlq discard .*PULSE_HOME.*`, ``},
 		"ServeHelp":     {nil, []string{"serve", "--help"}, 0, `(?s)Pulse dev .*Usage:.*`, ``},
 		"KeysHelp":      {nil, []string{"keys", "create", "--help"}, 0, ``, `(?s)Make an API key.*PULSE_PASSWORD.*-email.*`},
 		"Version":       {nil, []string{"version"}, 0, `dev\n`, ``},
@@ -58,11 +58,17 @@ func TestCalls(t *testing.T) {
 		"KeysNoPass":    {nil, []string{"keys", "create", "--email", "ann@example.com"}, 2, ``, migrated + `pulse: there is no account .* set PULSE_PASSWORD to make one\nTry: .*\n`},
 		"KeysShortPass": {[]string{"PULSE_PASSWORD=hunter2"}, []string{"keys", "create", "--email", "ann@example.com"}, 1, ``, migrated + `pulse: PULSE_PASSWORD: [^\n]+\n`},
 		"DLQNothing":    {nil, []string{"dlq"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
-		"DLQEmpty":      {nil, []string{"dlq", "list"}, 0, `There are no dead letters.\n`, ``},
-		"DLQBadID":      {nil, []string{"dlq", "show", "x"}, 2, ``, `pulse: an id looks like .*\nTry: .*\n`},
-		"Migrate":       {nil, []string{"migrate"}, 0, `(?s).*The database is up to date.\n`, ``},
-		"HealthNobody":  {[]string{"PORT=1"}, []string{"health"}, 1, ``, `pulse: health: [^\n]*connection refused\n`},
-		"HealthNoPort":  {[]string{"PORT=0"}, []string{"health"}, 1, ``, `pulse: health: only a server that listens on a known PORT can be asked\n`},
+		"DLQEmpty":      {nil, []string{"dlq", "list"}, 0, `No dead letters in /[^ ]*/wal and /[^ ]*/wal-spans, which do not exist: set [^\n]*\n`, ``},
+		"DLQDiscard":    {nil, []string{"dlq", "discard", "traces/p01-0000000000000001-00000000"}, 1, ``, `pulse: there is no such dead letter\n`},
+		"DLQDiscardAll": {nil, []string{"dlq", "discard"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
+		"DLQNATSAway":   {[]string{"WAL_URL=nats://u:hunter2@127.0.0.1:1"}, []string{"dlq", "list"}, 1, ``, `pulse: dlq: [^\n]*127\.0\.0\.1:1[^\n]*\n`},
+		"DLQSQSAway": {[]string{
+			"AWS_REGION=r", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=hunter2", "TRACE_QUEUE_URL_PREFIX=http://127.0.0.1:1/1/t-", "SPAN_QUEUE_URL_PREFIX=http://127.0.0.1:1/1/s-",
+		}, []string{"dlq", "list"}, 1, ``, `pulse: dlq: [^\n]*127\.0\.0\.1:1[^\n]*\n`},
+		"DLQBadID":     {nil, []string{"dlq", "show", "x"}, 2, ``, `pulse: an id looks like .*\nTry: .*\n`},
+		"Migrate":      {nil, []string{"migrate"}, 0, `(?s).*The database is up to date.\n`, ``},
+		"HealthNobody": {[]string{"PORT=1"}, []string{"health"}, 1, ``, `pulse: health: [^\n]*connection refused\n`},
+		"HealthNoPort": {[]string{"PORT=0"}, []string{"health"}, 1, ``, `pulse: health: only a server that listens on a known PORT can be asked\n`},
 		"InvalidConfiguration": {
 			[]string{"PORT=http", "BETTER_AUTH_SECRET=short"},
 			nil, 1, ``,
@@ -261,5 +267,15 @@ func TestDatabaseRefuses(t *testing.T) {
 		if status != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "DATABASE_URL names does not exist") || strings.Contains(stderr, "hunter2") {
 			t.Errorf("%s: status %d\n%s%s", command, status, stdout, stderr)
 		}
+	}
+}
+
+// TestLookMakesNothing: a look at dead letters in the wrong place leaves no trace.
+func TestLookMakesNothing(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	call(t, []string{"PULSE_HOME=" + home}, "dlq", "list")
+	if made, err := os.ReadDir(home); err != nil || len(made) > 0 {
+		t.Errorf("it made %v, %v", made, err)
 	}
 }

@@ -492,7 +492,7 @@ func TestDiskFull(t *testing.T) {
 			if len(got) != len(acked) {
 				t.Errorf("%d traces are there, %d were acknowledged", len(got), len(acked))
 			}
-			if out, err := p.Command("dlq", "list").CombinedOutput(); err != nil || !strings.Contains(string(out), "no dead letters") {
+			if out, err := p.Command("dlq", "list").CombinedOutput(); err != nil || !strings.Contains(string(out), "No dead letters") {
 				t.Errorf("dead letters: %v\n%s", err, out)
 			}
 		})
@@ -571,7 +571,8 @@ var queues = map[string]func(t *testing.T) []string{
 	"NATS": func(t *testing.T) []string { return []string{"WAL_URL=" + testkit.NATS(t).URL} },
 }
 
-// TestDeadLetters poisons a record, looks at it, mends the cause and replays it.
+// TestDeadLetters poisons a record, looks at it, mends the cause and replays
+// it, and discards another one.
 func TestDeadLetters(t *testing.T) {
 	all := slices.Clone(engines)
 	for name, log := range queues {
@@ -588,7 +589,9 @@ func TestDeadLetters(t *testing.T) {
 			p := testkit.NewPulse(t, append(slices.Clone(env), "PULSE_RUNTIME_MODE=api")...)
 			a := p.SignUp()
 			id := uuid.NewString()
-			p.JSON(a, http.MethodPost, "/v1/traces/async", testkit.TraceBody(id), http.StatusAccepted, nil)
+			for _, id := range []string{id, uuid.NewString()} {
+				p.JSON(a, http.MethodPost, "/v1/traces/async", testkit.TraceBody(id), http.StatusAccepted, nil)
+			}
 			stopWithin(t, p, stopPatience)
 			renameProject(t, p, a.Project, "away")
 			p.Env = env
@@ -601,12 +604,17 @@ func TestDeadLetters(t *testing.T) {
 				}
 				return string(out)
 			}
-			var letter string
-			testkit.Until(t, "there is a dead letter", func() bool {
-				letter = regexp.MustCompile(`(?m)^traces/\S+`).FindString(dlq("list"))
-				return letter != ""
+			var letters []string
+			testkit.Until(t, "there are dead letters", func() bool {
+				letters = regexp.MustCompile(`(?m)^traces/\S+`).FindAllString(dlq("list"), -1)
+				return len(letters) == 2
 			})
+			letter, other := letters[0], letters[1]
 			out := dlq("show", letter)
+			if !strings.Contains(out, id) {
+				letter, other = other, letter
+				out = dlq("show", letter)
+			}
 			for _, want := range []string{letter, id, a.Project, "project"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("show does not tell %q:\n%s", want, out)
@@ -623,8 +631,18 @@ func TestDeadLetters(t *testing.T) {
 				resp, _ := p.Do(a, http.MethodGet, "/v1/traces/"+id, "")
 				return resp.StatusCode == http.StatusOK
 			})
-			if out := dlq("list"); !strings.Contains(out, "no dead letters") {
-				t.Errorf("a replayed letter is still there:\n%s", out)
+			if out := dlq("list"); strings.Contains(out, letter) || !strings.Contains(out, other) {
+				t.Errorf("of %s, replayed, and %s these are there:\n%s", letter, other, out)
+			}
+			// The log names each by the id that dlq takes, with the reason.
+			if !regexp.MustCompile(`level=ERROR .*dead_letter=` + regexp.QuoteMeta(strings.TrimPrefix(letter, "traces/")) + ` .*reason=`).MatchString(p.Output()) {
+				t.Errorf("the log does not tell of %s", letter)
+			}
+			if out := dlq("discard", other); !strings.Contains(out, "Discarded 1") {
+				t.Error(out)
+			}
+			if out := dlq("list"); !strings.Contains(out, "No dead letters in ") {
+				t.Errorf("a discarded letter is still there:\n%s", out)
 			}
 		})
 	}

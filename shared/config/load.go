@@ -17,6 +17,9 @@ type Defaults struct {
 	// and what it needs to be given.
 	Function bool
 	Needs    Needs
+	// Asks says that the program only asks a server of this machine how it is: what
+	// the server itself must be given may be missing.
+	Asks bool
 	// LambdaConns is DATABASE_MAX_CONNS of the function on Lambda, which gives a
 	// process one event at a time, where the variable is not set; 0 leaves it.
 	LambdaConns int
@@ -209,6 +212,9 @@ func (l *loader) derivePaths() {
 // servers of one deployment must have the same secrets.
 func (l *loader) checkStorage() {
 	c := &l.cfg
+	if l.defaults.Asks {
+		return
+	}
 	if c.Mode != ModeScale {
 		if l.isSet("DATABASE_URL") && c.Mode == ModeSingle {
 			l.warnings = append(l.warnings, "DATABASE_URL has no effect in single mode: data is stored in DATABASE_PATH; PULSE_MODE=scale stores in Postgres")
@@ -235,7 +241,9 @@ func (l *loader) checkStorage() {
 }
 
 // needs reports whether the program needs n; a server of everything does.
-func (l *loader) needs(n Needs) bool { return !l.defaults.Function || l.defaults.Needs&n != 0 }
+func (l *loader) needs(n Needs) bool {
+	return !l.defaults.Asks && (!l.defaults.Function || l.defaults.Needs&n != 0)
+}
 
 // deriveLog settles which log there is and checks what it needs.
 func (l *loader) deriveLog() {
@@ -248,7 +256,7 @@ func (l *loader) deriveLog() {
 			l.fail("WAL_URL", "WAL_URL, or TRACE_QUEUE_URL_PREFIX and SPAN_QUEUE_URL_PREFIX, must say where accepted records wait")
 		}
 	}
-	needed := l.needs(NeedLog) || c.SQSCreateQueues
+	needed := l.needs(NeedLog) || c.SQSCreateQueues && !l.defaults.Asks
 	if c.WALKind == WALFile && l.isSet("WAL_URL") && c.LambdaRuntimeAPI != "" && l.needs(NeedLog) {
 		l.fail("WAL_URL", "WAL_URL must not be file:// on Lambda, whose disk does not last")
 	}

@@ -32,9 +32,11 @@ import (
 // Deps are what the parts of a host are made of, one of each.
 type Deps struct {
 	Config *config.Config
-	Log    *slog.Logger
-	Store  store.Store
-	Keys   *keyring.Ring
+	// Version is the program's, for its first log line; "" where another one has it.
+	Version string
+	Log     *slog.Logger
+	Store   store.Store
+	Keys    *keyring.Ring
 	// Auth is nil where BETTER_AUTH_SECRET is not given, which config refuses for
 	// all that need it.
 	Auth *betterauth.Service
@@ -44,6 +46,8 @@ type Deps struct {
 	// Metrics counts for Registry; both are nil on Lambda, where nobody scrapes.
 	Metrics  *metrics.Metrics
 	Registry *prometheus.Registry
+	// LogCheck fails while records cannot be accepted; stream.Ingest sets it.
+	LogCheck healthapi.Check
 
 	closers []func() error
 }

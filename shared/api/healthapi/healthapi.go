@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -34,6 +35,28 @@ type Deps struct {
 type Check struct {
 	Name string // a word that may be shown: database, log, drain
 	Run  func(context.Context) error
+}
+
+// Every makes a check that asks at most once in a while, and gives the answer
+// again until then: for what costs money or trouble to ask, since anybody may
+// call /health/ready.
+func Every(pause time.Duration, c Check) Check {
+	var mu sync.Mutex
+	var answer error
+	var next time.Time
+	return Check{Name: c.Name, Run: func(ctx context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Now().Before(next) {
+			return answer
+		}
+		err := c.Run(ctx)
+		if errors.Is(ctx.Err(), context.Canceled) { // who asked has gone: that is no answer
+			return err
+		}
+		answer, next = err, time.Now().Add(pause)
+		return answer
+	}}
 }
 
 // checkTimeout bounds a readiness check: probes give up after seconds.

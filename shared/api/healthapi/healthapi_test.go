@@ -1,6 +1,7 @@
 package healthapi_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -151,4 +152,29 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestEvery: within the pause an answer is given again, but not that of a call
+// that was given up.
+func TestEvery(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	broken := errors.New("broken")
+	check := healthapi.Every(time.Hour, healthapi.Check{Name: "log", Run: func(ctx context.Context) error {
+		asked++
+		return cmp.Or(ctx.Err(), broken)
+	}})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := check.Run(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a call that was given up gives %v", err)
+	}
+	for range 3 {
+		if err := check.Run(t.Context()); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times, want 2", asked)
+	}
 }

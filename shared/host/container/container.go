@@ -4,14 +4,17 @@ package container
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 
 	"github.com/pulse-traces/pulse/shared/host"
 )
 
-// Run serves h on l and runs workers, until ctx ends or a worker fails.
+// Run says that the function has started, all that it needs being open, and
+// serves h on l and runs workers, until ctx ends or a worker fails.
 func Run(ctx context.Context, d *host.Deps, l net.Listener, h http.Handler, workers ...func(context.Context) error) error {
+	d.Log.Info("function started", slog.String("version", d.Version), slog.Int("port", d.Config.Port))
 	return host.Process{
 		Log: d.Log, Listener: l, Handler: h, Timeout: d.Config.ShutdownTimeout,
 		Workers: append(workers, host.KeepMemorySmall),

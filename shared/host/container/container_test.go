@@ -245,6 +245,56 @@ func TestDatabaseAway(t *testing.T) {
 	}
 }
 
+// TestLogAway: what cannot work without the log is not ready, and says so without
+// what only the server is given.
+func TestLogAway(t *testing.T) {
+	t.Parallel()
+	env := append(deploy(t, onSQS(t)).env, "SQS_ENDPOINT=http://127.0.0.1:1")
+	for name, want := range map[string]string{
+		"ingest": `{"log":"failing"}`, "drain": `{"database":"ok","log":"failing"}`, "dashboard": `{"database":"ok"}`,
+	} {
+		p := testkit.NewFunction(t, name, append(needs[name], env...)...)
+		p.StartOnly()
+		testkit.Until(t, name+" answers", func() bool {
+			resp, _, err := p.Try(t.Context(), testkit.Account{}, http.MethodGet, "/health", "")
+			return err == nil && resp.StatusCode == http.StatusOK
+		})
+		resp, body := p.Do(testkit.Account{}, http.MethodGet, "/health/ready", "")
+		if ready := resp.StatusCode == http.StatusOK; ready != (name == "dashboard") || !strings.Contains(string(body), want) {
+			t.Errorf("%s is ready: %v: %s", name, ready, body)
+		}
+		p.Env = nil
+		if out, err := p.Command("health").CombinedOutput(); (err == nil) != (name == "dashboard") || !strings.Contains(string(out), "log") && name != "dashboard" {
+			t.Errorf("%s health: %v: %s", name, err, out)
+		}
+	}
+}
+
+// TestWithoutRuntime: where the platform cannot be reached, the log has lines of
+// its own form alone.
+func TestWithoutRuntime(t *testing.T) {
+	t.Parallel()
+	p := testkit.NewFunction(t, "query", "DATABASE_URL=postgres://x:y@127.0.0.1:1/x", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1")
+	out, err := p.Command().CombinedOutput()
+	if err == nil || len(out) == 0 {
+		t.Errorf("it ended with %v and %q", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("no line of log: %s", line)
+		}
+	}
+}
+
+// TestStartIsToldOnce: a function says that it has started once it has.
+func TestStartIsToldOnce(t *testing.T) {
+	t.Parallel()
+	p := testkit.NewFunction(t, "ingest", "DATABASE_URL=postgres://x:y@127.0.0.1:1/x", "WAL_URL=file:///dev/null/nowhere")
+	if out, err := p.Command().CombinedOutput(); err == nil || strings.Contains(string(out), "function started") {
+		t.Errorf("without a log: %v: %s", err, out)
+	}
+}
+
 // TestRefusesToStart: what is missing is said at once, all of it.
 func TestRefusesToStart(t *testing.T) {
 	t.Parallel()

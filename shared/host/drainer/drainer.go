@@ -32,6 +32,6 @@ func consume(ctx context.Context, d *host.Deps, l net.Listener) error {
 	}
 	d.OnClose(logs.Close)
 	logs.Watch(d.Metrics)
-	health := healthapi.New(d.Health(d.DatabaseCheck()))
+	health := healthapi.New(d.Health(d.DatabaseCheck(), logs.Check(d.Config)))
 	return container.Run(ctx, d, l, api.New(d.Options(), health), append(logs.Consumers(d.NewDrain().Handle), d.Maintain)...)
 }

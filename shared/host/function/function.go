@@ -49,8 +49,8 @@ type HTTP struct {
 	// Elsewhere, if set, makes the groups of other functions for which this one
 	// answers what nobody has: see api.Options.
 	Elsewhere func(*host.Deps) []api.Group
-	// WithoutDatabase says that the function can go on while the database is away,
-	// so that it is ready all the same.
+	// WithoutDatabase says that the function can go on while the database is away:
+	// it is ready if the log is there, which its groups have opened.
 	WithoutDatabase bool
 }
 
@@ -76,10 +76,6 @@ func (h HTTP) Main(args []string) int {
 }
 
 func (h HTTP) handler(ctx context.Context, d *host.Deps, o api.Options) (http.Handler, error) {
-	var ready []healthapi.Check
-	if !h.WithoutDatabase {
-		ready = append(ready, d.DatabaseCheck())
-	}
 	groups, err := h.Groups(ctx, d)
 	if err != nil {
 		return nil, err
@@ -87,7 +83,11 @@ func (h HTTP) handler(ctx context.Context, d *host.Deps, o api.Options) (http.Ha
 	if h.Elsewhere != nil {
 		o.Elsewhere = h.Elsewhere(d)
 	}
-	return api.New(o, append(groups, healthapi.New(d.Health(ready...)))...), nil
+	ready := d.DatabaseCheck()
+	if h.WithoutDatabase {
+		ready = d.LogCheck
+	}
+	return api.New(o, append(groups, healthapi.New(d.Health(ready)))...), nil
 }
 
 // errUsage is what a call with other arguments is told.
@@ -123,7 +123,7 @@ func (f Function) run(ctx context.Context, args []string) error {
 	if conns == 0 {
 		conns = 2
 	}
-	cfg, warnings, err := config.FromEnviron(config.Defaults{Function: true, Needs: f.Needs, LambdaConns: conns})
+	cfg, warnings, err := config.FromEnviron(config.Defaults{Function: true, Needs: f.Needs, LambdaConns: conns, Asks: len(args) == 1})
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,8 @@ func (f Function) serve(ctx context.Context, cfg *config.Config, log *slog.Logge
 		return errors.Join(err, st.Close())
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	d.Version = version
 	if !host.OnLambda(cfg) {
-		log.Info("function started", slog.String("version", version), slog.Int("port", cfg.Port))
 		return f.Container(ctx, d, listener)
 	}
 	h, err := f.Lambda(ctx, d)

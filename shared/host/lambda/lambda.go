@@ -6,6 +6,7 @@ package lambda
 import (
 	"context"
 	"errors"
+	stdlog "log"
 	"log/slog"
 	"runtime/debug"
 
@@ -22,7 +23,13 @@ type Handler interface {
 }
 
 // Start serves events until the platform ends the process; it does not return.
-func Start(h Handler, log *slog.Logger) { lambda.Start(Guarded(h, log)) }
+// What the library itself prints, as when the platform cannot be reached, is a
+// line of log.
+func Start(h Handler, log *slog.Logger) {
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelError).Writer())
+	lambda.Start(Guarded(h, log))
+}
 
 // Guarded makes errors of h's panics: the library would end the process for one.
 func Guarded(h Handler, log *slog.Logger) Handler { return guarded{h, log} }

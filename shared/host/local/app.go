@@ -2,12 +2,10 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/api"
@@ -32,12 +30,12 @@ const lagLimit = time.Minute
 func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain) (http.Handler, error) {
 	cfg, st := deps.Config, deps.Store
 	accept := logs.Ingest(deps)
-	ready := []healthapi.Check{deps.DatabaseCheck()}
+	ready := []healthapi.Check{deps.DatabaseCheck(), logs.Check(cfg)}
 	if cfg.WALKind == config.WALFile {
 		if cfg.RuntimeMode == config.RuntimeAll {
 			accept.Waiter = d // of a queue, another process may drain what this one accepts
 		}
-		ready = append(ready, healthapi.Check{Name: "log", Run: writable(cfg.TraceWALDir, cfg.SpanWALDir)}, healthapi.Check{Name: "drain", Run: lag(logs)})
+		ready = append(ready, healthapi.Check{Name: "drain", Run: lag(logs)})
 	}
 	web, err := site.New(deps)
 	if err != nil {
@@ -68,23 +66,6 @@ func isLoopback(publicURL string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
-}
-
-// writable fails while the log's directories take no file, as on a full disk.
-func writable(dirs ...string) func(context.Context) error {
-	return func(context.Context) error {
-		for _, dir := range dirs {
-			f, err := os.CreateTemp(dir, "ready-")
-			if err != nil {
-				return err
-			}
-			_, err = f.WriteString("ready")
-			if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 }
 
 // lag fails while a record has waited too long for the drain.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,29 +22,66 @@ import (
 // maxListed bounds a list of dead letters; more are seen once these are dealt with.
 const maxListed = 1000
 
-// deadLetters are the commands "dlq list|show|replay". The server may run.
+// patience is how long the log may take to answer.
+const patience = 5 * time.Second
+
+const dlqUsage = usageError("dlq takes: list, show ID, replay ID, replay --all or discard ID")
+
+// deadLetters are the commands "dlq list|show|replay|discard". The server may run.
 func (c *command) deadLetters(ctx context.Context, args []string) (err error) {
-	if len(args) == 0 || (args[0] != "list") == (len(args) == 1) {
-		return usageError("dlq takes: list, show ID, replay ID or replay --all")
+	if len(args) == 0 || len(args) > 2 || (args[0] == "list") != (len(args) == 1) {
+		return dlqUsage
 	}
 	cfg, _, err := c.dlqSettings()
 	if err != nil {
 		return err
 	}
-	logs, err := stream.Open(ctx, &cfg, filewal.RoleInspect, logging.NewText(c.stderr, cfg.LogLevel))
+	where := stream.Where(&cfg)
+	logs, err := c.openDeadLetters(ctx, &cfg)
 	if err != nil {
-		return err
+		return fmt.Errorf("dlq: cannot look into %s: %w", where, err)
 	}
 	defer func() { err = errors.Join(err, logs.Close()) }()
 	switch args[0] {
 	case "list":
-		return c.listDeadLetters(ctx, logs)
+		return c.listDeadLetters(ctx, logs, where+missing(&cfg))
 	case "show":
 		return c.showDeadLetter(ctx, logs, args[1])
 	case "replay":
 		return c.replayDeadLetters(ctx, logs, args[1])
+	case "discard":
+		return c.discardDeadLetter(ctx, logs, args[1])
 	}
-	return usageError("dlq takes: list, show ID, replay ID or replay --all")
+	return dlqUsage
+}
+
+// openDeadLetters opens the logs to look at them, and fails soon if they are away.
+// Their own warnings would say the same as the error.
+func (c *command) openDeadLetters(ctx context.Context, cfg *config.Config) (stream.Logs, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	logs, err := stream.Open(ctx, cfg, filewal.RoleInspect, logging.NewText(c.stderr, max(cfg.LogLevel, slog.LevelError)))
+	if err != nil {
+		return logs, err
+	}
+	if err := logs.Ping(ctx); err != nil {
+		return logs, errors.Join(err, logs.Close())
+	}
+	return logs, nil
+}
+
+// missing says so where there is no log in the directories that are looked into:
+// it is likely that another place was meant.
+func missing(cfg *config.Config) string {
+	if cfg.WALKind != config.WALFile {
+		return ""
+	}
+	for _, dir := range []string{cfg.TraceWALDir, cfg.SpanWALDir} {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return ""
+		}
+	}
+	return ", which do not exist: set PULSE_HOME, WAL_URL or the prefixes of the queues as they are for the server"
 }
 
 // dlqSettings are the settings without secrets being made for them.
@@ -59,7 +99,7 @@ func deadLettersOf(logs stream.Logs, id string) (wal.DeadLetters, string, error)
 	return l.DeadLetters(), rest, nil
 }
 
-func (c *command) listDeadLetters(ctx context.Context, logs stream.Logs) error {
+func (c *command) listDeadLetters(ctx context.Context, logs stream.Logs, where string) error {
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tFAILED\tATTEMPTS\tBYTES\tREASON")
 	n := 0
@@ -74,7 +114,7 @@ func (c *command) listDeadLetters(ctx context.Context, logs stream.Logs) error {
 		}
 	}
 	if n == 0 {
-		fmt.Fprintln(c.stdout, "There are no dead letters.")
+		fmt.Fprintf(c.stdout, "No dead letters in %s.\n", where)
 		return nil
 	}
 	return w.Flush()
@@ -93,6 +133,10 @@ func (c *command) showDeadLetter(ctx context.Context, logs stream.Logs, id strin
 	}
 	fmt.Fprintf(c.stdout, "id:        %s\nfailed:    %s\nattempts:  %d\nbytes:     %d\nreason:    %s\n",
 		id, d.FailedAt.UTC().Format(time.RFC3339), d.Attempts, d.Size, oneLine(d.Reason))
+	if d.Damaged {
+		fmt.Fprintln(c.stdout, "content:   is no record of Pulse, or damaged: it cannot be replayed")
+		return nil
+	}
 	b, err := store.UnmarshalBatch(d.Data)
 	if err != nil {
 		fmt.Fprintf(c.stdout, "content:   cannot be read: %v\n", err)
@@ -131,7 +175,23 @@ func (c *command) replayDeadLetters(ctx context.Context, logs stream.Logs, id st
 			n++
 		}
 	}
+	if n == 1 {
+		fmt.Fprintln(c.stdout, "Replayed 1 dead letter.")
+		return nil
+	}
 	fmt.Fprintf(c.stdout, "Replayed %d dead letters.\n", n)
+	return nil
+}
+
+func (c *command) discardDeadLetter(ctx context.Context, logs stream.Logs, id string) error {
+	letters, rest, err := deadLettersOf(logs, id)
+	if err != nil {
+		return err
+	}
+	if err := letters.Discard(ctx, rest); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.stdout, "Discarded 1 dead letter.")
 	return nil
 }
 

@@ -41,6 +41,7 @@ Usage:
   pulse dlq list               list records that could not be stored
   pulse dlq show ID            show one, with its reason
   pulse dlq replay ID|--all    hand it to the drain again
+  pulse dlq discard ID         remove it for good
   pulse version                print the version
 
 The environment configures it; nothing is required in single mode. The most used:
@@ -135,7 +136,7 @@ func isHelp(arg string) bool { return arg == "--help" || arg == "-h" || arg == "
 
 // health is the command of that name.
 func (c *command) health(ctx context.Context) error {
-	cfg, _, err := config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
+	cfg, _, err := config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode), Asks: true})
 	switch {
 	case err != nil:
 		return err

@@ -4,12 +4,15 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
+	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/ingest"
@@ -107,6 +110,47 @@ func Ensure(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	return nil
 }
 
+// askEvery is how often a remote log is asked for /health/ready at most.
+const askEvery = 5 * time.Second
+
+// Check fails while one of the logs does not answer or, in files, takes none.
+func (l Logs) Check(cfg *config.Config) healthapi.Check {
+	check := healthapi.Check{Name: "log", Run: l.Ping}
+	if cfg.WALKind == config.WALFile {
+		return check
+	}
+	return healthapi.Every(askEvery, check)
+}
+
+// Ping asks both logs whether they are there.
+func (l Logs) Ping(ctx context.Context) error {
+	errs := make(chan error, 2)
+	for _, log := range []wal.Log{l.Traces, l.Spans} {
+		go func() { errs <- log.Ping(ctx) }()
+	}
+	return cmp.Or(<-errs, <-errs)
+}
+
+// Where says where the dead letters of the logs are, without credentials.
+func Where(cfg *config.Config) string {
+	first, second := halves(cfg)
+	switch cfg.WALKind {
+	case config.WALSQS:
+		where := fmt.Sprintf("the queues %s<n>-dlq and %s<n>-dlq", first.queuePrefix, second.queuePrefix)
+		if cfg.SQSEndpoint != "" {
+			where += " at " + cfg.SQSEndpoint
+		}
+		return where
+	case config.WALNATS:
+		server := ""
+		if u, err := url.Parse(cfg.WALURL.Reveal()); err == nil {
+			server = " at " + u.Host
+		}
+		return fmt.Sprintf("the streams pulse-%s-dead and pulse-%s-dead%s", first.name, second.name, server)
+	}
+	return first.dir + " and " + second.dir
+}
+
 // Named gives the logs by their names.
 func (l Logs) Named() map[string]wal.Log {
 	return map[string]wal.Log{"traces": l.Traces, "spans": l.Spans}
@@ -167,5 +211,6 @@ func Ingest(ctx context.Context, d *host.Deps) (*ingest.Service, error) {
 		return nil, err
 	}
 	d.OnClose(logs.Close)
+	d.LogCheck = logs.Check(d.Config)
 	return logs.Ingest(d), nil
 }
