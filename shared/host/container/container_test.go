@@ -383,8 +383,9 @@ func TestStopsGracefully(t *testing.T) {
 	}
 }
 
-// newPipe posts a body in parts: write sends one, and "" is the end. The status
-// of the answer comes on the channel.
+// newPipe posts a body in parts: write sends one, and "" is the end. When it
+// returns, the server has begun to read the body. The status of the answer comes
+// on the channel.
 func newPipe(t *testing.T, url string, a testkit.Account) (status <-chan int, write func(string)) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.Split(url, "/")[2])
@@ -393,10 +394,14 @@ func newPipe(t *testing.T, url string, a testkit.Account) (status <-chan int, wr
 	}
 	t.Cleanup(func() { conn.Close() })
 	_, path, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/")
-	fmt.Fprintf(conn, "POST /%s HTTP/1.1\r\nHost: pulse\r\nAuthorization: Bearer %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", path, a.Key)
+	fmt.Fprintf(conn, "POST /%s HTTP/1.1\r\nHost: pulse\r\nAuthorization: Bearer %s\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n", path, a.Key)
+	reader := bufio.NewReader(conn)
+	if resp, err := http.ReadResponse(reader, nil); err != nil || resp.StatusCode != http.StatusContinue {
+		t.Fatalf("the server does not read the body: %v, %v", resp, err)
+	}
 	got := make(chan int, 1)
 	go func() {
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		resp, err := http.ReadResponse(reader, nil)
 		if err != nil {
 			got <- 0
 			return
