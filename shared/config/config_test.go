@@ -447,10 +447,18 @@ func TestFunction(t *testing.T) {
 	_, _, err = Load([]string{database}, function)
 	want := `Invalid environment configuration:
   WAL_URL: WAL_URL, or TRACE_QUEUE_URL_PREFIX and SPAN_QUEUE_URL_PREFIX, must say where accepted records wait
-  BETTER_AUTH_SECRET: BETTER_AUTH_SECRET is required in scale mode
-  ENCRYPTION_KEY: ENCRYPTION_KEY is required in scale mode`
+  BETTER_AUTH_SECRET: BETTER_AUTH_SECRET is required: make one with openssl rand -hex 32, and give all functions the same
+  ENCRYPTION_KEY: ENCRYPTION_KEY is required: make one with openssl rand -hex 32, and give all functions the same`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
+	}
+	function.Needs = 0
+	if _, _, err = Load(nil, function); err == nil || !strings.Contains(err.Error(), "DATABASE_URL is required") || strings.Contains(err.Error(), "scale mode") {
+		t.Errorf("without a database: %v", err)
+	}
+	function.Needs, function.Asks = NeedAuthSecret|NeedEncryptionKey|NeedLog, true
+	if _, _, err = Load([]string{"PORT=8080"}, function); err != nil {
+		t.Errorf("to ask a server how it is: %v", err)
 	}
 }
 

@@ -224,6 +224,8 @@ func (l *loader) checkStorage() {
 	const wrongScheme = "Invalid DATABASE_URL: PostgreSQL URL required (expected postgres:// or postgresql://)"
 	url := c.DatabaseURL.Reveal()
 	switch {
+	case url == "" && l.defaults.Function:
+		l.fail("DATABASE_URL", "DATABASE_URL is required")
 	case url == "":
 		const missing = "DATABASE_URL is required in scale mode"
 		l.faults = append(l.faults, Fault{Name: "DATABASE_URL", Message: missing, alone: "Invalid environment configuration: " + missing})
@@ -234,7 +236,11 @@ func (l *loader) checkStorage() {
 		name string
 		need Needs
 	}{{authSecretName, NeedAuthSecret}, {encryptionKeyName, NeedEncryptionKey}} {
-		if !l.isSet(v.name) && l.needs(v.need) {
+		switch {
+		case l.isSet(v.name) || !l.needs(v.need):
+		case l.defaults.Function: // which have no other mode
+			l.fail(v.name, v.name+" is required: make one with openssl rand -hex 32, and give all functions the same")
+		default:
 			l.fail(v.name, v.name+" is required in scale mode")
 		}
 	}
