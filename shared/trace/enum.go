@@ -53,11 +53,24 @@ const (
 	KindLLMResponse  Kind = "llm_response"
 	KindLLMCall      Kind = "llm_call"
 	KindNotification Kind = "notification"
+
+	// The kinds that came with OpenTelemetry.
+	KindEmbedding Kind = "embedding"
+	KindRetrieval Kind = "retrieval"
+	KindRerank    Kind = "rerank"
+	KindChain     Kind = "chain" // a workflow, a step, a node of a graph
+	KindGuardrail Kind = "guardrail"
+	KindEvaluator Kind = "evaluator"
+	KindEvent     Kind = "event"   // something that happened, without a duration
+	KindGeneric   Kind = "generic" // not about language models
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindToolUse, KindAgentRun, KindSession, KindUserPrompt, KindLLMResponse, KindLLMCall, KindNotification}
+	return []Kind{
+		KindToolUse, KindAgentRun, KindSession, KindUserPrompt, KindLLMResponse, KindLLMCall, KindNotification,
+		KindEmbedding, KindRetrieval, KindRerank, KindChain, KindGuardrail, KindEvaluator, KindEvent, KindGeneric,
+	}
 }
 
 // Status says how an operation ended.

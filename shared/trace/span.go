@@ -64,8 +64,35 @@ type Span struct {
 	ProviderRequestID  *string
 	EditedFile         *string // tool_input.file_path of a file-editing tool (see EditsFiles)
 
+	// What OpenTelemetry adds.
+	Name        string // of the operation; "" where the wire form has none
+	Operation   string // gen_ai.operation.name or what stands for it: chat, embeddings, execute_tool, …
+	UserID      *string
+	Tags        []string // in the sender's order, without repeats
+	Environment *string
+	Release     *string
+	Scope       Scope
+	Usage       *Usage     // nil: the sender gave no counts
+	CostSource  CostSource // of CostNanoUSD
+	// MappingVersion is the version of package otlp's reading that made the
+	// span from its raw bytes; 0 for spans that came in another form.
+	MappingVersion int
+
 	Payload Payload
 }
+
+// Scope is the instrumentation that made a span.
+type Scope struct{ Name, Version string }
+
+// CostSource says who computed a cost.
+type CostSource string
+
+// The sources of costs.
+const (
+	CostUnknown  CostSource = ""       // there is none
+	CostOfSender CostSource = "client" // the sender gave it
+	CostOfPrices CostSource = "prices" // made from a price table
+)
 
 // Payload is what is stored compressed beside the narrow row. Raw values are
 // the client's own bytes of JSON, so that key order and big numbers survive;
@@ -78,6 +105,20 @@ type Payload struct {
 	Error        json.RawMessage
 	Metadata     json.RawMessage
 	OutputText   *string
+
+	// What OpenTelemetry adds.
+	InputMessages  json.RawMessage // []Message
+	OutputMessages json.RawMessage // []Message
+	Parameters     json.RawMessage // of the model call, an object
+	Tools          json.RawMessage // definitions that were offered, an array
+	Attributes     json.RawMessage // an object: the span's own, as OTLP had them, that no field stands for
+	Resource       json.RawMessage // an object: the resource's and the scope's
+	Events         json.RawMessage // []{name, time, attributes}
+	Links          json.RawMessage // []{traceId, spanId, attributes}
+	StatusMessage  *string
+	// Raw is the span as it was sent: an OTLP TracesData message (protobuf) of
+	// this one span with its resource and scope.
+	Raw []byte
 }
 
 // Empty reports whether nothing is in p.
