@@ -1,6 +1,9 @@
 package trace
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Message is one turn of a conversation in the form that every sender's own is
 // brought to.
@@ -9,6 +12,10 @@ type Message struct {
 	Name         string `json:"name,omitempty"`
 	Parts        []Part `json:"parts"`
 	FinishReason string `json:"finishReason,omitempty"` // of an answer
+	// Time is when the sender told of the message, where it told of each by
+	// itself. Such messages add up, in the order of their times; messages
+	// without one are the whole conversation as somebody knew it.
+	Time *time.Time `json:"time,omitempty"`
 }
 
 // PartType says what a part holds.
@@ -24,6 +31,7 @@ const (
 	PartImage      PartType = "image"
 	PartAudio      PartType = "audio"
 	PartFile       PartType = "file"
+	PartDocument   PartType = "document" // that a retrieval found: Text, ID, and the rest in Data
 )
 
 // Part is a piece of a message; which fields are set follows from Type.

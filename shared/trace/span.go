@@ -78,8 +78,38 @@ type Span struct {
 	// span from its raw bytes; 0 for spans that came in another form.
 	MappingVersion int
 
+	// What tells a call from the spans that repeat it: see Resolve.
+	Role    Role
+	CallKey string // what the spans that tell of one call have in common, whatever trace they are in; "" if unknown
+	Tells   Tells  // what is in Payload, for those who have only the narrow row
+	Repeat  bool   // set by stores: other spans stand for what this one tells of, which therefore does not count
+
+	// Patch says that only something about the span of this id has come so far
+	// (log records do that), not yet the span: see Merge.
+	Patch bool
+
 	Payload Payload
 }
+
+// Role says how a span takes part in the telling of calls.
+type Role string
+
+// The roles.
+const (
+	RoleNone    Role = ""        // the span's kind says all
+	RoleWrapper Role = "wrapper" // stands around the calls below it, and for them only if there are none
+	RoleReport  Role = "report"  // tells of a call for which, as a rule, another span stands: a log record, an SDK's own span
+	RolePart    Role = "part"    // holds facts of a call, and never stands for one
+)
+
+// Tells is a set of contents.
+type Tells int64
+
+// The contents.
+const (
+	TellsInput Tells = 1 << iota
+	TellsOutput
+)
 
 // Scope is the instrumentation that made a span.
 type Scope struct{ Name, Version string }
