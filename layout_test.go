@@ -95,7 +95,7 @@ func matchAny(patterns []string, name string) bool {
 var (
 	domain = []string{"shared/fault", "shared/trace", "shared/account", "shared/sketch", "shared/pricing"}
 	// testOnly is what only tests may import.
-	testOnly = []string{"shared/testkit/...", "shared/store/storetest", "shared/wal/waltest", "shared/api/apitest"}
+	testOnly = []string{"shared/testkit/...", "shared/store/storetest", "shared/wal/waltest", "shared/api/apitest", "shared/otlp/otlptest"}
 )
 
 func with(base []string, more ...string) []string { return slices.Concat(base, more) }
@@ -113,6 +113,7 @@ var arrows = []struct {
 	{"shared/sketch", []string{"shared/trace"}},
 	{"shared/pricing", []string{"shared/trace"}},
 	{"shared/otlp", []string{"shared/fault", "shared/trace"}},
+	{"shared/otlp/otlptest", nil},
 	{"shared/config", nil},
 	{"shared/logging", nil},
 	{"shared/buildinfo", nil},
