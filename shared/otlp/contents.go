@@ -30,7 +30,7 @@ func (r *reading) contents(s *trace.Span) {
 		r.answer(s, out)
 		if s.Kind == trace.KindLLMCall {
 			p.Parameters = r.parameters()
-			r.bodies(s, in, out)
+			r.bodies(s)
 		} else {
 			r.passedOn(s)
 		}
@@ -38,14 +38,14 @@ func (r *reading) contents(s *trace.Span) {
 	}
 	if s.Kind == trace.KindEmbedding {
 		p.Parameters = r.parameters()
-		r.bodies(s, nil, nil)
+		r.bodies(s)
 	}
 }
 
 // set writes messages, if any of them says anything.
 func set(dst *json.RawMessage, messages []trace.Message) {
 	if slices.ContainsFunc(messages, func(m trace.Message) bool { return len(m.Parts) > 0 }) {
-		*dst = appendMessages(make([]byte, 0, 512), messages)
+		*dst = appendMessages(make([]byte, 0, sizeOf(messages)), messages)
 	}
 }
 
@@ -347,16 +347,10 @@ func (r *reading) parameters() json.RawMessage {
 
 func (r *reading) key(h hit) string { return string(r.attributes[h.at].key) }
 
-// bodies sets the provider's own request and response where the sender has them,
-// else what they must have been in the form that most clients know.
-func (r *reading) bodies(s *trace.Span, in, out []trace.Message) {
-	p := &s.Payload
-	if p.Request = r.bodyOf(factRequest).json(); p.Request == nil && len(in) > 0 {
-		p.Request = chatRequest(s, in)
-	}
-	if p.Response = r.bodyOf(factResponse).json(); p.Response == nil && len(out) > 0 {
-		p.Response = chatResponse(s, out)
-	}
+// bodies sets the provider's own request and response where the sender has them.
+// Where it has not, they can be made of the rest: trace.ChatRequest.
+func (r *reading) bodies(s *trace.Span) {
+	s.Payload.Request, s.Payload.Response = r.bodyOf(factRequest).json(), r.bodyOf(factResponse).json()
 }
 
 // bodyOf gives the first object that a fact has.

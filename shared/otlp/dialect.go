@@ -217,26 +217,29 @@ func (t *table) speaks(scope []byte) uint64 {
 	return mask
 }
 
-// lookup calls found for each rule that a key has, and what its "*" stands for.
-// A rule for the whole key hides those for its beginning, and a longer beginning
-// a shorter one.
-func (t *table) lookup(key []byte, mask uint64, found func(ruleRef, []byte)) {
-	any := false
-	for _, ref := range t.exact[string(key)] {
-		if mask>>ref.dialect&1 != 0 {
-			found(ref, nil)
-			any = true
-		}
+// find gives the rules that a key has among the dialects of mask, which the
+// caller still has to look at, and what their "*" stood for. A rule for the whole
+// key hides those for its beginning, and a longer beginning a shorter one.
+func (t *table) find(key []byte, mask uint64) (refs []ruleRef, name []byte) {
+	if refs := t.exact[string(key)]; spoken(refs, mask) {
+		return refs, nil
 	}
-	for i := len(key) - 1; i >= 0 && !any; i-- {
-		if !t.marks[key[i]] {
-			continue
-		}
-		for _, ref := range t.prefix[string(key[:i+1])] {
-			if mask>>ref.dialect&1 != 0 {
-				found(ref, key[i+1:])
-				any = true
+	for i := len(key) - 1; i >= 0; i-- {
+		if t.marks[key[i]] {
+			if refs := t.prefix[string(key[:i+1])]; spoken(refs, mask) {
+				return refs, key[i+1:]
 			}
 		}
 	}
+	return nil, nil
+}
+
+// spoken reports whether one of the rules is of a dialect of mask.
+func spoken(refs []ruleRef, mask uint64) bool {
+	for i := range refs {
+		if mask>>refs[i].dialect&1 != 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -357,7 +357,7 @@ func (e *encoder) enumField(num protowire.Number, values map[string]uint64) erro
 	if !ok {
 		n, ok = parseUint(text)
 	}
-	if ok && n > 0 && n <= math.MaxInt32 {
+	if ok && n <= math.MaxInt32 {
 		e.varint(num, n)
 	}
 	return err
@@ -401,8 +401,11 @@ func (e *encoder) idField(num, textNum protowire.Number, size int) error {
 
 func (e *encoder) resourceBody() error {
 	return e.object(func(name string) error {
-		if name == "attributes" {
+		switch name {
+		case "attributes":
 			return e.attributes(fieldResourceAttributes)
+		case "droppedAttributesCount":
+			return e.uintField(fieldResourceDropped, e.varint)
 		}
 		return e.dec.SkipValue()
 	})
@@ -417,6 +420,8 @@ func (e *encoder) scopeBody() error {
 			return e.stringField(fieldScopeVersion)
 		case "attributes":
 			return e.attributes(fieldScopeAttributes)
+		case "droppedAttributesCount":
+			return e.uintField(fieldScopeDropped, e.varint)
 		}
 		return e.dec.SkipValue()
 	})
@@ -451,11 +456,11 @@ func (e *encoder) span() error {
 		case "droppedAttributesCount":
 			return e.uintField(fieldDropped, e.varint)
 		case "events":
-			return e.array(func() error { return e.message(fieldEvents, e.event) })
+			return e.objects(fieldEvents, e.event)
 		case "droppedEventsCount":
 			return e.uintField(fieldDroppedEvents, e.varint)
 		case "links":
-			return e.array(func() error { return e.message(fieldLinks, e.link) })
+			return e.objects(fieldLinks, e.link)
 		case "droppedLinksCount":
 			return e.uintField(fieldDroppedLinks, e.varint)
 		case "status":
@@ -549,12 +554,15 @@ func (e *encoder) logRecord() error {
 	})
 }
 
-func (e *encoder) attributes(num protowire.Number) error {
+func (e *encoder) attributes(num protowire.Number) error { return e.objects(num, e.keyValue) }
+
+// objects writes a message for each object of a list.
+func (e *encoder) objects(num protowire.Number, one func() error) error {
 	return e.array(func() error {
 		if e.dec.PeekKind() != '{' {
 			return e.dec.SkipValue()
 		}
-		return e.message(num, e.keyValue)
+		return e.message(num, one)
 	})
 }
 

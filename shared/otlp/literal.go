@@ -48,16 +48,22 @@ const (
 
 // parseTree reads JSON or a Python literal; nil for anything else, and for what
 // is too large or too deep to be looked into.
-func parseTree(s string) *tree {
+func parseTree(s string) *tree { return parseInto(s, nil) }
+
+// parseInto is parseTree with a list to put the nodes into.
+func parseInto(s string, nodes []node) *tree {
 	s = strings.TrimSpace(s)
-	if s == "" {
+	if s == "" || !beginsValue[s[0]] {
 		return nil
+	}
+	if nodes == nil {
+		nodes = make([]node, 0, 4+len(s)/48)
 	}
 	for _, python := range [...]bool{false, true} {
 		if python && (s[0] != '{' && s[0] != '[' && s[0] != '(') {
 			return nil
 		}
-		t := &tree{src: s, python: python, nodes: make([]node, 1, 1+len(s)/24)}
+		t := &tree{src: s, python: python, nodes: append(nodes[:0], node{})}
 		p := parser{tree: t}
 		if _, ok := p.value(0); !ok {
 			continue
@@ -69,6 +75,15 @@ func parseTree(s string) *tree {
 	}
 	return nil
 }
+
+// beginsValue are the bytes that JSON and Python literals begin with, so that
+// plain text costs nothing.
+var beginsValue = func() (t [256]bool) {
+	for _, c := range []byte(`{[("-0123456789tfn`) {
+		t[c] = true
+	}
+	return t
+}()
 
 // parser reads a tree's source. A fault ends it at once: what is half read is of
 // no use.

@@ -45,6 +45,7 @@ func (l LogRecord) Raw() []byte { return l.group.raw(fieldRawLogs, l.data) }
 // Map reads a log record; false if it belongs to no span and no session.
 func (l LogRecord) Map(now time.Time) (trace.Span, bool, error) {
 	r := l.parse()
+	defer r.release()
 	r.collect()
 	if r.spanID == "" && !r.has(factSession) && !r.has(factResponseID) {
 		return trace.Span{}, false, nil
@@ -67,7 +68,7 @@ type logFields struct {
 // parse reads a checked record as if it were a span of no duration: name, time
 // and ids are where those of spans are.
 func (l LogRecord) parse() *reading {
-	r := &reading{common: l.group.read(), data: l.data}
+	r := newReading(l.group.read(), l.data)
 	var (
 		ids            struct{ trace, span, traceText, spanText []byte }
 		time, observed uint64
@@ -125,13 +126,13 @@ func (r *reading) logSpan(now time.Time) (trace.Span, error) {
 	if !r.hasStart {
 		r.start, r.hasStart = uint64(now.UnixNano()), true
 	}
+	var s trace.Span
 	named := r.spanID
 	role, isMessage := messageEvents[r.event]
 	switch {
 	case r.has(factEvent) && r.active&^dialects().anywhere != 0: // a coding agent's
 		r.parentID, r.spanID = named, ""
-		s, err := r.span(now)
-		if err != nil {
+		if err := r.span(&s, now); err != nil {
 			return s, err
 		}
 		r.finishEvent(&s)
@@ -141,19 +142,19 @@ func (r *reading) logSpan(now time.Time) (trace.Span, error) {
 	case r.event == operationDetails:
 		if named == "" {
 			r.spanID, r.role = "", trace.RoleReport
-			s, err := r.span(now)
+			err := r.span(&s, now)
 			if r.traceID == "" {
 				s.TraceID = ""
 			}
 			return s, err
 		}
-		s, err := r.span(now)
+		err := r.span(&s, now)
 		s.Patch, s.Name, s.Role = true, "", trace.RoleReport
 		s.Payload.Resource = nil // the span has it
 		return s, err
 	case named == "":
 		r.kind = trace.KindEvent
-		s, err := r.span(now)
+		err := r.span(&s, now)
 		r.finishEvent(&s)
 		return s, err
 	}

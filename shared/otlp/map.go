@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +19,38 @@ import (
 )
 
 // TraceID gives the id of the trace that the span belongs to, which is what
-// records are spread over queues by.
+// records are spread over queues by. It costs little beside Map.
 func (s Span) TraceID() trace.TraceID {
+	var own, text []byte
+	for b := s.data; len(b) > 0; {
+		f, rest, err := next(b)
+		if err != nil {
+			break
+		}
+		b = rest
+		switch f.num {
+		case fieldTraceID:
+			own = f.data
+		case fieldTextTraceID:
+			text = f.data
+		case fieldAttributes:
+			if bytes.Contains(f.data, []byte("pulse.trace_id")) { // a client's own id
+				return s.mappedTraceID()
+			}
+		}
+	}
+	if bytes.Contains(s.group.resource, []byte("pulse.trace_id")) {
+		return s.mappedTraceID()
+	}
+	if t := id(own, text); t != "" {
+		return trace.TraceID(t)
+	}
+	return s.mappedTraceID()
+}
+
+func (s Span) mappedTraceID() trace.TraceID {
 	r := s.parse()
+	defer r.release()
 	r.collect()
 	return r.trace()
 }
@@ -32,27 +62,33 @@ func (s Span) Raw() []byte { return s.group.raw(fieldResourceSpans, s.data) }
 // Map reads a span with today's dialects. Fields that do not depend on the
 // sender are left to the caller: the project, the price. now is the start of a
 // span that has none. fault.Invalid says what of the span cannot be stored.
-func (s Span) Map(now time.Time) (trace.Span, error) {
+func (s Span) Map(now time.Time) (span trace.Span, err error) {
+	err = s.mapInto(&span, now)
+	return span, err
+}
+
+func (s Span) mapInto(span *trace.Span, now time.Time) error {
 	r := s.parse()
+	defer r.release()
 	r.collect()
-	span, err := r.span(now)
-	if err != nil {
-		return trace.Span{}, err
+	if err := r.span(span, now); err != nil {
+		return err
 	}
 	span.Payload.Raw = s.Raw()
-	return span, nil
+	return nil
 }
 
 // Map reads all spans of a request. What cannot be stored is rejected.
 func (t *Traces) Map(now time.Time) []trace.Span {
 	spans := make([]trace.Span, 0, len(t.Spans))
 	for _, s := range t.Spans {
-		span, err := s.Map(now)
-		if err != nil {
+		n := len(spans)
+		spans = spans[:n+1]
+		if err := s.mapInto(&spans[n], now); err != nil {
 			t.reject(rejection(err))
-			continue
+			spans[n] = trace.Span{}
+			spans = spans[:n]
 		}
-		spans = append(spans, span)
 	}
 	return spans
 }
@@ -113,8 +149,7 @@ func Remap(raw []byte, start time.Time) (trace.Span, error) {
 
 // parse reads a checked span.
 func (s Span) parse() *reading {
-	r := &reading{common: s.group.read(), data: s.data}
-	r.attributes = make([]attribute, 0, 24+len(r.common.attributes))
+	r := newReading(s.group.read(), s.data)
 	var ids struct{ trace, span, parent, traceText, spanText, parentText []byte }
 	for b := s.data; len(b) > 0; {
 		f, rest, err := next(b)
@@ -243,32 +278,47 @@ func (r *reading) trace() trace.TraceID {
 	if s, ok := r.str(factTraceID); ok {
 		return trace.TraceID(s)
 	}
-	return trace.TraceID(cmp.Or(r.traceID, r.madeID("trace", 2*traceIDSize)))
+	if r.traceID == "" {
+		return trace.TraceID(r.madeID("trace", 2*traceIDSize))
+	}
+	return trace.TraceID(r.traceID)
 }
 
-// madeID makes an id out of what was sent.
+// madeID makes an id out of what was sent, in whatever encoding.
 func (r *reading) madeID(of string, digits int) string {
-	h := sha256.New()
-	h.Write([]byte(of))
-	h.Write(r.resource)
-	h.Write(r.data)
-	return hex.EncodeToString(h.Sum(nil))[:digits]
+	dst := append([]byte(of), r.resource...)
+	dst = appendQuoted(appendQuoted(dst, r.scopeName), r.name)
+	dst = appendQuoted(appendQuoted(appendQuoted(dst, r.traceID), r.parentID), r.event)
+	dst = strconv.AppendUint(append(dst, ' '), r.start, 10)
+	dst = strconv.AppendUint(append(dst, ' '), r.end, 10)
+	dst = appendJSON(dst, r.body)
+	for i := range r.own {
+		dst = appendJSON(appendQuoted(dst, r.attributes[i].key), r.attributes[i].value)
+	}
+	for i := range r.events {
+		dst = appendPairs(appendQuoted(dst, r.events[i].name), r.events[i].attributes)
+	}
+	sum := sha256.Sum256(dst)
+	return hex.EncodeToString(sum[:])[:digits]
 }
 
 // span puts together what was read.
-func (r *reading) span(now time.Time) (trace.Span, error) {
+func (r *reading) span(s *trace.Span, now time.Time) error {
 	for i, d := range dialects().dialects {
 		if d.before != nil && r.active>>i&1 != 0 {
 			d.before(r)
 		}
 	}
 	if err := r.refuse(); err != nil {
-		return trace.Span{}, err
+		return err
 	}
-	s := trace.Span{
-		TraceID: r.trace(), ID: trace.SpanID(cmp.Or(r.spanID, r.madeID("span", 2*spanIDSize))), ParentID: trace.SpanID(r.parentID),
+	if r.spanID == "" {
+		r.spanID = r.madeID("span", 2*spanIDSize)
+	}
+	*s = trace.Span{
+		TraceID: r.trace(), ID: trace.SpanID(r.spanID), ParentID: trace.SpanID(r.parentID),
 		Form: trace.FormSpan, Source: trace.SourceSDK, Status: trace.StatusSuccess, Scope: r.scope, MappingVersion: MappingVersion, Role: r.role,
-		Name: cut(clean(r.name), trace.MaxNameBytes),
+		Name: r.intern(cutBytes(r.name, trace.MaxNameBytes)),
 	}
 	if s.ID == s.ParentID { // a parent of itself would be no tree
 		s.ParentID = ""
@@ -277,29 +327,29 @@ func (r *reading) span(now time.Time) (trace.Span, error) {
 	if s.Kind == trace.KindGeneric {
 		r.forgetGuesses()
 	}
-	r.times(&s, now)
+	r.times(s, now)
 	if isCall(s.Kind) {
 		r.readBodies()
 	}
-	r.identity(&s)
-	r.model(&s)
-	r.counted(&s)
-	r.contents(&s)
-	r.faults(&s)
-	r.rest(&s)
+	r.identity(s)
+	r.model(s)
+	r.counted(s)
+	r.contents(s)
+	r.faults(s)
+	r.rest(s)
 	for i, d := range dialects().dialects {
 		if d.after != nil && r.active>>i&1 != 0 {
-			d.after(r, &s)
+			d.after(r, s)
 		}
 	}
-	finish(&s)
+	finish(s)
 	if s.CallKey = r.callKey; s.CallKey == "" && isCall(s.Kind) && s.ProviderRequestID != nil {
 		s.CallKey = *s.ProviderRequestID
 	}
 	if issues := s.Check(); len(issues) > 0 {
-		return s, invalidSpan(issues)
+		return invalidSpan(issues)
 	}
-	return s, nil
+	return nil
 }
 
 // invalidSpan is the fault of a span that no store can hold.
@@ -522,12 +572,12 @@ func (r *reading) model(s *trace.Span) {
 		if v.kind != valueString || len(v.data) == 0 || s.Provider != nil {
 			continue
 		}
-		text := clean(v.data)
+		text := r.intern(cutBytes(v.data, trace.MaxNameBytes))
 		if h.rule.quoted {
 			text = strings.Trim(text, `"`)
 		}
 		if !isCall(s.Kind) || !frameworks[text] {
-			s.Provider = name(provider(text))
+			s.Provider = r.optional(provider(text))
 		}
 	}
 	b := &r.bodyFacts

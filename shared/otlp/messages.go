@@ -756,6 +756,19 @@ func textOf(m *trace.Message) string {
 	return text
 }
 
+// sizeOf is about how long messages are as JSON.
+func sizeOf(messages []trace.Message) int {
+	n := 16
+	for i := range messages {
+		n += 64
+		for j := range messages[i].Parts {
+			p := &messages[i].Parts[j]
+			n += 48 + len(p.Text) + len(p.Text)/16 + len(p.ID) + len(p.Name) + len(p.Arguments) + len(p.Result) + len(p.URI) + len(p.Data)
+		}
+	}
+	return n
+}
+
 // appendMessages writes messages as JSON.
 func appendMessages(dst []byte, messages []trace.Message) []byte {
 	dst = append(dst, '[')

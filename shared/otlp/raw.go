@@ -153,7 +153,7 @@ var (
 	}
 	jsonResource = shape{
 		{num: fieldResourceAttributes, name: "attributes", list: true, sub: keyValueShape},
-		{num: 2, name: "droppedAttributesCount", writer: asNumber},
+		{num: fieldResourceDropped, name: "droppedAttributesCount", writer: asNumber},
 	}
 	jsonScopeSpans = shape{
 		{num: fieldScope, name: "scope", sub: of(jsonScope)},
@@ -169,7 +169,7 @@ var (
 		{num: fieldScopeName, name: "name", writer: asText},
 		{num: fieldScopeVersion, name: "version", writer: asText},
 		{num: fieldScopeAttributes, name: "attributes", list: true, sub: keyValueShape},
-		{num: 4, name: "droppedAttributesCount", writer: asNumber},
+		{num: fieldScopeDropped, name: "droppedAttributesCount", writer: asNumber},
 	}
 	jsonSpan = shape{
 		{num: fieldTraceID, name: "traceId", writer: asHex},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -15,6 +16,7 @@ import (
 // common is what the spans of one group have in common.
 type common struct {
 	scope      trace.Scope
+	texts      map[string]string // short texts that many spans have: see intern
 	scopeName  []byte
 	mask       uint64 // the dialects that speak here
 	attributes []attribute
@@ -60,14 +62,14 @@ func (g *group) read() *common {
 	t := dialects()
 	c.mask = t.speaks(c.scopeName)
 	for i, a := range c.attributes {
-		t.lookup(a.key, c.mask, func(ref ruleRef, name []byte) {
-			if ref.dialect == len(t.dialects)-1 && ref.rule.fact > factRelease {
-				return // a guess, which a resource gives no reason for
-			}
-			if ref.rule.fact != factNone && ref.rule.fact != factMetadataEntry && ref.rule.fact != factParameter {
+		refs, name := t.find(a.key, c.mask)
+		for _, ref := range refs {
+			fact := ref.rule.fact
+			guess := ref.dialect == len(t.dialects)-1 && fact > factRelease // which a resource gives no reason for
+			if c.mask>>ref.dialect&1 != 0 && !guess && fact != factNone && fact != factMetadataEntry && fact != factParameter {
 				c.hits = append(c.hits, hit{rule: ref.rule, rank: ref.rank | 1, at: int32(i), name: name})
 			}
-		})
+		}
 	}
 	c.resource = c.resourceJSON(scopeAttributes)
 	g.common = c
@@ -220,12 +222,16 @@ type reading struct {
 	data       []byte // the whole message
 
 	// What dialects found that no attribute says alone.
-	kind      trace.Kind
-	role      trace.Role
-	exclusive bool // input tokens do not include cached ones
-	callKey   string
-	trees     map[int32]*tree
-	response  ref // that a dialect put together
+	kind        trace.Kind
+	role        trace.Role
+	exclusive   bool // input tokens do not include cached ones
+	callKey     string
+	found       []hit // unsorted
+	trees       []*tree
+	nodes       [][]node // free, for trees
+	treesBuffer []*tree
+	optionals   []string // texts of the span's optional fields
+	response    ref      // that a dialect put together
 	bodyFacts
 	logFields
 }
@@ -247,32 +253,49 @@ func (r *reading) in(prefix string) bool { return bytes.HasPrefix(r.scopeName, [
 // collect finds the rules of all attributes.
 func (r *reading) collect() {
 	t := dialects()
-	r.taken = make([]bool, r.own)
-	hits := make([]hit, 0, len(r.attributes)+len(r.common.hits))
+	found := r.found[:0]
 	for i := range r.own {
-		key := r.attributes[i].key
-		t.lookup(key, r.mask, func(ref ruleRef, name []byte) {
-			hits = append(hits, hit{rule: ref.rule, rank: ref.rank, at: int32(i), name: name})
-			r.active |= 1 << ref.dialect
-		})
+		refs, name := t.find(r.attributes[i].key, r.mask)
+		for j := range refs {
+			if ref := &refs[j]; r.mask>>ref.dialect&1 != 0 {
+				found = append(found, hit{rule: ref.rule, rank: ref.rank, at: int32(i), name: name})
+				r.active |= 1 << ref.dialect
+			}
+		}
 	}
 	for _, h := range r.common.hits {
 		h.at += int32(r.own)
-		hits = append(hits, h)
+		found = append(found, h)
 	}
 	for i, d := range t.dialects {
 		if d.scopes != nil && r.mask>>i&1 != 0 {
 			r.active |= 1 << i
 		}
 	}
-	slices.SortStableFunc(hits, func(a, b hit) int {
-		if a.rule.fact != b.rule.fact {
-			return int(a.rule.fact) - int(b.rule.fact)
-		}
-		return int(a.rank - b.rank)
-	})
-	r.hits = hits
+	r.found = found
+	r.sort()
 	r.index()
+}
+
+// sort puts what was found in the order of facts, then ranks.
+func (r *reading) sort() {
+	var places [factCount + 1]int32
+	for i := range r.found {
+		places[r.found[i].rule.fact+1]++
+	}
+	for f := range factCount {
+		places[f+1] += places[f]
+	}
+	r.hits = slices.Grow(r.hits[:0], len(r.found))[:len(r.found)]
+	first := places
+	for _, h := range r.found {
+		at := places[h.rule.fact]
+		places[h.rule.fact]++
+		for ; at > first[h.rule.fact] && r.hits[at-1].rank > h.rank; at-- {
+			r.hits[at] = r.hits[at-1]
+		}
+		r.hits[at] = h
+	}
 }
 
 // index finds where each fact's hits begin, and which attributes facts tell.
@@ -285,6 +308,7 @@ func (r *reading) index() {
 		}
 	}
 	r.starts[factCount] = n
+	r.taken = slices.Grow(r.taken[:0], r.own)[:r.own]
 	clear(r.taken)
 	for i := range r.hits {
 		if h := &r.hits[i]; int(h.at) < r.own && !h.rule.keep {
@@ -312,10 +336,35 @@ func (r *reading) str(f fact) (string, bool) {
 				}
 				continue
 			}
-			return clean(v.data), true
+			return r.intern(v.data), true
 		}
 	}
 	return "", false
+}
+
+// Bounds of what intern keeps for one request.
+const (
+	maxInterned      = 256
+	maxInternedBytes = 64
+)
+
+// intern is clean for texts that are likely to come again in the same request:
+// names of models, services, operations.
+func (c *common) intern(b []byte) string {
+	if len(b) > maxInternedBytes {
+		return clean(b)
+	}
+	if s, ok := c.texts[string(b)]; ok {
+		return s
+	}
+	s := clean(b)
+	if c.texts == nil {
+		c.texts = map[string]string{}
+	}
+	if len(c.texts) < maxInterned {
+		c.texts[string(b)] = s
+	}
+	return s
 }
 
 // name gives the first text as an optional field of at most a name's length.
@@ -324,8 +373,17 @@ func (r *reading) short(f fact) *string {
 	if !ok {
 		return nil
 	}
-	s = cut(s, trace.MaxNameBytes)
-	return &s
+	return r.optional(cut(s, trace.MaxNameBytes))
+}
+
+// optional gives a text as an optional field. The fields of one span share a
+// list.
+func (r *reading) optional(s string) *string {
+	if len(r.optionals) == cap(r.optionals) {
+		r.optionals = make([]string, 0, 12)
+	}
+	r.optionals = append(r.optionals, s)
+	return &r.optionals[len(r.optionals)-1]
 }
 
 // has reports whether any attribute tells a fact.
@@ -379,25 +437,87 @@ func (r *reading) num(f fact) (n float64, scale float64, ok bool) {
 }
 
 // tree parses an attribute that holds JSON or a Python literal, as text or as
-// OTLP's own lists; nil if it is neither.
+// OTLP's own lists; nil if it is neither. The tree is the reading's, and ends
+// with it.
 func (r *reading) tree(at int32) *tree {
-	if t, ok := r.trees[at]; ok {
+	if r.trees == nil {
+		r.trees = slices.Grow(r.treesBuffer[:0], len(r.attributes))[:len(r.attributes)]
+		r.treesBuffer = r.trees
+		clear(r.trees)
+	}
+	if t := r.trees[at]; t != nil {
+		if t == noTree {
+			return nil
+		}
 		return t
 	}
-	var t *tree
+	var text string
 	switch v := r.attributes[at].value; v.kind {
 	case valueString:
 		if !scrubbed(v.data) {
-			t = parseTree(string(v.data))
+			text = string(v.data)
 		}
 	case valueArray, valueKVs:
-		t = parseTree(string(appendJSON(nil, v)))
+		text = string(appendJSON(nil, v))
 	}
-	if r.trees == nil {
-		r.trees = map[int32]*tree{}
+	t := noTree
+	if text != "" {
+		var buffer []node
+		if n := len(r.nodes); n > 0 {
+			buffer, r.nodes = r.nodes[n-1], r.nodes[:n-1]
+		}
+		parsed := parseInto(text, buffer)
+		if parsed != nil {
+			t = parsed
+		} else if buffer != nil {
+			r.nodes = append(r.nodes, buffer)
+		}
 	}
 	r.trees[at] = t
+	if t == noTree {
+		return nil
+	}
 	return t
+}
+
+// noTree stands for an attribute that was found to be none.
+var noTree = &tree{}
+
+// readings are used again: a span's attributes need a lot of small lists.
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
+func newReading(c *common, data []byte) *reading {
+	r, ok := readings.Get().(*reading)
+	if !ok {
+		r = new(reading)
+	}
+	r.common, r.data = c, data
+	return r
+}
+
+// maxPooledNodes is the size of tree that is worth keeping.
+const maxPooledNodes = 4096
+
+// release ends a reading. Nothing that it gave may be in use but texts and what
+// was written.
+func (r *reading) release() {
+	nodes := r.nodes
+	for _, t := range r.trees {
+		if t != nil && t != noTree && cap(t.nodes) <= maxPooledNodes && len(nodes) < 16 {
+			clear(t.nodes) // they hold texts
+			nodes = append(nodes, t.nodes[:0])
+		}
+	}
+	clear(r.treesBuffer)
+	clear(r.attributes)
+	clear(r.events)
+	*r = reading{
+		attributes: r.attributes[:0], found: r.found[:0], hits: r.hits[:0], taken: r.taken[:0], events: r.events[:0], nodes: nodes,
+		treesBuffer: r.treesBuffer[:0],
+	}
+	if cap(r.attributes) <= maxPooledNodes {
+		readings.Put(r)
+	}
 }
 
 // root gives an attribute's value as a tree: parsed, or the plain text as its
@@ -477,9 +597,12 @@ func namedAgent(name string) bool {
 	return slices.Contains(words, "agent")
 }
 
-// withoutPrefixes leaves out the texts that begin so.
-func withoutPrefixes(list []string, prefixes ...string) []string {
-	return slices.DeleteFunc(list, func(s string) bool {
-		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
-	})
+// withoutPrefixes leaves out the texts that begin so; nil if none is left.
+func withoutPrefixes(list []string, prefixes ...string) (kept []string) {
+	for _, s := range list {
+		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) }) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }

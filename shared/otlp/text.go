@@ -32,6 +32,17 @@ func cut(s string, limit int) string {
 	return s[:limit]
 }
 
+// cutBytes is cut before clean.
+func cutBytes(b []byte, limit int) []byte {
+	if len(b) <= limit {
+		return b
+	}
+	for limit > 0 && !utf8.RuneStart(b[limit]) {
+		limit--
+	}
+	return b[:limit]
+}
+
 // mustEscape says which ASCII characters JSON text holds only as escapes.
 var mustEscape = func() (t [utf8.RuneSelf]bool) {
 	for c := range ' ' {
@@ -50,28 +61,14 @@ func appendQuoted[T string | []byte](dst []byte, s T) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if !mustEscape[c] {
-				i++
-				continue
-			}
-			dst = append(dst, s[start:i]...)
-			switch c {
-			case '"', '\\':
-				dst = append(dst, '\\', c)
-			case '\n':
-				dst = append(dst, '\\', 'n')
-			case '\r':
-				dst = append(dst, '\\', 'r')
-			case '\t':
-				dst = append(dst, '\\', 't')
-			default:
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+			if mustEscape[c] {
+				dst = appendEscape(append(dst, s[start:i]...), c)
+				start = i + 1
 			}
 			i++
-			start = i
 			continue
 		}
-		size := runeLen(s[i:])
+		size := runeLen(s, i)
 		if size == 0 {
 			dst = append(append(dst, s[start:i]...), replacement...)
 			i++
@@ -83,13 +80,37 @@ func appendQuoted[T string | []byte](dst []byte, s T) []byte {
 	return append(append(dst, s[start:]...), '"')
 }
 
-// runeLen is the length of the UTF-8 character that s begins with, 0 if there is
-// none.
-func runeLen[T string | []byte](s T) int {
-	var b [utf8.UTFMax]byte
-	n := copy(b[:], s)
-	if r, size := utf8.DecodeRune(b[:n]); r != utf8.RuneError || size > 1 {
-		return size
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+}
+
+// runeLen is the length of the UTF-8 character at s[i], 0 if there is none.
+func runeLen[T string | []byte](s T, i int) int {
+	c := s[i]
+	more := func(k int) bool { return i+k < len(s) && s[i+k]&0xC0 == 0x80 }
+	switch {
+	case c >= 0xC2 && c < 0xE0 && more(1):
+		return 2
+	case c >= 0xE0 && c < 0xF0 && more(1) && more(2):
+		if d := s[i+1]; c == 0xE0 && d < 0xA0 || c == 0xED && d >= 0xA0 { // overlong, or half a pair
+			return 0
+		}
+		return 3
+	case c >= 0xF0 && c < 0xF5 && more(1) && more(2) && more(3):
+		if d := s[i+1]; c == 0xF0 && d < 0x90 || c == 0xF4 && d >= 0x90 { // overlong, or beyond Unicode
+			return 0
+		}
+		return 4
 	}
 	return 0
 }

@@ -25,10 +25,12 @@ const (
 	fieldScopeSchema = 3
 	// Resource.
 	fieldResourceAttributes = 1
+	fieldResourceDropped    = 2
 	// InstrumentationScope.
 	fieldScopeName       = 1
 	fieldScopeVersion    = 2
 	fieldScopeAttributes = 3
+	fieldScopeDropped    = 4
 	// Span.
 	fieldTraceID        = 1
 	fieldSpanID         = 2
@@ -275,37 +277,34 @@ var (
 // checkSpan walks a whole span, so that reading it later needs no errors.
 func checkSpan(b []byte) error {
 	left := newBudget()
-	return left.message(b, func(f *field) error {
-		data, ok := f.bytes()
-		if !ok {
-			return nil
+	for len(b) > 0 {
+		f, rest, err := left.next(b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		if f.typ != protowire.BytesType {
+			continue
 		}
 		switch f.num {
 		case fieldAttributes:
-			return left.keyValue(data, 0)
+			err = left.keyValue(f.data, 0)
 		case fieldEvents:
-			return left.message(data, func(f *field) error {
-				if data, ok := f.bytes(); ok && f.num == fieldEventAttributes {
-					return left.keyValue(data, 0)
-				}
-				return nil
-			})
+			err = left.attributesOf(f.data, fieldEventAttributes)
 		case fieldLinks:
-			return left.message(data, func(f *field) error {
-				if data, ok := f.bytes(); ok && f.num == fieldLinkAttributes {
-					return left.keyValue(data, 0)
-				}
-				return nil
-			})
+			err = left.attributesOf(f.data, fieldLinkAttributes)
 		case fieldStatus:
-			return left.message(data, func(*field) error { return nil })
+			err = left.attributesOf(f.data, 0)
 		case fieldTextTraceID, fieldTextSpanID, fieldTextParentID, fieldTraceID, fieldSpanID, fieldParentID:
-			if len(data) > maxIDText {
-				return errIDTooLong
+			if len(f.data) > maxIDText {
+				err = errIDTooLong
 			}
 		}
-		return nil
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errIDTooLong = fault.New(fault.Invalid, "Invalid span: an id is too long")
@@ -313,52 +312,65 @@ var errIDTooLong = fault.New(fault.Invalid, "Invalid span: an id is too long")
 // checkLogRecord is checkSpan for a log record.
 func checkLogRecord(b []byte) error {
 	left := newBudget()
-	return left.message(b, func(f *field) error {
-		data, ok := f.bytes()
-		if !ok {
-			return nil
+	for len(b) > 0 {
+		f, rest, err := left.next(b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		if f.typ != protowire.BytesType {
+			continue
 		}
 		switch f.num {
 		case fieldLogAttributes:
-			return left.keyValue(data, 0)
+			err = left.keyValue(f.data, 0)
 		case fieldLogBody:
-			return left.anyValue(data, 0)
+			err = left.anyValue(f.data, 0)
 		case fieldLogTraceID, fieldLogSpanID, fieldTextLogTraceID, fieldTextLogSpanID:
-			if len(data) > maxIDText {
-				return errIDTooLong
+			if len(f.data) > maxIDText {
+				err = errIDTooLong
 			}
 		}
-		return nil
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkGroup walks a resource or scope.
 func checkGroup(b []byte, attributes protowire.Number) error {
 	left := newBudget()
-	err := left.message(b, func(f *field) error {
-		if data, ok := f.bytes(); ok && f.num == attributes {
-			return left.keyValue(data, 0)
-		}
-		return nil
-	})
-	if err != nil {
+	if left.attributesOf(b, attributes) != nil {
 		return errMalformedGroup
 	}
 	return nil
 }
 
-func (left *budget) message(b []byte, each func(*field) error) error {
+// next is next within the budget.
+func (left *budget) next(b []byte) (field, []byte, error) {
+	f, rest, err := next(b)
+	if err != nil {
+		return f, nil, errMalformedSpan
+	}
+	if left.fields--; left.fields < 0 {
+		return f, nil, errTooMany
+	}
+	return f, rest, nil
+}
+
+// attributesOf walks a message that has attributes in one of its fields.
+func (left *budget) attributesOf(b []byte, attributes protowire.Number) error {
 	for len(b) > 0 {
-		f, rest, err := next(b)
+		f, rest, err := left.next(b)
 		if err != nil {
-			return errMalformedSpan
+			return err
 		}
 		b = rest
-		if left.fields--; left.fields < 0 {
-			return errTooMany
-		}
-		if err := each(&f); err != nil {
-			return err
+		if f.num == attributes && f.typ == protowire.BytesType {
+			if err := left.keyValue(f.data, 0); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -374,8 +386,8 @@ func (left *budget) keyValue(b []byte, depth int) error {
 			return errMalformedSpan
 		}
 		b = rest
-		if data, ok := f.bytes(); ok && f.num == fieldValue {
-			if err := left.anyValue(data, depth); err != nil {
+		if f.num == fieldValue && f.typ == protowire.BytesType {
+			if err := left.anyValue(f.data, depth); err != nil {
 				return err
 			}
 		}
@@ -393,24 +405,22 @@ func (left *budget) anyValue(b []byte, depth int) error {
 			return errMalformedSpan
 		}
 		b = rest
-		data, ok := f.bytes()
-		if !ok || (f.num != fieldArray && f.num != fieldKVList) {
+		if f.typ != protowire.BytesType || f.num != fieldArray && f.num != fieldKVList {
 			continue
 		}
-		for len(data) > 0 {
+		for data := f.data; len(data) > 0; {
 			e, rest, err := next(data)
 			if err != nil {
 				return errMalformedSpan
 			}
 			data = rest
-			element, ok := e.bytes()
-			if !ok || e.num != fieldValues {
+			if e.num != fieldValues || e.typ != protowire.BytesType {
 				continue
 			}
 			if f.num == fieldKVList {
-				err = left.keyValue(element, depth+1)
+				err = left.keyValue(e.data, depth+1)
 			} else {
-				err = left.anyValue(element, depth+1)
+				err = left.anyValue(e.data, depth+1)
 			}
 			if err != nil {
 				return err

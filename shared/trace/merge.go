@@ -173,6 +173,8 @@ func fullerCost(a, b *Span) (*int64, CostSource) {
 func union[T any](a, b []T, compare func(T, T) int) []T {
 	equal := func(x, y T) bool { return compare(x, y) == 0 }
 	switch {
+	case len(a) == 0 && len(b) == 0:
+		return nil
 	case len(a) == 0:
 		return b
 	case len(b) == 0 || slices.EqualFunc(a, b, equal):
