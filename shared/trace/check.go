@@ -42,6 +42,7 @@ func (s *Span) Check() []fault.Issue {
 	c.optional("agent_name", s.AgentName, MaxNameBytes)
 	c.optional("provider", s.Provider, MaxNameBytes)
 	c.optional("model_used", s.ModelUsed, MaxNameBytes)
+	c.optional("service_tier", s.ServiceTier, MaxNameBytes)
 	c.optional("finish_reason", s.FinishReason, MaxNameBytes)
 	c.optional("provider_request_id", s.ProviderRequestID, MaxNameBytes)
 	c.integer("input_tokens", s.InputTokens)

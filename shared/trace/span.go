@@ -59,7 +59,8 @@ type Span struct {
 	ModelUsed          *string // the model that answered
 	InputTokens        *int64
 	OutputTokens       *int64
-	CostNanoUSD        *int64 // nil: unknown, never 0 for unknown
+	CostNanoUSD        *int64  // nil: unknown, never 0 for unknown
+	ServiceTier        *string // the class of service that the call was billed as: default, flex, priority, batch, …
 	FinishReason       *string
 	ProviderRequestID  *string
 	EditedFile         *string // tool_input.file_path of a file-editing tool (see EditsFiles)
