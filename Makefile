@@ -182,6 +182,10 @@ GENERATED = $(shell grep -rl --include='*_test.go' 'flag.Bool."update"' shared f
 generate: ## rewrite generated documents and golden files
 	$(WITH_TESTPG) $(GO) test -count 1 $(GENERATED) -update
 
+.PHONY: prices
+prices: ## rewrite the price data from the lists that shared/pricing/generate names (needs pip)
+	$(GO) run ./shared/pricing/generate
+
 .PHONY: verify
 verify: ## fail if something is stale, unformatted or untidy
 	@unformatted=$$(git ls-files -z -- '*.go' | xargs -0 gofmt -l); \

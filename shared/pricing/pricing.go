@@ -1,0 +1,144 @@
+// Package pricing says what a model call cost: what it used, times what its
+// provider charged for each kind of token on the day of the call. Prices come
+// from a table that is data of this package (docs/pricing.md says whence) and,
+// before it, from those a project has set for itself.
+//
+// Money is counted in integers and rounded once, at the end. What is not known
+// stays unknown: a model that no list names has no cost, never 0 and never that
+// of another model with a similar name.
+//
+// The package does no I/O, reads no clock and logs nothing.
+package pricing
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Query asks what one call cost.
+type Query struct {
+	Provider       string // as the sender spells it (ProviderKey); "" if it named none
+	ModelUsed      string // that answered; looked for first
+	ModelRequested string // looked for if ModelUsed is "" or unknown
+	At             time.Time
+	Usage          trace.Usage
+	Searches       int64  // of a reranker that is paid by the search; others ignore it
+	ServiceTier    string // as its provider names it; "" and "default" are the standard one
+	Batch          bool   // the call was part of a batch, whatever ServiceTier says
+}
+
+// Cost is what q cost in nano-dollars by the prices of t, half a nano-dollar
+// rounded up and at most MaxCostNanoUSD. It is not known (false) if t has no
+// price for the provider and model, for the service tier, or for a kind of token
+// that was used, and if a count is negative.
+func (t *Table) Cost(q Query) (nanoUSD int64, ok bool) {
+	r, ok := t.ratesOf(&q)
+	if !ok {
+		return 0, false
+	}
+	return r.cost(&q.Usage, q.Searches)
+}
+
+// ratesOf finds the rates that apply to q.
+func (t *Table) ratesOf(q *Query) (rates, bool) {
+	tier, day := q.tier(), dayOf(q.At)
+	for _, model := range q.models() {
+		if prices, ok := t.find(q.Provider, model, day); ok {
+			return parseRates(prices, tier, q.Usage.InputTokens())
+		}
+	}
+	return rates{}, false
+}
+
+// models are the names to look for, in order. The second is "" where it would
+// repeat the first.
+func (q *Query) models() [2]string {
+	if q.ModelUsed == q.ModelRequested {
+		return [2]string{q.ModelUsed}
+	}
+	return [2]string{q.ModelUsed, q.ModelRequested}
+}
+
+// tier is the service tier by the name that prices have it under.
+func (q *Query) tier() string {
+	if q.Batch {
+		return tierBatch
+	}
+	return tierKey(q.ServiceTier)
+}
+
+const tierBatch = "batch"
+
+// tierKey brings the names that providers have for their service tiers to one:
+// "" is the standard tier.
+func tierKey(name string) string {
+	switch tier := strings.ToLower(strings.TrimSpace(name)); tier {
+	case "default", "standard", "standard_only", "auto", "on_demand", "on-demand":
+		return ""
+	case "batches":
+		return tierBatch
+	case "fast": // OpenAI's other name for it, at the same price
+		return "priority"
+	default:
+		return tier
+	}
+}
+
+// Price sets the cost of s from the prices of custom, and where none of them
+// applies from those of table. It leaves a cost that the sender gave as it is,
+// and replaces or removes one that was made from prices before, so that doing it
+// again after prices changed corrects a stored span. Only spans of KindLLMCall,
+// KindEmbedding and KindRerank cost anything.
+//
+// Where the sender gave totals but no usage, all input counts as uncached and
+// all output as text. A call that named no counts at all has no cost, unless it
+// is a rerank that is paid by the search.
+func Price(s *trace.Span, custom []Custom, table *Table) {
+	if s.CostNanoUSD != nil && s.CostSource != trace.CostOfPrices {
+		return
+	}
+	s.CostNanoUSD, s.CostSource = nil, trace.CostUnknown
+	if cost, ok := costOf(s, custom, table); ok {
+		s.CostNanoUSD, s.CostSource = &cost, trace.CostOfPrices
+	}
+}
+
+func costOf(s *trace.Span, custom []Custom, table *Table) (int64, bool) {
+	q := Query{At: s.Start}
+	switch s.Kind {
+	case trace.KindRerank:
+		q.Searches = 1
+	case trace.KindLLMCall, trace.KindEmbedding:
+	default:
+		return 0, false
+	}
+	counted := true
+	switch {
+	case s.Usage != nil:
+		q.Usage = *s.Usage
+	case s.InputTokens != nil || s.OutputTokens != nil:
+		q.Usage = trace.Usage{Input: deref(s.InputTokens), Output: deref(s.OutputTokens)}
+	default:
+		counted = false
+	}
+	q.Provider, q.ModelUsed, q.ModelRequested = deref(s.Provider), deref(s.ModelUsed), deref(s.Model)
+	q.ServiceTier = deref(s.ServiceTier)
+	r, ok := customRates(custom, &q)
+	if !ok {
+		r, ok = table.ratesOf(&q)
+	}
+	if !ok || (!counted && (q.Searches == 0 || r[bucketSearch] < 0)) {
+		return 0, false
+	}
+	return r.cost(&q.Usage, q.Searches)
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
