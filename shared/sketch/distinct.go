@@ -98,6 +98,9 @@ func (d *Distinct) registers() *[hllRegisters]uint8 {
 	return hll
 }
 
+// Empty reports whether nothing was counted.
+func (d *Distinct) Empty() bool { return d.hll == nil && len(d.hashes) == 0 }
+
 // Estimate gives the number of distinct strings.
 func (d *Distinct) Estimate() int64 {
 	if d.hll == nil {

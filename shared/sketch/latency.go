@@ -94,6 +94,23 @@ func (l *Latency) Merge(o *Latency) {
 	l.total += o.total
 }
 
+// Subtract takes away what o counted. It reports false, and changes nothing, if
+// l has not counted all of that.
+func (l *Latency) Subtract(o *Latency) bool {
+	for i, n := range o.counts {
+		if at := o.first + i - l.first; n > 0 && (at < 0 || at >= len(l.counts) || l.counts[at] < n) {
+			return false
+		}
+	}
+	for i, n := range o.counts {
+		if n > 0 {
+			l.counts[o.first+i-l.first] -= n
+		}
+	}
+	l.total -= o.total
+	return true
+}
+
 // Count is how many durations were added.
 func (l *Latency) Count() int64 { return int64(l.total) }
 

@@ -20,7 +20,8 @@ const (
 // number of days and groups in the range, not with the rows. The five minutes
 // that a range cuts at either end are counted from their rows.
 type AnalyticsReader interface {
-	// CallAnalytics sums model calls (spans of KindLLMCall of either form).
+	// CallAnalytics sums model calls (spans of KindLLMCall of either form that
+	// repeat no other).
 	CallAnalytics(ctx context.Context, project account.ProjectID, r TimeRange, p Period) (CallAnalytics, error)
 	// SpanAnalytics sums spans of FormSpan.
 	SpanAnalytics(ctx context.Context, project account.ProjectID, r TimeRange, p Period) (SpanAnalytics, error)
@@ -86,7 +87,7 @@ type SpanAnalytics struct {
 	Timed, DurationUS int64 // spans with a duration, and their sum
 	// SessionTimed and SessionDurationUS are the same over KindSession.
 	SessionTimed, SessionDurationUS int64
-	ByKind                          []Count // by count descending, then name
+	ByKind                          []Count // by count descending, then name; what repeats a call is of KindChain
 	BySource                        []Count // likewise
 	Tools                           []Count // tool names of KindToolUse, at most 100, likewise
 	Series                          []Count // by period; Name is the period as in SeriesPoint
@@ -105,14 +106,17 @@ type Rollup struct {
 	Kind            trace.Kind
 	Source          trace.Source
 	Status          trace.Status
-	Provider, Model string // of model calls; "" otherwise
+	Provider, Model string // of model calls of any sort; "" otherwise, also of what only repeats a call
 	ToolName        string // of KindToolUse; "" otherwise
 }
+
+// Repeats reports whether r counts spans of KindLLMCall that count as no call.
+func (r *Rollup) Repeats() bool { return r.Kind == trace.KindLLMCall && r.Provider == "" }
 
 // RollupOf gives the key under which s is counted.
 func RollupOf(s *trace.Span) Rollup {
 	r := Rollup{Form: s.Form, Kind: s.Kind, Source: s.Source, Status: s.Status}
-	if s.Kind == trace.KindLLMCall {
+	if s.ModelCall() {
 		r.Provider, r.Model = trace.ProviderOf(s), trace.ModelOf(s)
 	}
 	if s.Kind == trace.KindToolUse && s.ToolName != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/google/uuid"
 
 	"github.com/pulse-traces/pulse/shared/account"
@@ -34,10 +35,14 @@ type Chunk struct {
 	Data []byte    // see packChunk
 }
 
-// PayloadRef says where a span's payload is.
+// PayloadRef says where a span's payload is, and what the span says.
 type PayloadRef struct {
 	Chunk int // index into Batch.Chunks; -1: the span has no payload
 	Index int // within the chunk
+	// Content stands for what a span that was made from OpenTelemetry was made
+	// from: the same for the same bytes, so that a span that comes twice is told
+	// from one that says more. 0 for other spans, whose first delivery holds.
+	Content uint64
 }
 
 // chunkTargetBytes is the size of a chunk's content: large enough that
@@ -71,15 +76,16 @@ func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batc
 	}
 	for i := range spans {
 		p := &spans[i].Payload
+		content := ContentOf(&spans[i])
 		if p.Empty() {
-			b.Refs[i] = PayloadRef{Chunk: -1}
+			b.Refs[i] = PayloadRef{Chunk: -1, Content: content}
 			continue
 		}
 		n := p.Bytes()
 		if count > 0 && size+n > chunkTargetBytes {
 			flush(i)
 		}
-		b.Refs[i] = PayloadRef{Chunk: len(b.Chunks), Index: count}
+		b.Refs[i] = PayloadRef{Chunk: len(b.Chunks), Index: count, Content: content}
 		size += n
 		count++
 	}
@@ -99,37 +105,108 @@ const (
 	payloadError
 	payloadMetadata
 	payloadOutputText
+	payloadInputMessages
+	payloadOutputMessages
+	payloadParameters
+	payloadTools
+	payloadAttributes
+	payloadResource
+	payloadEvents
+	payloadLinks
+	payloadStatusMessage
+	payloadRaw
 )
+
+// bytesOf gives the fields of p that are bytes, by their numbers; nil where a
+// number is not one of those.
+func bytesOf(p *trace.Payload) [payloadRaw + 1]*[]byte {
+	return [...]*[]byte{
+		payloadRequest: (*[]byte)(&p.Request), payloadResponse: (*[]byte)(&p.Response), payloadToolInput: (*[]byte)(&p.ToolInput),
+		payloadToolResponse: (*[]byte)(&p.ToolResponse), payloadError: (*[]byte)(&p.Error), payloadMetadata: (*[]byte)(&p.Metadata),
+		payloadInputMessages: (*[]byte)(&p.InputMessages), payloadOutputMessages: (*[]byte)(&p.OutputMessages),
+		payloadParameters: (*[]byte)(&p.Parameters), payloadTools: (*[]byte)(&p.Tools), payloadAttributes: (*[]byte)(&p.Attributes),
+		payloadResource: (*[]byte)(&p.Resource), payloadEvents: (*[]byte)(&p.Events), payloadLinks: (*[]byte)(&p.Links),
+		payloadRaw: &p.Raw,
+	}
+}
+
+// textsOf is bytesOf for the fields that are texts.
+func textsOf(p *trace.Payload) [payloadRaw + 1]**string {
+	return [...]**string{payloadOutputText: &p.OutputText, payloadStatusMessage: &p.StatusMessage, payloadRaw: nil}
+}
 
 // appendPayload writes: length of the rest, then per field its number, length
 // and bytes. All lengths are uvarints.
 func appendPayload(dst []byte, p *trace.Payload) []byte {
-	fields := [...][]byte{
-		payloadRequest: p.Request, payloadResponse: p.Response, payloadToolInput: p.ToolInput,
-		payloadToolResponse: p.ToolResponse, payloadError: p.Error, payloadMetadata: p.Metadata,
-	}
+	fields, texts := bytesOf(p), textsOf(p)
 	size := 0
 	add := func(n int) { size += 1 + uvarintLen(uint64(n)) + n }
-	for _, f := range fields {
-		if f != nil {
-			add(len(f))
+	for i, f := range fields {
+		if f != nil && *f != nil {
+			add(len(*f))
+		} else if t := texts[i]; t != nil && *t != nil {
+			add(len(**t))
 		}
-	}
-	if p.OutputText != nil {
-		add(len(*p.OutputText))
 	}
 	dst = binary.AppendUvarint(dst, uint64(size))
 	for i, f := range fields {
-		if f != nil {
-			dst = binary.AppendUvarint(append(dst, byte(i)), uint64(len(f)))
-			dst = append(dst, f...)
+		if f != nil && *f != nil {
+			dst = appendString(append(dst, byte(i)), *f)
+		} else if t := texts[i]; t != nil && *t != nil {
+			dst = appendString(append(dst, byte(i)), **t)
 		}
 	}
-	if p.OutputText != nil {
-		dst = binary.AppendUvarint(append(dst, payloadOutputText), uint64(len(*p.OutputText)))
-		dst = append(dst, *p.OutputText...)
-	}
 	return dst
+}
+
+// ContentOf gives PayloadRef.Content of a span that has its payload: of its raw
+// bytes, or of all it says where there are none.
+func ContentOf(s *trace.Span) uint64 {
+	if !s.Mapped() {
+		return 0
+	}
+	content := s.Payload.Raw
+	if content == nil {
+		content = appendPayload(appendSpan(nil, s, PayloadRef{Chunk: -1}), &s.Payload)
+	}
+	return max(xxhash.Sum64(content), 1) // stored: never change it
+}
+
+// RepackChunk gives a chunk in which payloads, by their index, are others.
+func RepackChunk(data []byte, changed map[int]*trace.Payload) ([]byte, error) {
+	payloads, err := UnpackChunk(data)
+	if err != nil {
+		return nil, err
+	}
+	raw := binary.AppendUvarint(nil, uint64(len(payloads)))
+	for i := range payloads {
+		p := &payloads[i]
+		if c := changed[i]; c != nil {
+			p = c
+		}
+		raw = appendPayload(raw, p)
+	}
+	return compress(raw), nil
+}
+
+// EncodeSpan gives the narrow fields of a span in the form of a record, for a
+// column.
+func EncodeSpan(s *trace.Span) []byte {
+	return appendSpan([]byte{batchVersion}, s, PayloadRef{Chunk: -1})
+}
+
+// DecodeSpan reads what EncodeSpan wrote.
+func DecodeSpan(data []byte) (trace.Span, error) {
+	r := reader{b: data}
+	if v := r.byte(); v < 1 || v > batchVersion {
+		return trace.Span{}, fmt.Errorf("span version %d is not one this program reads (1 to %d)", v, batchVersion)
+	}
+	var s trace.Span
+	r.span(&s)
+	if r.err == nil && len(r.b) > 0 {
+		r.err = errDamaged
+	}
+	return s, r.err
 }
 
 func uvarintLen(v uint64) int {
@@ -155,26 +232,18 @@ func UnpackChunk(data []byte) ([]trace.Payload, error) {
 	out := make([]trace.Payload, count)
 	for i := range out {
 		f := reader{b: r.bytes()}
+		fields, texts := bytesOf(&out[i]), textsOf(&out[i])
 		for len(f.b) > 0 && f.err == nil && r.err == nil {
 			kind := f.byte()
 			v := f.bytes()
-			switch kind {
-			case payloadRequest:
-				out[i].Request = v
-			case payloadResponse:
-				out[i].Response = v
-			case payloadToolInput:
-				out[i].ToolInput = v
-			case payloadToolResponse:
-				out[i].ToolResponse = v
-			case payloadError:
-				out[i].Error = v
-			case payloadMetadata:
-				out[i].Metadata = v
-			case payloadOutputText:
-				s := string(v)
-				out[i].OutputText = &s
-			default: // written by a newer program; it reads as absent here
+			if int(kind) >= len(fields) {
+				continue // written by a newer program; it reads as absent here
+			}
+			if to := fields[kind]; to != nil {
+				*to = v
+			} else {
+				text := string(v)
+				*texts[kind] = &text
 			}
 		}
 		if err := errors.Join(r.err, f.err); err != nil {
@@ -184,7 +253,9 @@ func UnpackChunk(data []byte) ([]trace.Payload, error) {
 	return out, nil
 }
 
-const batchVersion = 1
+// batchVersion is what AppendBatch writes. Version 2 added the fields of spans
+// that are made from OpenTelemetry; in version 1 their bits are never set.
+const batchVersion = 2
 
 // typicalSpanBytes is what a narrow span takes in a record: a guess, to reserve
 // room once.
@@ -215,6 +286,20 @@ const (
 	hasEditedFile
 	hasPayload
 	traceIsSpan // the trace id equals the span id
+	hasName
+	hasOperation
+	hasUserID
+	hasTags
+	hasEnvironment
+	hasRelease
+	hasScope
+	hasUsage
+	hasCostSource
+	hasMapping // the mapping's version and the content
+	isPatch
+	hasRole
+	hasCallKey
+	hasTells
 )
 
 // AppendBatch encodes b for the log: a version byte, then b's fields in a
@@ -261,6 +346,17 @@ func appendSpan(dst []byte, s *trace.Span, ref PayloadRef) []byte {
 	flag(hasOutputTokens, s.OutputTokens != nil)
 	flag(hasCost, s.CostNanoUSD != nil)
 	flag(hasPayload, ref.Chunk >= 0)
+	flag(hasName, s.Name != "")
+	flag(hasOperation, s.Operation != "")
+	flag(hasTags, len(s.Tags) > 0)
+	flag(hasScope, s.Scope != trace.Scope{})
+	flag(hasUsage, s.Usage != nil)
+	flag(hasCostSource, s.CostSource != "")
+	flag(hasMapping, s.MappingVersion != 0)
+	flag(isPatch, s.Patch)
+	flag(hasRole, s.Role != "")
+	flag(hasCallKey, s.CallKey != "")
+	flag(hasTells, s.Tells != 0)
 	texts := optionalTexts(s)
 	for _, t := range texts {
 		flag(t.bit, *t.p != nil)
@@ -306,7 +402,76 @@ func appendSpan(dst []byte, s *trace.Span, ref PayloadRef) []byte {
 			dst = appendString(dst, **t.p)
 		}
 	}
+	if has&hasName != 0 {
+		dst = appendString(dst, s.Name)
+	}
+	if has&hasOperation != 0 {
+		dst = appendString(dst, s.Operation)
+	}
+	if has&hasTags != 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(s.Tags)))
+		for _, t := range s.Tags {
+			dst = appendString(dst, t)
+		}
+	}
+	if has&hasScope != 0 {
+		dst = appendString(appendString(dst, s.Scope.Name), s.Scope.Version)
+	}
+	if has&hasUsage != 0 {
+		dst = appendString(dst, AppendUsage(nil, s.Usage))
+	}
+	if has&hasCostSource != 0 {
+		dst = appendString(dst, string(s.CostSource))
+	}
+	if has&hasMapping != 0 {
+		dst = binary.AppendUvarint(dst, uint64(s.MappingVersion))
+		dst = binary.LittleEndian.AppendUint64(dst, ref.Content)
+	}
+	if has&hasRole != 0 {
+		dst = appendString(dst, string(s.Role))
+	}
+	if has&hasCallKey != 0 {
+		dst = appendString(dst, s.CallKey)
+	}
+	if has&hasTells != 0 {
+		dst = binary.AppendUvarint(dst, uint64(s.Tells))
+	}
 	return dst
+}
+
+// countsOf lists the buckets of u in the order they are written in: append only.
+func countsOf(u *trace.Usage) [10]*int64 {
+	return [10]*int64{
+		&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.AudioInput, &u.ImageInput,
+		&u.Output, &u.Reasoning, &u.AudioOutput, &u.ImageOutput,
+	}
+}
+
+// AppendUsage encodes u for a record and for a column: its buckets as uvarints,
+// zeros at the end left out.
+func AppendUsage(dst []byte, u *trace.Usage) []byte {
+	counts := countsOf(u)
+	n := len(counts)
+	for n > 0 && *counts[n-1] == 0 {
+		n--
+	}
+	for _, c := range counts[:n] {
+		dst = binary.AppendUvarint(dst, uint64(*c))
+	}
+	return dst
+}
+
+// ParseUsage decodes what AppendUsage wrote. Buckets of a newer program are
+// passed over; damage is an error.
+func ParseUsage(data []byte) (*trace.Usage, error) {
+	u := new(trace.Usage)
+	r := reader{b: data}
+	for _, c := range countsOf(u) {
+		if len(r.b) > 0 {
+			*c = int64(r.uvarint() & math.MaxInt64)
+		}
+	}
+	return u, r.err
 }
 
 type optionalText struct {
@@ -316,8 +481,8 @@ type optionalText struct {
 
 // optionalTexts lists a span's optional texts in the order they are written in:
 // append only.
-func optionalTexts(s *trace.Span) [11]optionalText {
-	return [11]optionalText{
+func optionalTexts(s *trace.Span) [14]optionalText {
+	return [14]optionalText{
 		{hasService, &s.Service},
 		{hasToolUseID, &s.ToolUseID},
 		{hasToolName, &s.ToolName},
@@ -329,6 +494,9 @@ func optionalTexts(s *trace.Span) [11]optionalText {
 		{hasFinishReason, &s.FinishReason},
 		{hasRequestID, &s.ProviderRequestID},
 		{hasEditedFile, &s.EditedFile},
+		{hasUserID, &s.UserID},
+		{hasEnvironment, &s.Environment},
+		{hasRelease, &s.Release},
 	}
 }
 
@@ -336,7 +504,7 @@ func optionalTexts(s *trace.Span) [11]optionalText {
 // An unknown version and any damage is an error, never a panic.
 func UnmarshalBatch(data []byte) (Batch, error) {
 	r := reader{b: data}
-	if v := r.byte(); v != batchVersion {
+	if v := r.byte(); v < 1 || v > batchVersion {
 		return Batch{}, fmt.Errorf("batch version %d is not one this program reads (1 to %d)", v, batchVersion)
 	}
 	var b Batch
@@ -411,6 +579,44 @@ func (r *reader) span(s *trace.Span) PayloadRef {
 			*t.p = &v
 		}
 	}
+	if has&hasName != 0 {
+		s.Name = r.string()
+	}
+	if has&hasOperation != 0 {
+		s.Operation = r.string()
+	}
+	if has&hasTags != 0 {
+		s.Tags = make([]string, r.count())
+		for i := range s.Tags {
+			s.Tags[i] = r.string()
+		}
+	}
+	if has&hasScope != 0 {
+		s.Scope = trace.Scope{Name: r.string(), Version: r.string()}
+	}
+	if has&hasUsage != 0 {
+		var err error
+		if s.Usage, err = ParseUsage(r.bytes()); err != nil {
+			r.b, r.err = nil, err
+		}
+	}
+	if has&hasCostSource != 0 {
+		s.CostSource = trace.CostSource(r.string())
+	}
+	if has&hasMapping != 0 {
+		s.MappingVersion = int(r.uvarint() & math.MaxInt32)
+		ref.Content = r.uint64()
+	}
+	s.Patch = has&isPatch != 0
+	if has&hasRole != 0 {
+		s.Role = trace.Role(r.string())
+	}
+	if has&hasCallKey != 0 {
+		s.CallKey = r.string()
+	}
+	if has&hasTells != 0 {
+		s.Tells = trace.Tells(r.uvarint() & math.MaxInt64)
+	}
 	return ref
 }
 
@@ -477,11 +683,18 @@ func (r *reader) bytes() []byte { return r.take(int(min(r.uvarint(), math.MaxInt
 
 func (r *reader) string() string { return string(r.bytes()) }
 
-func (r *reader) float() *float64 {
+func (r *reader) uint64() uint64 {
 	raw := r.take(8)
 	if raw == nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(raw)
+}
+
+func (r *reader) float() *float64 {
+	v := math.Float64frombits(r.uint64())
+	if r.err != nil {
 		return nil
 	}
-	v := math.Float64frombits(binary.LittleEndian.Uint64(raw))
 	return &v
 }

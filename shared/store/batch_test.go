@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func spansForTest() []trace.Span {
 			Metadata: json.RawMessage(`{"k":null}`), OutputText: ptr(""),
 		},
 	}
-	spans := []trace.Span{full, {ID: "s2", Form: trace.FormTrace, TraceID: "s2", Start: start, IsInterrupt: ptr(true)}}
+	spans := []trace.Span{full, {ID: "s2", Form: trace.FormTrace, TraceID: "s2", Start: start, IsInterrupt: ptr(true)}, mappedSpan(start)}
 	for i := range 10 {
 		spans = append(spans, trace.Span{
 			ID: trace.SpanID(fmt.Sprint("c", i)), Start: start,
@@ -39,6 +40,85 @@ func spansForTest() []trace.Span {
 		})
 	}
 	return spans
+}
+
+// mappedSpan has every field set that spans made from OpenTelemetry have beside.
+func mappedSpan(start time.Time) trace.Span {
+	return trace.Span{
+		ID: "s4", TraceID: "t1", Form: trace.FormSpan, Start: start, Kind: trace.KindLLMCall, Source: trace.SourceSDK,
+		Name: "chat gpt", Operation: "chat", UserID: ptr(""), Tags: []string{"b", "", "a"}, Environment: ptr("prod"), Release: ptr("1.2"),
+		Scope:      trace.Scope{Name: "instrumentation", Version: "0.1"},
+		Usage:      &trace.Usage{Input: 1, CacheRead: 2, CacheWrite5m: 3, CacheWrite1h: 4, AudioInput: 5, ImageInput: 6, Output: 7, Reasoning: 8, AudioOutput: 9, ImageOutput: trace.MaxTokens},
+		CostSource: trace.CostOfPrices, MappingVersion: 3, Patch: true, Role: trace.RoleReport, CallKey: "msg_1", Tells: trace.TellsInput | trace.TellsOutput,
+		Payload: trace.Payload{
+			Request: json.RawMessage(`1`), OutputText: ptr("x"), InputMessages: json.RawMessage(`[]`), OutputMessages: json.RawMessage(`[{}]`),
+			Parameters: json.RawMessage(`{"t":0}`), Tools: json.RawMessage(`[1]`), Attributes: json.RawMessage(`{"a":1}`), Resource: json.RawMessage(`{"r":1}`),
+			Events: json.RawMessage(`[2]`), Links: json.RawMessage(`[3]`), StatusMessage: ptr(""), Raw: []byte{0, 1, 2},
+		},
+	}
+}
+
+// TestBatchOfVersion1 reads a record that was written before spans were made
+// from OpenTelemetry: what waits in a log during an update.
+func TestBatchOfVersion1(t *testing.T) {
+	data, err := os.ReadFile("testdata/batch-v1.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := UnmarshalBatch(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payloads, err := UnpackChunk(b.Chunks[0].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Spans[0].Payload = payloads[b.Refs[0].Index]
+	if diff := cmp.Diff(spansForTest()[:2], b.Spans); diff != "" {
+		t.Fatal(diff)
+	}
+	if diff := cmp.Diff([]PayloadRef{{}, {Chunk: -1}}, b.Refs); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestUsageRoundTrip(t *testing.T) {
+	for _, u := range []trace.Usage{{}, {Input: 1}, {Output: trace.MaxTokens}, *mappedSpan(time.Time{}).Usage} {
+		got, err := ParseUsage(AppendUsage(nil, &u))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(u, *got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if _, err := ParseUsage([]byte{0x80}); err == nil {
+		t.Error("half a number was taken")
+	}
+}
+
+// TestContent says which deliveries are the same.
+func TestContent(t *testing.T) {
+	s := mappedSpan(time.Now())
+	same, other, narrow := s, s, s
+	same.Name, same.CostNanoUSD, same.MappingVersion = "read by a newer mapping", ptr(int64(1)), 4
+	other.Payload.Raw = []byte{0, 1, 3}
+	narrow.Payload.Raw = nil
+	renamed := narrow
+	renamed.Name = "other"
+	if ContentOf(&s) != ContentOf(&same) {
+		t.Error("the same bytes, read otherwise, are another content")
+	}
+	distinct := map[uint64]bool{}
+	for _, v := range []*trace.Span{&s, &other, &narrow, &renamed} {
+		distinct[ContentOf(v)] = true
+	}
+	if len(distinct) != 4 || distinct[0] {
+		t.Errorf("four contents became %v", distinct)
+	}
+	if old := spansForTest()[0]; ContentOf(&old) != 0 {
+		t.Error("a span of an older form has a content")
+	}
 }
 
 func TestBatchRoundTrip(t *testing.T) {
@@ -61,6 +141,9 @@ func TestBatchRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.Spans[i].Payload = payloads[ref.Index]
+		}
+		if ref, content := got.Refs[i], ContentOf(&got.Spans[i]); ref.Content != content {
+			t.Errorf("span %s has content %x, the record says %x", got.Spans[i].ID, content, ref.Content)
 		}
 	}
 	if diff := cmp.Diff(want, got.Spans); diff != "" {

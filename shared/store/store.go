@@ -12,6 +12,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -33,6 +34,7 @@ type Store interface {
 	SessionReader
 	AnalyticsReader
 	Maintainer
+	PriceStore
 	UserStore
 	SessionStore
 	ProjectStore
@@ -44,9 +46,16 @@ type Store interface {
 type SpanWriter interface {
 	// WriteBatches stores all batches in one transaction, or nothing. A span
 	// whose (project, id) is stored already, or stands earlier in the call, is
-	// skipped, whatever its other fields say: the first one wins. Traces,
-	// sessions and roll-ups change by exactly the spans that were new, in the
-	// same transaction. One Outcome is returned per batch, in order.
+	// skipped, whatever its other fields say: the first one wins. If both were
+	// made from OpenTelemetry and their content differs (PayloadRef.Content),
+	// trace.Merge of them is stored instead. Which of such spans repeat others
+	// (trace.Span.Repeat) is decided anew as they come, late parents and
+	// children included: what is stored does not depend on the order, nor on
+	// what came in which call.
+	//
+	// Traces, sessions and roll-ups are changed in the same transaction to be
+	// exactly the sums of the spans that are stored (see Recount). One Outcome is
+	// returned per batch, in order.
 	//
 	// fault.Invalid: some record can never be stored (an unknown project
 	// among them: its spans could never be read). Unavailable: try again later.
@@ -64,7 +73,8 @@ type Detail int
 const (
 	// Summary brings narrow fields only: no Payload.
 	Summary Detail = iota
-	// Full brings the payloads too.
+	// Full brings the payloads too; Payload.Raw, which doubles them, is brought
+	// by Span and by RewriteSpans only.
 	Full
 )
 
@@ -112,10 +122,31 @@ type TraceReader interface {
 	ListTraces(ctx context.Context, project account.ProjectID, f TraceFilter, p Page) (TraceList, error)
 	// Trace gives one trace with its spans and payloads.
 	Trace(ctx context.Context, project account.ProjectID, id trace.TraceID) (trace.Trace, error)
+	// TraceSpans gives a page of a trace's spans as a tree, depth first: under
+	// each its children, by start, then id. Spans without a parent in the trace
+	// are roots, in the same order; of a circle, the first span is one. Arrivals
+	// between two pages may move spans, but a page goes on behind the last span
+	// of the one before. Memory grows by some 100 bytes for each span of the
+	// trace. The cursor is its own kind; Offset counts from the first span.
+	// Payloads come without Raw.
+	TraceSpans(ctx context.Context, project account.ProjectID, id trace.TraceID, p Page) (Tree, error)
 	// SessionTraces gives the traces of a session (by Trace.SessionID), oldest start first, ties by
 	// smaller id, without those that have no Start, at most limit; Next as in
 	// ListTraces. Empty for an unknown session.
 	SessionTraces(ctx context.Context, project account.ProjectID, id trace.SessionID, p Page) (TraceList, error)
+}
+
+// Tree is a page of a trace's spans, depth first.
+type Tree struct {
+	Spans []TreeSpan
+	Total int64  // spans of the trace
+	Next  string // cursor of the next page; "" on the last
+}
+
+// TreeSpan is a span and its depth below a root.
+type TreeSpan struct {
+	trace.Span
+	Depth int // 0 for a root
 }
 
 // SpanFilter selects spans; zero fields select everything, set ones are ANDed.
@@ -141,7 +172,8 @@ type SpanList struct {
 // SpanReader reads single spans.
 type SpanReader interface {
 	ListSpans(ctx context.Context, project account.ProjectID, f SpanFilter, p Page) (SpanList, error)
-	// Span gives one span with its payload; NotFound for one of FormTrace.
+	// Span gives one span with its payload, Raw too; NotFound for one of
+	// FormTrace.
 	Span(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error)
 	// SessionSpans gives the spans of a session, oldest first, ties by smaller id.
 	SessionSpans(ctx context.Context, project account.ProjectID, id trace.SessionID, p Page) (SpanList, error)
@@ -194,7 +226,56 @@ type Maintainer interface {
 	// PurgeSessions deletes sign-in sessions that ended before now.
 	PurgeSessions(ctx context.Context, now time.Time) (int64, error)
 	// Recount builds the roll-ups, traces and sessions of a project anew from
-	// its spans and reports how many rows differed from what was stored.
-	// With fix the stored rows are replaced.
+	// its spans, after what the spans keep of one another (trace.Repeating), and
+	// reports how many rows differed from what was stored. With fix the stored
+	// rows are replaced.
 	Recount(ctx context.Context, project account.ProjectID, fix bool) (differing int64, err error)
+	// Projects gives the ids of all projects, ascending.
+	Projects(ctx context.Context) ([]account.ProjectID, error)
+	// RewriteSpans takes the next of a project's stored spans through r.Change
+	// and stores those that it changed, sums and all, in one transaction. Its
+	// caller repeats it with the cursor of the answer until that is "". Spans of
+	// FormTrace come first, then those of FormSpan, each by start, then id. It
+	// may be killed between and begun again at any cursor, or at the begin.
+	RewriteSpans(ctx context.Context, project account.ProjectID, r Rewrite) (Rewritten, error)
+}
+
+// Rewrite is what RewriteSpans is to do.
+type Rewrite struct {
+	Time   TimeRange // of Span.Start
+	Mapped bool      // only spans that were made from OpenTelemetry
+	Detail Detail    // Full: with payloads, Raw too
+	DryRun bool      // store nothing
+	Limit  int       // spans of this step; 1 to 10,000
+	Cursor string    // where an earlier step stopped; "" begins
+	// Change changes s and reports whether it did. It puts new values in the
+	// place of old ones and leaves alone what those point to. ID and Form must
+	// stay (Invalid); a span without a payload, or of which none was read, gets
+	// none. It is called under the lock of a write: it must not wait for anything.
+	Change func(s *trace.Span) bool
+}
+
+// Rewritten is what a step of RewriteSpans did.
+type Rewritten struct {
+	Read, Changed int64
+	Next          string // "" at the end
+}
+
+// PriceStore keeps the prices that a project sets for itself.
+type PriceStore interface {
+	// Prices gives a project's prices, by id.
+	Prices(ctx context.Context, project account.ProjectID) ([]Price, error)
+	// PutPrice stores a price, over the one that has its id, of which it keeps
+	// CreatedAt. Invalid if there is no such project.
+	PutPrice(ctx context.Context, project account.ProjectID, p Price) error
+	// DeletePrice is NotFound if there is none.
+	DeletePrice(ctx context.Context, project account.ProjectID, id string) error
+}
+
+// Price is a price of a project. What Data says is not the store's business.
+type Price struct {
+	ID        string // unique within the project
+	Data      json.RawMessage
+	CreatedAt time.Time // whole milliseconds, as the next
+	UpdatedAt time.Time
 }

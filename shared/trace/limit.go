@@ -15,6 +15,9 @@ const (
 	MaxCostCents    = float64(1e9)  // ten million dollars for one call
 	NanoUSDPerCent  = 10_000_000
 	MaxNestingDepth = 200 // of JSON within one record
+
+	MaxTraceServices = 32 // names that a trace's row lists
+	MaxTraceTags     = 64
 )
 
 // MinTime and MaxTime bound a record's timestamp: [MinTime, MaxTime). Both

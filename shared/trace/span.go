@@ -83,10 +83,13 @@ type Span struct {
 	Role    Role
 	CallKey string // what the spans that tell of one call have in common, whatever trace they are in; "" if unknown
 	Tells   Tells  // what is in Payload, for those who have only the narrow row
-	Repeat  bool   // set by stores: other spans stand for what this one tells of, which therefore does not count
-
+	// Repeat says that other spans stand for what this one tells of, which
+	// therefore adds nothing to counts of calls, tokens and cost. The store decides
+	// it from the spans that it has; nobody else sets it.
+	Repeat bool
 	// Patch says that only something about the span of this id has come so far
-	// (log records do that), not yet the span: see Merge.
+	// (log records do that), not yet the span: see Merge. It counts as a span, not
+	// as a call.
 	Patch bool
 
 	Payload Payload
@@ -155,14 +158,21 @@ type Payload struct {
 // Empty reports whether nothing is in p.
 func (p *Payload) Empty() bool {
 	return p.Request == nil && p.Response == nil && p.ToolInput == nil && p.ToolResponse == nil &&
-		p.Error == nil && p.Metadata == nil && p.OutputText == nil
+		p.Error == nil && p.Metadata == nil && p.OutputText == nil &&
+		p.InputMessages == nil && p.OutputMessages == nil && p.Parameters == nil && p.Tools == nil && p.Attributes == nil &&
+		p.Resource == nil && p.Events == nil && p.Links == nil && p.StatusMessage == nil && p.Raw == nil
 }
 
 // Bytes is the size of p's content.
 func (p *Payload) Bytes() int {
-	n := len(p.Request) + len(p.Response) + len(p.ToolInput) + len(p.ToolResponse) + len(p.Error) + len(p.Metadata)
+	n := len(p.Request) + len(p.Response) + len(p.ToolInput) + len(p.ToolResponse) + len(p.Error) + len(p.Metadata) +
+		len(p.InputMessages) + len(p.OutputMessages) + len(p.Parameters) + len(p.Tools) + len(p.Attributes) +
+		len(p.Resource) + len(p.Events) + len(p.Links) + len(p.Raw)
 	if p.OutputText != nil {
 		n += len(*p.OutputText)
+	}
+	if p.StatusMessage != nil {
+		n += len(*p.StatusMessage)
 	}
 	return n
 }
@@ -197,4 +207,38 @@ func (s *Span) DurationUS() int64 {
 // session. Such spans are left out of trace lists.
 func (s *Span) IsLifecycle() bool {
 	return s.EventType == "session_start" || s.EventType == "session_end"
+}
+
+// Mapped reports whether s was made from OpenTelemetry.
+func (s *Span) Mapped() bool { return s.MappingVersion > 0 }
+
+// Counted reports whether s is a model call that counts as one.
+func (s *Span) Counted() bool { return s.Kind == KindLLMCall && s.Counts() }
+
+// Counts reports whether s adds to sums of tokens, money and calls.
+func (s *Span) Counts() bool { return !s.Repeat && !s.Patch }
+
+// ModelCall reports whether s is a call of a model of any sort, of which sums
+// keep the provider and the model, and which counts as one.
+func (s *Span) ModelCall() bool {
+	switch s.Kind {
+	case KindLLMCall, KindEmbedding, KindRerank:
+		return s.Counts()
+	}
+	return false
+}
+
+// spent is what s adds to sums of tokens and money; nil where it says nothing.
+// What one span repeats of another is not spent again, nor what only a log
+// record told. Of spans made from
+// OpenTelemetry, those that turn text into numbers or sort it cost money but
+// have no share in a language model's tokens.
+func (s *Span) spent() (input, output, cost *int64) {
+	if !s.Counts() {
+		return nil, nil, nil
+	}
+	if s.Mapped() && (s.Kind == KindEmbedding || s.Kind == KindRerank || s.Kind == KindRetrieval) {
+		return nil, nil, s.CostNanoUSD
+	}
+	return s.InputTokens, s.OutputTokens, s.CostNanoUSD
 }

@@ -3,32 +3,43 @@ package trace
 import (
 	"cmp"
 	"math"
+	"slices"
 	"time"
 )
 
 // Trace is what the spans of one trace id add up to. The drain keeps it by
-// calling Add for each span that is new; the sum does not depend on their order.
+// calling Add for each span that is new, and Replace for each that changed; the
+// sum does not depend on their order.
 type Trace struct {
 	ID        TraceID
-	SessionID SessionID  // of the main span
+	SessionID SessionID  // of the main span; AnySession where that has none
 	Start     *time.Time // earliest span that is no lifecycle event; nil if there is none, and then lists leave the trace out
 	End       time.Time  // latest end of any span
 	Main      Main
 	Form      Form // FormTrace if it came as one LLM trace
 
 	SpanCount  int64
-	LLMCount   int64 // spans of KindLLMCall
+	LLMCount   int64 // model calls: spans of KindLLMCall that repeat no other
 	ErrorCount int64 // spans with StatusError
 	DurationUS int64 // sum of the spans' durations in microseconds: an integer, so that order does not matter
 	Sources    SourceMask
 
-	// Sums over spans of KindLLMCall; nil where none of them said.
+	// Sums over the model calls; nil where none of them said. The cost has that
+	// of other spans made from OpenTelemetry, of embeddings say, in it.
 	InputTokens, OutputTokens, CostNanoUSD *int64
 
 	// ProviderKey and ModelKey are what filters compare with: the largest
 	// provider and model of the model calls ("sdk" and "unknown" where such a
 	// call names none), or the largest source and "unknown" in a trace without.
 	ProviderKey, ModelKey string
+
+	// What the spans made from OpenTelemetry tell beside; empty without any.
+	Root                Root
+	Failure             Failure
+	Services            []string  // ascending; of more than MaxTraceServices the smallest
+	Tags                []string  // likewise, MaxTraceTags
+	Environment, UserID *string   // the largest value
+	AnySession          SessionID // the largest id
 
 	// Spans are filled by reads that ask for them, by start time, then id.
 	Spans          []Span
@@ -38,9 +49,14 @@ type Trace struct {
 // Main points at the span that stands for a trace: the first model call, or the
 // first span if there is none; ties go to the smaller id.
 type Main struct {
-	SpanID  SpanID
-	Start   time.Time
-	LLMCall bool
+	SpanID    SpanID
+	SessionID SessionID
+	Start     time.Time
+	LLMCall   bool
+}
+
+func mainOf(s *Span) Main {
+	return Main{SpanID: s.ID, SessionID: s.SessionID, Start: s.Start, LLMCall: s.Counted()}
 }
 
 // before reports whether m stands for the trace rather than o.
@@ -48,10 +64,61 @@ func (m Main) before(o Main) bool {
 	if m.LLMCall != o.LLMCall {
 		return m.LLMCall
 	}
-	if c := m.Start.Compare(o.Start); c != 0 {
+	return comesBefore(m.Start, m.SpanID, o.Start, o.SpanID)
+}
+
+// Root is the span that the others of a trace hang from: the first without a
+// parent, or the first at all while that has not come; ties go to the smaller
+// id. SpanID is "" in a trace without spans made from OpenTelemetry.
+type Root struct {
+	SpanID SpanID
+	Name   string
+	Start  time.Time
+	Orphan bool // it has a parent, or nobody knows yet
+}
+
+func rootOf(s *Span) Root {
+	return Root{SpanID: s.ID, Name: s.Name, Start: s.Start, Orphan: s.ParentID != "" || s.Patch}
+}
+
+// before reports whether r is the root rather than o.
+func (r Root) before(o Root) bool {
+	if o.SpanID == "" || r.Orphan != o.Orphan {
+		return o.SpanID == "" || !r.Orphan
+	}
+	return comesBefore(r.Start, r.SpanID, o.Start, o.SpanID)
+}
+
+// Failure is the first span of a trace that failed. SpanID is "" where none
+// made from OpenTelemetry did.
+type Failure struct {
+	SpanID  SpanID
+	Service string // "" for none
+	Start   time.Time
+}
+
+// failureOf is empty if s did not fail.
+func failureOf(s *Span) Failure {
+	if s.Status != StatusError {
+		return Failure{}
+	}
+	return Failure{SpanID: s.ID, Service: deref(s.Service), Start: s.Start}
+}
+
+// before reports whether f came first.
+func (f Failure) before(o Failure) bool {
+	if f.SpanID == "" || o.SpanID == "" {
+		return f.SpanID != ""
+	}
+	return comesBefore(f.Start, f.SpanID, o.Start, o.SpanID)
+}
+
+// comesBefore orders spans by start, then id.
+func comesBefore(start time.Time, id SpanID, otherStart time.Time, other SpanID) bool {
+	if c := start.Compare(otherStart); c != 0 {
 		return c < 0
 	}
-	return m.SpanID < o.SpanID
+	return id < other
 }
 
 // Status is StatusError if any span failed.
@@ -64,10 +131,8 @@ func (t *Trace) Status() Status {
 
 // Add counts a span that t has not counted before.
 func (t *Trace) Add(s *Span) {
-	llm := s.Kind == KindLLMCall
-	m := Main{SpanID: s.ID, Start: s.Start, LLMCall: llm}
-	if t.SpanCount == 0 || m.before(t.Main) {
-		t.Main, t.SessionID, t.Form = m, s.SessionID, s.Form
+	if m := mainOf(s); t.SpanCount == 0 || m.before(t.Main) {
+		t.Main, t.Form = m, s.Form
 	}
 	if !s.IsLifecycle() && (t.Start == nil || s.Start.Before(*t.Start)) {
 		start := s.Start
@@ -76,26 +141,75 @@ func (t *Trace) Add(s *Span) {
 	if end := s.End(); t.SpanCount == 0 || end.After(t.End) {
 		t.End = end
 	}
-	provider, model := string(s.Source), unknownModel
-	if llm {
-		if t.LLMCount == 0 { // sources no longer count
-			t.ProviderKey, t.ModelKey = "", ""
-		}
-		provider, model = ProviderOf(s), ModelOf(s)
+	c := callOf(s)
+	if c.counted && t.LLMCount == 0 { // sources no longer count
+		t.ProviderKey, t.ModelKey = "", ""
+	}
+	if c.counted || t.LLMCount == 0 {
+		t.ProviderKey, t.ModelKey = max(t.ProviderKey, c.provider), max(t.ModelKey, c.model)
+	}
+	if c.counted {
 		t.LLMCount++
-		t.InputTokens = addOptional(t.InputTokens, s.InputTokens)
-		t.OutputTokens = addOptional(t.OutputTokens, s.OutputTokens)
-		t.CostNanoUSD = addOptional(t.CostNanoUSD, s.CostNanoUSD)
 	}
-	if llm || t.LLMCount == 0 {
-		t.ProviderKey, t.ModelKey = max(t.ProviderKey, provider), max(t.ModelKey, model)
-	}
+	t.InputTokens, t.OutputTokens, t.CostNanoUSD = addOptional(t.InputTokens, c.input), addOptional(t.OutputTokens, c.output), addOptional(t.CostNanoUSD, c.cost)
 	t.SpanCount++
 	if s.Status == StatusError {
 		t.ErrorCount++
 	}
 	t.DurationUS = Plus(t.DurationUS, s.DurationUS())
 	t.Sources |= s.Source.Mask()
+	if s.Mapped() {
+		t.addMapped(s)
+	}
+	t.SessionID = cmp.Or(t.Main.SessionID, t.AnySession)
+}
+
+func (t *Trace) addMapped(s *Span) {
+	if r := rootOf(s); r.before(t.Root) {
+		t.Root = r
+	}
+	if f := failureOf(s); f.before(t.Failure) {
+		t.Failure = f
+	}
+	if s.Service != nil {
+		t.Services = addSmallest(t.Services, *s.Service, MaxTraceServices)
+	}
+	for _, tag := range s.Tags {
+		t.Tags = addSmallest(t.Tags, tag, MaxTraceTags)
+	}
+	t.Environment, t.UserID = larger(t.Environment, s.Environment), larger(t.UserID, s.UserID)
+	t.AnySession = max(t.AnySession, s.SessionID)
+}
+
+// addSmallest adds v to a set that is kept ascending and holds the limit
+// smallest of all that were added. It may change list.
+func addSmallest(list []string, v string, limit int) []string {
+	i, found := slices.BinarySearch(list, v)
+	if found || i == limit {
+		return list
+	}
+	if len(list) == limit {
+		list = list[:limit-1]
+	}
+	return slices.Insert(list, i, v)
+}
+
+// call is what a span adds to a trace's sums of model calls.
+type call struct {
+	counted             bool
+	provider, model     string // what the trace's keys compare with
+	input, output, cost *int64
+}
+
+func callOf(s *Span) call {
+	c := call{counted: s.Counted(), provider: string(s.Source), model: unknownModel}
+	if c.counted {
+		c.provider, c.model = ProviderOf(s), ModelOf(s)
+		c.input, c.output, c.cost = s.spent()
+	} else if s.Mapped() {
+		_, _, c.cost = s.spent()
+	}
+	return c
 }
 
 const (
@@ -121,7 +235,8 @@ type Session struct {
 	ErrorCount  int64
 	AgentRuns   int64
 	Sources     SourceMask // of the spans that TracedCount counts
-	// Sums over all spans, unknown as 0.
+	// Sums over all spans that repeat no other, unknown as 0. Of spans made from
+	// OpenTelemetry, embeddings and the like add their cost only.
 	InputTokens, OutputTokens, CostNanoUSD int64
 	EndDurationMS                          *float64 // largest duration of a session_end span
 	CWD, Model, AgentName                  *string  // the largest value
@@ -150,9 +265,10 @@ func (s *Session) Add(sp *Span) {
 	if sp.Kind == KindAgentRun {
 		s.AgentRuns++
 	}
-	s.InputTokens = Plus(s.InputTokens, deref(sp.InputTokens))
-	s.OutputTokens = Plus(s.OutputTokens, deref(sp.OutputTokens))
-	s.CostNanoUSD = Plus(s.CostNanoUSD, deref(sp.CostNanoUSD))
+	input, output, cost := sp.spent()
+	s.InputTokens = Plus(s.InputTokens, deref(input))
+	s.OutputTokens = Plus(s.OutputTokens, deref(output))
+	s.CostNanoUSD = Plus(s.CostNanoUSD, deref(cost))
 	if sp.EventType == "session_end" && sp.DurationMS != nil {
 		s.EndDurationMS = larger(s.EndDurationMS, sp.DurationMS)
 	}

@@ -164,7 +164,11 @@ func (a *Spans) Add(k RollupKey, s *Sums) {
 		a.out.SessionTimed += s.Timed
 		a.out.SessionDurationUS = trace.Plus(a.out.SessionDurationUS, s.DurationUS)
 	}
-	a.kinds[string(k.Kind)] += s.Count
+	kind := k.Kind
+	if k.Repeats() {
+		kind = trace.KindChain
+	}
+	a.kinds[string(kind)] += s.Count
 	a.sources[string(k.Source)] += s.Count
 	if k.Kind == trace.KindToolUse && k.ToolName != "" {
 		a.tools[k.ToolName] += s.Count

@@ -7,11 +7,11 @@
 package fold
 
 import (
-	"cmp"
+	"maps"
+	"math"
 	"slices"
 	"time"
 
-	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/sketch"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -88,6 +88,9 @@ func (s *Sums) add(sp *trace.Span) {
 		s.Timed++
 		s.DurationUS = trace.Plus(s.DurationUS, sp.DurationUS())
 	}
+	if !sp.Counts() {
+		return
+	}
 	s.InputTokens = trace.Plus(s.InputTokens, value(sp.InputTokens))
 	s.OutputTokens = trace.Plus(s.OutputTokens, value(sp.OutputTokens))
 	s.CostNanoUSD = trace.Plus(s.CostNanoUSD, value(sp.CostNanoUSD))
@@ -119,6 +122,39 @@ func (s *Sums) Merge(o *Sums) {
 	s.CostNanoUSD = trace.Plus(s.CostNanoUSD, o.CostNanoUSD)
 	s.Latency.Merge(&o.Latency)
 	s.FirstToken.Merge(&o.FirstToken)
+}
+
+// Become makes s what a stored row becomes that loses what removed counted and
+// gains what added did. It reports false, and leaves s in no particular state,
+// where the row alone cannot tell; then it is to be counted anew. A row whose
+// Count is 0 afterwards is none.
+func (s *Sums) Become(removed, added *Sums) bool {
+	if removed.Count > 0 {
+		if s.Count < removed.Count || !s.Latency.Subtract(&removed.Latency) || !s.FirstToken.Subtract(&removed.FirstToken) {
+			return false
+		}
+		for _, f := range [...]struct{ sum, less *int64 }{
+			{&s.DurationUS, &removed.DurationUS},
+			{&s.InputTokens, &removed.InputTokens},
+			{&s.OutputTokens, &removed.OutputTokens},
+			{&s.CostNanoUSD, &removed.CostNanoUSD},
+		} {
+			if *f.sum == math.MaxInt64 { // it may be more
+				return false
+			}
+			*f.sum -= *f.less
+		}
+		s.Timed -= removed.Timed
+		switch s.Count -= removed.Count; {
+		case s.Count == 0:
+			*s = Sums{}
+		case removed.MinStart == s.MinStart && (added.Count == 0 || added.MinStart > s.MinStart),
+			removed.MaxStart == s.MaxStart && (added.Count == 0 || added.MaxStart < s.MaxStart):
+			return false
+		}
+	}
+	s.Merge(added)
+	return true
 }
 
 func value(p *int64) int64 {
@@ -162,15 +198,26 @@ type TraceCountKey struct {
 }
 
 // State is what one transaction changes in one project. Traces and Sessions
-// hold rows whole: the caller puts those in that are stored (see KeysOf) and
-// Add brings them up to date. The other maps start empty and hold differences,
-// which the engine adds to what is stored.
+// hold rows whole: the caller puts those in that are stored (see KeysOf), and
+// Change and Add bring them up to date. The other maps start empty and hold
+// differences, which the engine applies to what is stored.
 type State struct {
 	Traces      map[trace.TraceID]*trace.Trace
 	Sessions    map[trace.SessionID]*trace.Session
-	Rollups     Rollups
-	Distinct    map[BucketKey]*sketch.Distinct // sessions of model calls
-	TraceCounts map[TraceCountKey]int64        // never 0; negative where traces left a key
+	Rollups     Rollups                 // what rows gain
+	Removed     Rollups                 // what rows lose: spans as they were before they changed
+	Distinct    Distincts               // sessions of model calls
+	TraceCounts map[TraceCountKey]int64 // never 0; negative where traces left a key
+	// Stale is what Change could not bring up to date: the engine makes it anew
+	// from the spans, once they are written, and puts it in with Take.
+	Stale Stale
+}
+
+// Stale names what is to be made anew.
+type Stale struct {
+	Traces   map[trace.TraceID]bool
+	Sessions map[trace.SessionID]bool
+	Distinct map[int64]bool // buckets of GrainFiveMin
 }
 
 // NewState gives an empty state.
@@ -179,8 +226,10 @@ func NewState() *State {
 		Traces:      map[trace.TraceID]*trace.Trace{},
 		Sessions:    map[trace.SessionID]*trace.Session{},
 		Rollups:     Rollups{},
-		Distinct:    map[BucketKey]*sketch.Distinct{},
+		Removed:     Rollups{},
+		Distinct:    Distincts{},
 		TraceCounts: map[TraceCountKey]int64{},
+		Stale:       Stale{Traces: map[trace.TraceID]bool{}, Sessions: map[trace.SessionID]bool{}, Distinct: map[int64]bool{}},
 	}
 }
 
@@ -207,6 +256,104 @@ func KeysOf(spans []*trace.Span) Keys {
 	return k
 }
 
+// With gives the keys of both.
+func (k Keys) With(o Keys) Keys {
+	k.Traces, k.Sessions = slices.Concat(k.Traces, o.Traces), slices.Concat(k.Sessions, o.Sessions)
+	slices.Sort(k.Traces)
+	slices.Sort(k.Sessions)
+	return Keys{slices.Compact(k.Traces), slices.Compact(k.Sessions)}
+}
+
+// Change is a stored span and what it becomes. The id stays.
+type Change struct{ Old, Now *trace.Span }
+
+// SpansOf gives all spans that changes name, for KeysOf.
+func SpansOf(changes []Change) []*trace.Span {
+	out := make([]*trace.Span, 0, 2*len(changes))
+	for _, c := range changes {
+		out = append(out, c.Old, c.Now)
+	}
+	return out
+}
+
+// Change counts spans as what they became. It comes before Add.
+func (s *State) Change(changes []Change) {
+	var old, now []*trace.Span
+	for _, c := range changes {
+		s.changeTrace(c)
+		s.changeSession(c)
+		old, now = append(old, c.Old), append(now, c.Now)
+		counts := c.Old.Counted() && c.Old.SessionID != ""
+		if bucket := GrainFiveMin.Bucket(c.Old.Start); counts &&
+			(!c.Now.Counted() || c.Now.SessionID != c.Old.SessionID || GrainFiveMin.Bucket(c.Now.Start) != bucket) {
+			s.Stale.Distinct[bucket] = true
+		}
+	}
+	addRollups(s.Removed, old)
+	s.AddToRollups(now)
+}
+
+func (s *State) changeTrace(c Change) {
+	id := c.Now.TraceID
+	if t := s.Traces[id]; t != nil && c.Old.TraceID == id {
+		s.CountTrace(t, -1)
+		if t.Replace(c.Old, c.Now) {
+			s.CountTrace(t, 1)
+			return
+		}
+		delete(s.Traces, id)
+	}
+	s.forgetTrace(c.Old.TraceID)
+	s.forgetTrace(id)
+}
+
+func (s *State) changeSession(c Change) {
+	id := c.Now.SessionID
+	if se := s.Sessions[id]; se != nil && c.Old.SessionID == id && se.Replace(c.Old, c.Now) {
+		return
+	}
+	s.forgetSession(c.Old.SessionID)
+	s.forgetSession(id)
+}
+
+// Forget lets the traces and sessions of keys be made anew.
+func (s *State) Forget(keys Keys) {
+	for _, id := range keys.Traces {
+		s.forgetTrace(id)
+	}
+	for _, id := range keys.Sessions {
+		s.forgetSession(id)
+	}
+}
+
+func (s *State) forgetTrace(id trace.TraceID) {
+	if id == "" {
+		return
+	}
+	if t := s.Traces[id]; t != nil {
+		s.CountTrace(t, -1)
+		delete(s.Traces, id)
+	}
+	s.Stale.Traces[id] = true
+}
+
+func (s *State) forgetSession(id trace.SessionID) {
+	if id != "" {
+		delete(s.Sessions, id)
+		s.Stale.Sessions[id] = true
+	}
+}
+
+// Take puts in what was stale, from a state that was made from all of its
+// spans.
+func (s *State) Take(anew *State) {
+	maps.Copy(s.Traces, anew.Traces)
+	maps.Copy(s.Sessions, anew.Sessions)
+	for k, n := range anew.TraceCounts {
+		s.addTraceCount(k, n)
+	}
+}
+
 // Add counts spans that were not counted before, in any order.
 func (s *State) Add(spans []*trace.Span) {
 	for _, sp := range spans {
@@ -218,21 +365,30 @@ func (s *State) Add(spans []*trace.Span) {
 
 // AddToRollups is the part of Add that changes Rollups and Distinct.
 func (s *State) AddToRollups(spans []*trace.Span) {
-	finest := Rollups{}
+	addRollups(s.Rollups, spans)
 	sessions := map[int64]*sketch.Distinct{}
 	for _, sp := range spans {
-		finest.AddSpan(GrainFiveMin, sp)
-		if sp.Kind == trace.KindLLMCall && sp.SessionID != "" {
+		if sp.Counted() && sp.SessionID != "" {
 			at(sessions, GrainFiveMin.Bucket(sp.Start)).Add(string(sp.SessionID))
 		}
 	}
 	for _, g := range Grains() {
-		for k, sums := range finest {
-			k.Grain, k.Bucket = g, g.bucketOf(k.Bucket)
-			s.Rollups.at(k).Merge(sums)
-		}
 		for bucket, d := range sessions {
 			at(s.Distinct, BucketKey{g, g.bucketOf(bucket)}).Merge(d)
+		}
+	}
+}
+
+// addRollups counts spans in their rows of every grain.
+func addRollups(to Rollups, spans []*trace.Span) {
+	finest := Rollups{}
+	for _, sp := range spans {
+		finest.AddSpan(GrainFiveMin, sp)
+	}
+	for _, g := range Grains() {
+		for k, sums := range finest {
+			k.Grain, k.Bucket = g, g.bucketOf(k.Bucket)
+			to.at(k).Merge(sums)
 		}
 	}
 }
@@ -249,7 +405,7 @@ func at[K comparable, V any](m map[K]*V, k K) *V {
 
 // AddToTrace is the part of Add that changes Traces and TraceCounts.
 func (s *State) AddToTrace(sp *trace.Span) {
-	if sp.TraceID == "" {
+	if sp.TraceID == "" || s.Stale.Traces[sp.TraceID] {
 		return
 	}
 	t := at(s.Traces, sp.TraceID)
@@ -261,7 +417,7 @@ func (s *State) AddToTrace(sp *trace.Span) {
 
 // AddToSession is the part of Add that changes Sessions.
 func (s *State) AddToSession(sp *trace.Span) {
-	if sp.SessionID == "" {
+	if sp.SessionID == "" || s.Stale.Sessions[sp.SessionID] {
 		return
 	}
 	se := at(s.Sessions, sp.SessionID)
@@ -280,47 +436,12 @@ func (s *State) CountTrace(t *trace.Trace, n int64) {
 			Grain: g, Bucket: g.Bucket(*t.Start), Provider: t.ProviderKey, Model: t.ModelKey,
 			Status: t.Status(), Sources: t.Sources,
 		}
-		if s.TraceCounts[k] += n; s.TraceCounts[k] == 0 {
-			delete(s.TraceCounts, k)
-		}
+		s.addTraceCount(k, n)
 	}
 }
 
-// Item is a span of a call of WriteBatches that may be new.
-type Item struct {
-	Batch, Index int // where it stands in the call
-	Span         *trace.Span
-}
-
-// Work is what a call of WriteBatches asks of one project.
-type Work struct {
-	Project account.ProjectID
-	Items   []Item // the first of each span id, ascending by id
-}
-
-// Group sorts a call's spans by project and id and leaves out repetitions. The
-// order is the same whatever the caller's was, so that two writers take locks
-// in the same order and indexes are filled in theirs.
-func Group(batches []store.Batch) []Work {
-	var works []Work
-	byProject := map[account.ProjectID]int{}
-	for b := range batches {
-		project := batches[b].Project
-		w, ok := byProject[project]
-		if !ok {
-			w = len(works)
-			byProject[project] = w
-			works = append(works, Work{Project: project})
-		}
-		for i := range batches[b].Spans {
-			works[w].Items = append(works[w].Items, Item{Batch: b, Index: i, Span: &batches[b].Spans[i]})
-		}
+func (s *State) addTraceCount(k TraceCountKey, n int64) {
+	if s.TraceCounts[k] += n; s.TraceCounts[k] == 0 {
+		delete(s.TraceCounts, k)
 	}
-	for w := range works {
-		items := works[w].Items
-		slices.SortStableFunc(items, func(a, b Item) int { return cmp.Compare(a.Span.ID, b.Span.ID) })
-		works[w].Items = slices.CompactFunc(items, func(a, b Item) bool { return a.Span.ID == b.Span.ID })
-	}
-	slices.SortFunc(works, func(a, b Work) int { return cmp.Compare(a.Project, b.Project) })
-	return works
 }

@@ -2,7 +2,9 @@ package fold
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,20 +42,26 @@ func randomSpans(rng *rand.Rand, n int) []*trace.Span {
 	return out
 }
 
-// flat makes two states comparable.
-func flat(t *testing.T, s *State) any {
+// flatSums makes two rows comparable.
+func flatSums(t *testing.T, s *Sums) any {
 	t.Helper()
 	type sums struct {
 		Sums
 		Latency, FirstToken string
 	}
-	rollups := map[RollupKey]sums{}
+	l, _ := s.Latency.AppendBinary(nil)
+	f, _ := s.FirstToken.AppendBinary(nil)
+	row := sums{Sums: *s, Latency: string(l), FirstToken: string(f)}
+	row.Sums.Latency, row.Sums.FirstToken = sketch.Latency{}, sketch.Latency{}
+	return row
+}
+
+// flat makes two states comparable.
+func flat(t *testing.T, s *State) any {
+	t.Helper()
+	rollups := map[RollupKey]any{}
 	for k, v := range s.Rollups {
-		l, _ := v.Latency.AppendBinary(nil)
-		f, _ := v.FirstToken.AppendBinary(nil)
-		row := sums{Sums: *v, Latency: string(l), FirstToken: string(f)}
-		row.Sums.Latency, row.Sums.FirstToken = sketch.Latency{}, sketch.Latency{}
-		rollups[k] = row
+		rollups[k] = flatSums(t, v)
 	}
 	distinct := map[BucketKey]string{}
 	for k, v := range s.Distinct {
@@ -81,6 +89,48 @@ func TestStateDoesNotDependOnOrder(t *testing.T) {
 		if diff := cmp.Diff(want, flat(t, s), cmp.AllowUnexported(sketch.Latency{})); diff != "" {
 			t.Fatal(diff)
 		}
+	}
+}
+
+// TestSumsBecome takes spans out of a row and puts others in.
+func TestSumsBecome(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(4, 1))
+	row := func(spans []*trace.Span) *Sums {
+		var s Sums
+		for _, sp := range spans {
+			s.add(sp)
+		}
+		return &s
+	}
+	exact := 0
+	const rounds = 2000
+	for range rounds {
+		spans := randomSpans(rng, 3+rng.IntN(6))
+		for _, s := range spans {
+			s.Kind = trace.KindLLMCall
+			s.Start = time.UnixMicro(rng.Int64N(6)).UTC()
+		}
+		out, kept, in := spans[:1], spans[1:len(spans)-1], spans[len(spans)-1:]
+		if rng.IntN(2) == 0 {
+			in = nil
+		}
+		got := row(append(slices.Clone(out), kept...))
+		if !got.Become(row(out), row(in)) {
+			continue
+		}
+		exact++
+		want := row(append(slices.Clone(kept), in...))
+		if diff := cmp.Diff(flatSums(t, want), flatSums(t, got), cmp.AllowUnexported(sketch.Latency{})); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	if exact < rounds/4 {
+		t.Errorf("%d of %d changes were made in place", exact, rounds)
+	}
+	full := &Sums{Count: 2, CostNanoUSD: math.MaxInt64}
+	if full.Become(&Sums{Count: 1, CostNanoUSD: 1}, &Sums{}) {
+		t.Error("a sum that may be more than it says was taken for what it says")
 	}
 }
 
@@ -192,18 +242,72 @@ func TestGroup(t *testing.T) {
 	t.Parallel()
 	span := func(id trace.SpanID) trace.Span { return trace.Span{ID: id} }
 	works := Group([]store.Batch{
-		{Project: "b", Spans: []trace.Span{span("2"), span("1"), span("2")}},
-		{Project: "a", Spans: []trace.Span{span("1")}},
-		{Project: "b", Spans: []trace.Span{span("1"), span("0")}},
+		{Project: "b", Spans: []trace.Span{span("2"), span("1"), span("2")}, Refs: make([]store.PayloadRef, 3)},
+		{Project: "a", Spans: []trace.Span{span("1")}, Refs: make([]store.PayloadRef, 1)},
+		{Project: "b", Spans: []trace.Span{span("1"), span("0")}, Refs: make([]store.PayloadRef, 2)},
 	})
 	var got []string
 	for _, w := range works {
 		for _, it := range w.Items {
 			got = append(got, fmt.Sprint(w.Project, " ", it.Span.ID, " ", it.Batch, it.Index))
 		}
+		if len(w.Later) > 0 {
+			t.Errorf("spans of older forms are joined: %+v", w.Later)
+		}
 	}
 	if diff := cmp.Diff([]string{"a 1 1 0", "b 0 2 1", "b 1 0 1", "b 2 0 0"}, got); diff != "" {
 		t.Fatal(diff)
+	}
+}
+
+// TestArrivals sorts deliveries of four spans: n is new, u is stored and says
+// more, p comes in pieces, s is stored as it comes, o is stored in another form.
+func TestArrivals(t *testing.T) {
+	t.Parallel()
+	mapped := func(id trace.SpanID, text string) trace.Span {
+		raw := append([]byte{10, byte(len(text))}, text...) // a message of one field
+		return trace.Span{
+			ID: id, Form: trace.FormSpan, Status: trace.StatusSuccess, MappingVersion: 1, Payload: trace.Payload{Raw: raw, OutputText: &text},
+		}
+	}
+	batches := []store.Batch{
+		store.Pack("p", time.Now(), []trace.Span{mapped("n", "new"), mapped("u", "more"), mapped("p", "a"), mapped("o", "other"), mapped("s", "same")}),
+		store.Pack("p", time.Now(), []trace.Span{mapped("p", "a"), mapped("p", "bb"), mapped("u", "more"), mapped("n", "new"), mapped("p", "bb")}),
+	}
+	works := Group(batches)
+	before, same := mapped("u", "less"), mapped("s", "same")
+	stored := map[trace.SpanID]Stored{
+		"u": {Joinable: true, Content: store.ContentOf(&before)}, "s": {Joinable: true, Content: store.ContentOf(&same)}, "o": {},
+	}
+	a := works[0].Arrivals(stored)
+	names := func(items []Item) (out []string) {
+		for _, it := range items {
+			out = append(out, fmt.Sprint(it.Span.ID, it.Batch, it.Index))
+		}
+		return out
+	}
+	if diff := cmp.Diff([]string{"n0 0"}, names(a.New)); diff != "" {
+		t.Error(diff)
+	}
+	if len(a.Joined) != 2 || cmp.Diff([]string{"p0 2", "p1 1"}, names(a.Joined[0])) != "" || cmp.Diff([]string{"u0 1"}, names(a.Joined[1])) != "" {
+		t.Fatalf("joined: %+v", a.Joined)
+	}
+	joined, err := Join(batches, 2, a.Joined, map[trace.SpanID]*trace.Span{"u": &before})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(joined.New) != 1 || len(joined.Changes) != 1 || joined.Items[0].Span != joined.Changes[0].Now {
+		t.Fatalf("%+v", joined)
+	}
+	for i, want := range [][2]string{{"bb", "\n\x01a\n\x02bb"}, {"more", "\n\x04less\n\x04more"}} {
+		payload, err := (&payloadReader{batches: []store.Batch{joined.Batch}}).of(Item{Index: i})
+		if err != nil || *payload.OutputText != want[0] || string(payload.Raw) != want[1] {
+			t.Errorf("joined to %q, %q, %v; want %q", *payload.OutputText, payload.Raw, err, want)
+		}
+	}
+	again := mapped("u", "more")
+	if joined, err := Join(batches, 2, a.Joined[1:], map[trace.SpanID]*trace.Span{"u": &again}); err != nil || len(joined.Changes) != 0 {
+		t.Errorf("what is stored already changed it: %+v, %v", joined, err)
 	}
 }
 

@@ -3,11 +3,11 @@ package fold
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
 
-	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -38,9 +38,30 @@ func ParseCursor(s string) (Cursor, error) {
 			return Cursor{Start: start, ID: id}, nil
 		}
 	}
-	return Cursor{}, &fault.Error{Code: fault.Invalid, Message: "Invalid cursor", Issues: []fault.Issue{
-		{Path: []any{"cursor"}, Code: "invalid_format", Message: "must be a nextCursor of an earlier answer"},
-	}}
+	return Cursor{}, errCursor()
+}
+
+// EncodeList writes a list of texts for a column: a JSON array, nil for an
+// empty one.
+func EncodeList[T ~string](list []T) *string {
+	if len(list) == 0 {
+		return nil
+	}
+	b, _ := json.Marshal(list) // strings always can
+	s := string(b)
+	return &s
+}
+
+// DecodeList reads what EncodeList wrote.
+func DecodeList[T ~string](column *string) ([]T, error) {
+	if column == nil {
+		return nil, nil
+	}
+	var list []T
+	if err := json.Unmarshal([]byte(*column), &list); err != nil {
+		return nil, fmt.Errorf("read list: %w", err)
+	}
+	return list, nil
 }
 
 // PayloadAt says where a stored span's payload is; the zero value says that it

@@ -19,8 +19,8 @@ type rollupKind struct {
 }
 
 var (
-	callRollups = rollupKind{rollups: `kind = 'llm_call'`, spans: []string{
-		`s.form = 'trace' AND s.kind = 'llm_call'`, `s.form = 'span' AND s.kind = 'llm_call'`,
+	callRollups = rollupKind{rollups: `kind = 'llm_call' AND provider <> ''`, spans: []string{
+		`s.form = 'trace' AND s.kind = 'llm_call'`, `s.form = 'span' AND s.kind = 'llm_call' AND NOT s.repeats AND NOT s.patch`,
 	}}
 	spanRollups = rollupKind{rollups: `form = 'span'`, spans: []string{`s.form = 'span'`}}
 )
@@ -150,7 +150,7 @@ func addCut(ctx context.Context, q querier, project account.ProjectID, cut fold.
 		if err := addSessionsOf(ctx, q, project, cut.Bucket, sessions); err != nil {
 			return err
 		}
-	} else if rollups, err = countSpanRows(ctx, q, project, cut.Rows, kind, sessions); err != nil {
+	} else if rollups, err = countKind(ctx, q, project, cut.Rows, kind, sessions); err != nil {
 		return err
 	}
 	for k, s := range rollups {
@@ -159,30 +159,36 @@ func addCut(ctx context.Context, q querier, project account.ProjectID, cut fold.
 	return nil
 }
 
-// countSpanRows makes roll-ups of the spans that started in an interval.
-func countSpanRows(ctx context.Context, q querier, project account.ProjectID, i fold.Interval, kind rollupKind, sessions *sketch.Distinct) (fold.Rollups, error) {
+// countKind makes roll-ups of the spans that started in an interval.
+func countKind(ctx context.Context, q querier, project account.ProjectID, i fold.Interval, kind rollupKind, sessions *sketch.Distinct) (fold.Rollups, error) {
 	out := fold.Rollups{}
 	for _, condition := range kind.spans {
-		rows, err := collect(ctx, q, scanCounted, `SELECT s.start_time, s.session_id, s.form, s.kind, s.source, s.status, s.provider, s.model,
-			s.tool_name, s.duration_ms, s.first_token_ms, s.input_tokens, s.output_tokens, s.cost_nano_usd
-			FROM spans s WHERE s.project_id = $1 AND s.start_time >= $2 AND s.start_time < $3 AND `+condition,
-			string(project), micros(i.From), micros(i.To))
-		if err != nil {
+		if err := countSpanRows(ctx, q, project, out, i, condition, sessions); err != nil {
 			return nil, err
-		}
-		for _, s := range rows {
-			out.AddSpan(fold.GrainFiveMin, s)
-			if sessions != nil && s.SessionID != "" {
-				sessions.Add(string(s.SessionID))
-			}
 		}
 	}
 	return out, nil
+}
+
+// countSpanRows adds to out the spans that started in an interval and meet a
+// condition on "spans s", whose parameters from $4 on are args.
+func countSpanRows(ctx context.Context, q querier, project account.ProjectID, out fold.Rollups, i fold.Interval, condition string, sessions *sketch.Distinct, args ...any) error {
+	return each(ctx, q, scanCounted, func(s *trace.Span) error {
+		out.AddSpan(fold.GrainFiveMin, s)
+		if sessions != nil && s.SessionID != "" {
+			sessions.Add(string(s.SessionID))
+		}
+		return nil
+	}, `SELECT s.start_time, s.session_id, s.form, s.kind, s.source, s.status, s.provider, s.model, s.tool_name, s.duration_ms, s.first_token_ms,
+		s.input_tokens, s.output_tokens, s.cost_nano_usd, s.mapping_version, s.patch, s.repeats
+		FROM spans s WHERE s.project_id = $1 AND s.start_time >= $2 AND s.start_time < $3 AND `+condition,
+		append([]any{string(project), micros(i.From), micros(i.To)}, args...)...)
 }
 
 // scanCounted reads the fields that roll-ups count.
 func scanCounted(row pgx.CollectableRow) (*trace.Span, error) {
 	s := new(trace.Span)
 	return s, row.Scan(&s.Start, (*string)(&s.SessionID), (*string)(&s.Form), (*string)(&s.Kind), (*string)(&s.Source), (*string)(&s.Status),
-		&s.Provider, &s.Model, &s.ToolName, &s.DurationMS, &s.TimeToFirstTokenMS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD)
+		&s.Provider, &s.Model, &s.ToolName, &s.DurationMS, &s.TimeToFirstTokenMS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD,
+		&s.MappingVersion, &s.Patch, &s.Repeat)
 }

@@ -137,6 +137,25 @@ func collect[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql s
 	return out, faultOf(err)
 }
 
+// each runs a query and gives every row of its answer to do, one at a time.
+func each[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], do func(T) error, sql string, args ...any) error {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return faultOf(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		v, err := scan(rows)
+		if err == nil {
+			err = do(v)
+		}
+		if err != nil {
+			return faultOf(err)
+		}
+	}
+	return faultOf(rows.Err())
+}
+
 // collectOne is collect for the first row: NotFound if there is none.
 func collectOne[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
 	rows, err := q.Query(ctx, sql, args...)

@@ -38,7 +38,7 @@ func (db *DB) ListSpans(ctx context.Context, project account.ProjectID, f store.
 	}
 	var out store.SpanList
 	err = db.inSnapshot(ctx, func(tx pgx.Tx) error {
-		rows, err := collect(ctx, tx, spanTable.scan, `SELECT `+spanColumns+spanWhere+`
+		rows, err := collect(ctx, tx, scanSpan, `SELECT `+spanColumns+spanWhere+`
 			AND (s.start_time, s.span_id) < ($11, $12) ORDER BY s.start_time DESC, s.span_id DESC LIMIT $13 OFFSET $14`,
 			append(spanArgs(project, &f), micros(cursor.Start), cursor.ID, p.Limit+1, offset)...)
 		if err != nil {
@@ -62,7 +62,7 @@ func finishSpans(ctx context.Context, q querier, project account.ProjectID, rows
 		next = fold.Cursor{Start: last.Start.UnixMicro(), ID: string(last.ID)}.String()
 	}
 	if p.Detail == store.Full {
-		if err := fillPayloads(ctx, q, project, rows); err != nil {
+		if err := fillWithoutRaw(ctx, q, project, rows); err != nil {
 			return nil, "", err
 		}
 	}
@@ -105,7 +105,7 @@ func countSpans(ctx context.Context, q querier, project account.ProjectID, f *st
 func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error) {
 	var out trace.Span
 	err := db.inSnapshot(ctx, func(tx pgx.Tx) error {
-		r, err := collectOne(ctx, tx, spanTable.scan,
+		r, err := collectOne(ctx, tx, scanSpan,
 			`SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = $2 AND s.form = 'span'`, string(project), string(id))
 		if err != nil {
 			return err
@@ -125,7 +125,7 @@ func (db *DB) SessionSpans(ctx context.Context, project account.ProjectID, id tr
 	}
 	var out store.SpanList
 	err = db.inSnapshot(ctx, func(tx pgx.Tx) error {
-		rows, err := collect(ctx, tx, spanTable.scan, `SELECT `+spanColumns+` FROM spans s
+		rows, err := collect(ctx, tx, scanSpan, `SELECT `+spanColumns+` FROM spans s
 			WHERE s.project_id = $1 AND s.session_id = $2 AND s.session_id <> '' AND s.form = 'span' AND (s.start_time, s.span_id) > ($3, $4)
 			ORDER BY s.start_time, s.span_id LIMIT $5 OFFSET $6`,
 			string(project), string(id), micros(cursor.Start), cursor.ID, p.Limit+1, offset)

@@ -42,9 +42,14 @@ type recount struct {
 	fix       bool
 	sums      *fold.State // roll-ups and counts of everything; no traces or sessions
 	differing int64
+	// repeats says of spans what should be stored of them, where it is not.
+	repeats map[trace.SpanID]bool
 }
 
 func (r *recount) run(ctx context.Context) error {
+	if err := r.marks(ctx); err != nil {
+		return err
+	}
 	if err := r.traces(ctx); err != nil {
 		return err
 	}
@@ -60,6 +65,41 @@ func (r *recount) run(ctx context.Context) error {
 	return r.traceCounts(ctx)
 }
 
+// marks compares what spans keep of one another. It reads the nodes of whole
+// traces at a time.
+func (r *recount) marks(ctx context.Context) error {
+	r.repeats = map[trace.SpanID]bool{}
+	w := &writing{tx: r.tx, project: r.project}
+	var nodes []fold.Node
+	for after := ""; ; {
+		ids, err := collect(ctx, r.tx, pgx.RowTo[string], `SELECT DISTINCT trace_id FROM spans WHERE project_id = $1 AND form = 'span'
+			AND trace_id <> '' AND trace_id > $2 ORDER BY trace_id LIMIT $3`, string(r.project), after, recountGroups)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+		nodes, err = collect(ctx, r.tx, scanNode, selectNode+`FROM spans s WHERE s.project_id = $1 AND s.form = 'span' AND s.trace_id <> ''
+			AND s.trace_id = ANY($2) AND s.mapping_version > 0`, string(r.project), ids)
+		if err != nil {
+			return err
+		}
+		wrong, err := fold.Recount(ctx, w, nodes)
+		if err != nil {
+			return err
+		}
+		r.differing += int64(len(wrong))
+		for _, n := range wrong {
+			r.repeats[n.ID] = n.Repeats
+		}
+		if !r.fix {
+			continue
+		}
+		if _, err := w.markRepeats(ctx, wrong); err != nil {
+			return err
+		}
+	}
+}
+
 // spansBy gives all spans of the project in the order of a column, some at a
 // time. The slice is valid during the call only.
 func (r *recount) spansBy(ctx context.Context, column string, each func([]*spanRow) error) error {
@@ -68,9 +108,14 @@ func (r *recount) spansBy(ctx context.Context, column string, each func([]*spanR
 		return err
 	}
 	for {
-		rows, err := collect(ctx, r.tx, spanTable.scan, `FETCH 5000 FROM recount_spans`)
+		rows, err := collect(ctx, r.tx, scanSpan, `FETCH 5000 FROM recount_spans`)
 		if err != nil {
 			return err
+		}
+		for _, row := range rows {
+			if repeats, wrong := r.repeats[row.ID]; wrong {
+				row.Repeat = repeats
+			}
 		}
 		if len(rows) == 0 {
 			return execute(ctx, r.tx, `CLOSE recount_spans`)
@@ -112,7 +157,7 @@ func (r *recount) compareTraces(ctx context.Context, state *fold.State, from tra
 	for _, t := range state.Traces {
 		r.sums.CountTrace(t, 1)
 	}
-	rows, err := collect(ctx, r.tx, traceTable.scan, `SELECT `+traceTable.list+` FROM traces
+	rows, err := collect(ctx, r.tx, scanTrace, `SELECT `+traceTable.list+` FROM traces
 		WHERE project_id = $1 AND trace_id > $2 AND ($3::text IS NULL OR trace_id <= $3)`, string(r.project), string(from), (*string)(to))
 	if err != nil {
 		return err
@@ -121,7 +166,11 @@ func (r *recount) compareTraces(ctx context.Context, state *fold.State, from tra
 	for _, t := range rows {
 		stored[t.ID] = t
 	}
-	if err := put(ctx, r, traceTable, differing(stored, state.Traces)); err != nil {
+	var wrong []*traceRow
+	for _, t := range differing(stored, state.Traces) {
+		wrong = append(wrong, newTraceRow(t))
+	}
+	if err := put(ctx, r, traceTable, wrong); err != nil {
 		return err
 	}
 	var gone []string

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -76,74 +75,48 @@ func deleteOldSpans(ctx context.Context, tx pgx.Tx, project account.ProjectID, b
 	if err := lockProject(ctx, tx, project); err != nil {
 		return 0, err
 	}
+	ids, err := collect(ctx, tx, pgx.RowTo[string], `SELECT * FROM (
+			(SELECT span_id FROM spans WHERE project_id = $1 AND form = 'span' AND start_time < $2 ORDER BY start_time LIMIT $3)
+			UNION ALL
+			(SELECT span_id FROM spans WHERE project_id = $1 AND form = 'trace' AND start_time < $2 ORDER BY start_time LIMIT $3)) s
+			LIMIT $3`, string(project), before, retainSpans)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	w := &writing{tx: tx, project: project, from: before}
+	gone, err := w.nodesOf(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
 	spans, err := collect(ctx, tx, func(row pgx.CollectableRow) (*trace.Span, error) {
 		s := new(trace.Span)
 		err := row.Scan((*string)(&s.TraceID), (*string)(&s.SessionID))
 		return s, err
-	}, `DELETE FROM spans WHERE project_id = $1 AND span_id IN (
-			(SELECT span_id FROM spans WHERE project_id = $1 AND form = 'span' AND start_time < $2 ORDER BY start_time LIMIT $3)
-			UNION ALL
-			(SELECT span_id FROM spans WHERE project_id = $1 AND form = 'trace' AND start_time < $2 ORDER BY start_time LIMIT $3)
-			LIMIT $3)
-		RETURNING trace_id, session_id`, string(project), before, retainSpans)
-	if err != nil || len(spans) == 0 {
+	}, `DELETE FROM spans WHERE project_id = $1 AND span_id = ANY($2) RETURNING trace_id, session_id`, string(project), ids)
+	if err != nil {
 		return 0, err
 	}
-	return int64(len(spans)), rebuild(ctx, tx, project, fold.KeysOf(spans), before)
+	return int64(len(spans)), w.forget(ctx, fold.KeysOf(spans), gone)
 }
 
-// rebuild replaces traces and sessions by what those of their spans add up to
-// that started at or after a time. The caller holds the project's lock.
-func rebuild(ctx context.Context, tx pgx.Tx, project account.ProjectID, keys fold.Keys, from time.Time) error {
-	old := fold.NewState()
-	if err := loadState(ctx, tx, project, old, keys); err != nil {
-		return err
-	}
-	state := fold.NewState()
-	for _, t := range old.Traces {
-		state.CountTrace(t, -1)
-	}
-	rows, err := collect(ctx, tx, spanTable.scan, `SELECT `+spanColumns+` FROM spans s
-			WHERE s.project_id = $1 AND s.form = 'span' AND s.trace_id <> '' AND s.trace_id = ANY($2) AND s.start_time >= $3
-		UNION ALL SELECT `+spanColumns+` FROM (SELECT * FROM spans WHERE project_id = $1 AND span_id = ANY($2) OFFSET 0) s
-			WHERE s.form = 'trace' AND s.start_time >= $3`,
-		string(project), texts(keys.Traces), from)
+// forget makes the traces and sessions of deleted spans anew from the spans that
+// will stay. gone are the deleted ones on which others may have looked.
+func (w *writing) forget(ctx context.Context, keys fold.Keys, gone []fold.Node) error {
+	verdicts, err := fold.Count(ctx, w, fold.Edit{Removed: gone})
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		state.AddToTrace(&r.Span)
-	}
-	rows, err = collect(ctx, tx, spanTable.scan, `SELECT `+spanColumns+` FROM spans s
-		WHERE s.project_id = $1 AND s.session_id <> '' AND s.session_id = ANY($2) AND s.start_time >= $3`,
-		string(project), texts(keys.Sessions), from)
+	changes, err := w.markRepeats(ctx, verdicts.Marked)
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		state.AddToSession(&r.Span)
-	}
-	if err := deleteAbsent(ctx, tx, `DELETE FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, project, old.Traces, state.Traces); err != nil {
+	// Spans that will go too are in no sum any more, or will soon be.
+	changes = slices.DeleteFunc(changes, func(c fold.Change) bool { return c.Now.Start.Before(w.from) })
+	state, stored, err := loadState(ctx, w.tx, w.project, keys.With(fold.KeysOf(fold.SpansOf(changes))))
+	if err != nil {
 		return err
 	}
-	if err := deleteAbsent(ctx, tx, `DELETE FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, project, old.Sessions, state.Sessions); err != nil {
-		return err
-	}
-	stored := make(map[trace.TraceID]bool, len(old.Traces))
-	for id := range old.Traces {
-		stored[id] = true
-	}
-	return saveState(ctx, tx, project, state, stored)
-}
-
-// deleteAbsent deletes the rows that were there and are no more.
-func deleteAbsent[K ~string, V any](ctx context.Context, e execer, sql string, project account.ProjectID, old, now map[K]V) error {
-	gone := slices.DeleteFunc(slices.Collect(maps.Keys(old)), func(k K) bool {
-		_, ok := now[k]
-		return ok
-	})
-	if len(gone) == 0 {
-		return nil
-	}
-	return execute(ctx, e, sql, string(project), texts(gone))
+	state.Change(changes)
+	state.Forget(keys)
+	return w.saveState(ctx, state, stored)
 }

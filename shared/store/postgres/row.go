@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pulse-traces/pulse/shared/sketch"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -20,6 +22,67 @@ type spanRow struct {
 	payloadDay   *time.Time // nil without payload, as the other two
 	payloadChunk []byte
 	payloadIndex *int64
+
+	// Of spans made from OpenTelemetry; see newSpanRow and scanSpan.
+	name, operation, costSource *string // NULL for ""
+	role, callKey               *string // likewise
+	tells                       int16   // trace.Tells
+	scopeName, scopeVersion     *string // NULL of other spans
+	tags                        *string
+	usage                       []byte
+	content                     *int64
+	below                       int16 // trace.Calls
+}
+
+// newSpanRow gives the row of a span without payload.
+func newSpanRow(s *trace.Span, content uint64, below trace.Calls) *spanRow {
+	r := &spanRow{Span: *s, below: int16(below)}
+	r.name, r.operation, r.costSource = orNull(s.Name), orNull(s.Operation), orNull(string(s.CostSource))
+	r.role, r.callKey, r.tells = orNull(string(s.Role)), orNull(s.CallKey), int16(s.Tells)
+	if s.Mapped() { // never NULL, for comparisons
+		r.scopeName, r.scopeVersion = &r.Scope.Name, &r.Scope.Version
+	}
+	if s.Usage != nil {
+		r.usage = store.AppendUsage([]byte{}, s.Usage)
+	}
+	if content != 0 {
+		bits := int64(content)
+		r.content = &bits
+	}
+	r.tags = fold.EncodeList(s.Tags)
+	return r
+}
+
+// scanSpan reads a row of spanTable.
+func scanSpan(row pgx.CollectableRow) (*spanRow, error) {
+	r, err := spanTable.scan(row)
+	if err != nil {
+		return nil, err
+	}
+	r.Name, r.Operation, r.CostSource = orEmpty[string](r.name), orEmpty[string](r.operation), orEmpty[trace.CostSource](r.costSource)
+	r.Role, r.CallKey, r.Tells = orEmpty[trace.Role](r.role), orEmpty[string](r.callKey), trace.Tells(r.tells)
+	r.Scope = trace.Scope{Name: orEmpty[string](r.scopeName), Version: orEmpty[string](r.scopeVersion)}
+	if r.usage != nil {
+		if r.Usage, err = store.ParseUsage(r.usage); err != nil {
+			return nil, fmt.Errorf("read usage: %w", err)
+		}
+	}
+	r.Tags, err = fold.DecodeList(r.tags)
+	return r, err
+}
+
+// contentOf is store.PayloadRef.Content.
+func (r *spanRow) contentOf() uint64 {
+	if r.content == nil {
+		return 0
+	}
+	return uint64(*r.content)
+}
+
+// put makes the payload that of an item, whose chunk it has stored.
+func (r *spanRow) put(b *store.Batch, ref store.PayloadRef) {
+	day, index := dayOf(b.Arrived), int64(ref.Index)
+	r.payloadDay, r.payloadChunk, r.payloadIndex = &day, b.Chunks[ref.Chunk].ID[:], &index
 }
 
 // payloadAt says where the payload is.
@@ -30,7 +93,9 @@ func (r *spanRow) payloadAt() fold.PayloadAt {
 	return fold.PayloadAt{Chunk: uuid.UUID(r.payloadChunk), Index: int(*r.payloadIndex)}
 }
 
-var spanTable = newTable("spans", 1,
+// plainSpanTable has the columns of every span. Spans of the older forms are
+// written with these alone.
+var plainSpanTable = newTable("spans", 1,
 	col("span_id", "text", func(r *spanRow) *string { return (*string)(&r.ID) }),
 	col("trace_id", "text", func(r *spanRow) *string { return (*string)(&r.TraceID) }),
 	col("parent_id", "text", func(r *spanRow) *string { return (*string)(&r.ParentID) }),
@@ -63,6 +128,28 @@ var spanTable = newTable("spans", 1,
 	col("payload_index", "bigint", func(r *spanRow) **int64 { return &r.payloadIndex }),
 )
 
+// spanTable has all columns.
+var spanTable = newTable("spans", 1, slices.Concat(plainSpanTable.columns, []column[spanRow]{
+	col("name", "text", func(r *spanRow) **string { return &r.name }),
+	col("operation", "text", func(r *spanRow) **string { return &r.operation }),
+	col("user_id", "text", func(r *spanRow) **string { return &r.UserID }),
+	col("tags", "text", func(r *spanRow) **string { return &r.tags }),
+	col("environment", "text", func(r *spanRow) **string { return &r.Environment }),
+	col("release", "text", func(r *spanRow) **string { return &r.Release }),
+	col("scope_name", "text", func(r *spanRow) **string { return &r.scopeName }),
+	col("scope_version", "text", func(r *spanRow) **string { return &r.scopeVersion }),
+	col("usage", "bytea", func(r *spanRow) *[]byte { return &r.usage }),
+	col("cost_source", "text", func(r *spanRow) **string { return &r.costSource }),
+	col("mapping_version", "integer", func(r *spanRow) *int { return &r.MappingVersion }),
+	col("content", "bigint", func(r *spanRow) **int64 { return &r.content }),
+	col("patch", "boolean", func(r *spanRow) *bool { return &r.Patch }),
+	col("role", "text", func(r *spanRow) **string { return &r.role }),
+	col("call_key", "text", func(r *spanRow) **string { return &r.callKey }),
+	col("tells", "smallint", func(r *spanRow) *int16 { return &r.tells }),
+	col("repeats", "boolean", func(r *spanRow) *bool { return &r.Repeat }),
+	col("calls_below", "smallint", func(r *spanRow) *int16 { return &r.below }),
+})...)
+
 // chunkRow is a row of payload_chunks.
 type chunkRow struct {
 	day      time.Time
@@ -75,26 +162,113 @@ var chunkTable = newTable("payload_chunks", 2,
 	col("data", "bytea", func(r *chunkRow) *[]byte { return &r.data }),
 )
 
-var traceTable = newTable("traces", 1,
-	col("trace_id", "text", func(t *trace.Trace) *string { return (*string)(&t.ID) }),
-	col("session_id", "text", func(t *trace.Trace) *string { return (*string)(&t.SessionID) }),
-	col("form", "text", func(t *trace.Trace) *string { return (*string)(&t.Form) }),
-	col("start_time", "timestamptz", func(t *trace.Trace) **time.Time { return &t.Start }),
-	col("end_time", "timestamptz", func(t *trace.Trace) *time.Time { return &t.End }),
-	col("main_span_id", "text", func(t *trace.Trace) *string { return (*string)(&t.Main.SpanID) }),
-	col("main_start", "timestamptz", func(t *trace.Trace) *time.Time { return &t.Main.Start }),
-	col("main_llm", "boolean", func(t *trace.Trace) *bool { return &t.Main.LLMCall }),
-	col("span_count", "bigint", func(t *trace.Trace) *int64 { return &t.SpanCount }),
-	col("llm_count", "bigint", func(t *trace.Trace) *int64 { return &t.LLMCount }),
-	col("error_count", "bigint", func(t *trace.Trace) *int64 { return &t.ErrorCount }),
-	col("duration_us", "bigint", func(t *trace.Trace) *int64 { return &t.DurationUS }),
-	col("sources", "bigint", func(t *trace.Trace) *int64 { return (*int64)(&t.Sources) }),
-	col("input_tokens", "bigint", func(t *trace.Trace) **int64 { return &t.InputTokens }),
-	col("output_tokens", "bigint", func(t *trace.Trace) **int64 { return &t.OutputTokens }),
-	col("cost_nano_usd", "bigint", func(t *trace.Trace) **int64 { return &t.CostNanoUSD }),
-	col("provider_key", "text", func(t *trace.Trace) *string { return &t.ProviderKey }),
-	col("model_key", "text", func(t *trace.Trace) *string { return &t.ModelKey }),
+// traceRow is a row of traces.
+type traceRow struct {
+	trace.Trace
+
+	// Of traces with spans made from OpenTelemetry; see newTraceRow and scanTrace.
+	mainSession, anySession *string
+	rootStart, failedStart  *time.Time
+	rootOrphan              *bool
+	root, name              *string
+	failed, failedService   *string
+	services, tags          *string
+}
+
+func newTraceRow(t *trace.Trace) *traceRow {
+	r := &traceRow{Trace: *t}
+	if t.Root.SpanID == "" {
+		return r
+	}
+	r.mainSession, r.anySession = (*string)(&r.Main.SessionID), (*string)(&r.AnySession)
+	r.root, r.rootStart, r.rootOrphan, r.name = (*string)(&r.Root.SpanID), &r.Root.Start, &r.Root.Orphan, &r.Root.Name
+	if t.Failure.SpanID != "" {
+		r.failed, r.failedStart, r.failedService = (*string)(&r.Failure.SpanID), &r.Failure.Start, &r.Failure.Service
+	}
+	r.services, r.tags = fold.EncodeList(t.Services), fold.EncodeList(t.Tags)
+	return r
+}
+
+// scanTrace reads a row of traceTable.
+func scanTrace(row pgx.CollectableRow) (*trace.Trace, error) {
+	r, err := traceTable.scan(row)
+	if err != nil {
+		return nil, err
+	}
+	if r.root == nil {
+		r.Main.SessionID = r.SessionID
+		return &r.Trace, nil
+	}
+	r.Main.SessionID, r.AnySession = orEmpty[trace.SessionID](r.mainSession), orEmpty[trace.SessionID](r.anySession)
+	r.Root.SpanID, r.Root.Name = trace.SpanID(*r.root), orEmpty[string](r.name)
+	r.Failure.SpanID, r.Failure.Service = orEmpty[trace.SpanID](r.failed), orEmpty[string](r.failedService)
+	if r.rootStart != nil && r.rootOrphan != nil {
+		r.Root.Start, r.Root.Orphan = *r.rootStart, *r.rootOrphan
+	}
+	if r.failedStart != nil {
+		r.Failure.Start = *r.failedStart
+	}
+	if r.Services, err = fold.DecodeList(r.services); err != nil {
+		return nil, err
+	}
+	r.Tags, err = fold.DecodeList(r.tags)
+	return &r.Trace, err
+}
+
+// orNull gives s, nil for "".
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// orEmpty undoes orNull.
+func orEmpty[T ~string](s *string) T {
+	if s == nil {
+		return ""
+	}
+	return T(*s)
+}
+
+// plainTraceTable has the columns of every trace.
+var plainTraceTable = newTable("traces", 1,
+	col("trace_id", "text", func(t *traceRow) *string { return (*string)(&t.ID) }),
+	col("session_id", "text", func(t *traceRow) *string { return (*string)(&t.SessionID) }),
+	col("form", "text", func(t *traceRow) *string { return (*string)(&t.Form) }),
+	col("start_time", "timestamptz", func(t *traceRow) **time.Time { return &t.Start }),
+	col("end_time", "timestamptz", func(t *traceRow) *time.Time { return &t.End }),
+	col("main_span_id", "text", func(t *traceRow) *string { return (*string)(&t.Main.SpanID) }),
+	col("main_start", "timestamptz", func(t *traceRow) *time.Time { return &t.Main.Start }),
+	col("main_llm", "boolean", func(t *traceRow) *bool { return &t.Main.LLMCall }),
+	col("span_count", "bigint", func(t *traceRow) *int64 { return &t.SpanCount }),
+	col("llm_count", "bigint", func(t *traceRow) *int64 { return &t.LLMCount }),
+	col("error_count", "bigint", func(t *traceRow) *int64 { return &t.ErrorCount }),
+	col("duration_us", "bigint", func(t *traceRow) *int64 { return &t.DurationUS }),
+	col("sources", "bigint", func(t *traceRow) *int64 { return (*int64)(&t.Sources) }),
+	col("input_tokens", "bigint", func(t *traceRow) **int64 { return &t.InputTokens }),
+	col("output_tokens", "bigint", func(t *traceRow) **int64 { return &t.OutputTokens }),
+	col("cost_nano_usd", "bigint", func(t *traceRow) **int64 { return &t.CostNanoUSD }),
+	col("provider_key", "text", func(t *traceRow) *string { return &t.ProviderKey }),
+	col("model_key", "text", func(t *traceRow) *string { return &t.ModelKey }),
 )
+
+// traceTable has all columns.
+var traceTable = newTable("traces", 1, slices.Concat(plainTraceTable.columns, []column[traceRow]{
+	col("main_session", "text", func(t *traceRow) **string { return &t.mainSession }),
+	col("any_session", "text", func(t *traceRow) **string { return &t.anySession }),
+	col("root_span_id", "text", func(t *traceRow) **string { return &t.root }),
+	col("root_start", "timestamptz", func(t *traceRow) **time.Time { return &t.rootStart }),
+	col("root_orphan", "boolean", func(t *traceRow) **bool { return &t.rootOrphan }),
+	col("name", "text", func(t *traceRow) **string { return &t.name }),
+	col("failed_span_id", "text", func(t *traceRow) **string { return &t.failed }),
+	col("failed_start", "timestamptz", func(t *traceRow) **time.Time { return &t.failedStart }),
+	col("failed_service", "text", func(t *traceRow) **string { return &t.failedService }),
+	col("services", "text", func(t *traceRow) **string { return &t.services }),
+	col("tags", "text", func(t *traceRow) **string { return &t.tags }),
+	col("environment", "text", func(t *traceRow) **string { return &t.Environment }),
+	col("user_id", "text", func(t *traceRow) **string { return &t.UserID }),
+})...)
 
 var sessionTable = newTable("sessions", 1,
 	col("session_id", "text", func(s *trace.Session) *string { return (*string)(&s.ID) }),

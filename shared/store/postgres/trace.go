@@ -43,7 +43,7 @@ func (db *DB) ListTraces(ctx context.Context, project account.ProjectID, f store
 	var out store.TraceList
 	err = db.inSnapshot(ctx, func(tx pgx.Tx) error {
 		args := append(traceArgs(project, &f), micros(cursor.Start), cursor.ID, p.Limit+1, offset)
-		traces, err := collect(ctx, tx, traceTable.scan, `SELECT `+traceTable.list+traceWhere+`
+		traces, err := collect(ctx, tx, scanTrace, `SELECT `+traceTable.list+traceWhere+`
 			AND (t.start_time, t.trace_id) < ($10, $11) ORDER BY t.start_time DESC, t.trace_id DESC LIMIT $12 OFFSET $13`, args...)
 		if err != nil {
 			return err
@@ -121,7 +121,7 @@ func countTraces(ctx context.Context, q querier, project account.ProjectID, f *s
 func (db *DB) Trace(ctx context.Context, project account.ProjectID, id trace.TraceID) (trace.Trace, error) {
 	var out trace.Trace
 	err := db.inSnapshot(ctx, func(tx pgx.Tx) error {
-		t, err := collectOne(ctx, tx, traceTable.scan,
+		t, err := collectOne(ctx, tx, scanTrace,
 			`SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND trace_id = $2`, string(project), string(id))
 		if err != nil {
 			return err
@@ -141,7 +141,7 @@ func (db *DB) SessionTraces(ctx context.Context, project account.ProjectID, id t
 	}
 	var out store.TraceList
 	err = db.inSnapshot(ctx, func(tx pgx.Tx) error {
-		traces, err := collect(ctx, tx, traceTable.scan, `SELECT `+traceTable.list+` FROM traces
+		traces, err := collect(ctx, tx, scanTrace, `SELECT `+traceTable.list+` FROM traces
 			WHERE project_id = $1 AND session_id = $2 AND session_id <> '' AND start_time IS NOT NULL AND (start_time, trace_id) > ($3, $4)
 			ORDER BY start_time, trace_id LIMIT $5 OFFSET $6`,
 			string(project), string(id), micros(cursor.Start), cursor.ID, p.Limit+1, offset)
@@ -178,7 +178,7 @@ func fillSpans(ctx context.Context, q querier, project account.ProjectID, traces
 	// The span of an LLM trace has the trace's id; all others are in an index.
 	// OFFSET 0 keeps the planner from reading all LLM traces by another index
 	// while it has no statistics yet.
-	rows, err := collect(ctx, q, spanTable.scan, `SELECT `+spanColumns+` FROM unnest($2::text[]) AS t (id)
+	rows, err := collect(ctx, q, scanSpan, `SELECT `+spanColumns+` FROM unnest($2::text[]) AS t (id)
 		CROSS JOIN LATERAL (SELECT * FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = t.id AND trace_id <> ''
 			ORDER BY start_time, span_id LIMIT $3) s
 		UNION ALL
@@ -188,7 +188,7 @@ func fillSpans(ctx context.Context, q querier, project account.ProjectID, traces
 		return err
 	}
 	if len(cut) > 0 {
-		main, err := collect(ctx, q, spanTable.scan,
+		main, err := collect(ctx, q, scanSpan,
 			`SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2)`, string(project), cut)
 		if err != nil {
 			return err
@@ -215,7 +215,7 @@ func fillSpans(ctx context.Context, q querier, project account.ProjectID, traces
 		t.SpansTruncated = t.SpanCount > int64(len(of))
 	}
 	if detail == store.Full {
-		if err := fillPayloads(ctx, q, project, rows); err != nil {
+		if err := fillWithoutRaw(ctx, q, project, rows); err != nil {
 			return err
 		}
 	}
@@ -231,6 +231,15 @@ func spansOf(rows []*spanRow) []trace.Span {
 		out[i] = r.Span
 	}
 	return out
+}
+
+// fillWithoutRaw is fillPayloads for lists.
+func fillWithoutRaw(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow) error {
+	err := fillPayloads(ctx, q, project, rows)
+	for _, r := range rows {
+		r.Payload.Raw = nil
+	}
+	return err
 }
 
 // fillPayloads reads the payloads of rows.

@@ -100,61 +100,188 @@ func checkProjects(ctx context.Context, q querier, works []fold.Work) error {
 	return nil
 }
 
-func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, w fold.Work, outcomes []store.Outcome) error {
-	items, err := newItems(ctx, tx, w)
-	if err != nil || len(items) == 0 {
+// writing is a transaction that changes what one project has, whose lock it
+// holds.
+type writing struct {
+	tx      pgx.Tx
+	project account.ProjectID
+	from    time.Time // what is made anew leaves out spans that started before
+}
+
+func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, work fold.Work, outcomes []store.Outcome) error {
+	w := &writing{tx: tx, project: work.Project}
+	stored, err := w.lookUp(ctx, work)
+	if err != nil {
 		return err
 	}
-	rows, spans := make([]*spanRow, len(items)), make([]*trace.Span, len(items))
-	cells := make([]spanRow, len(items))
+	arrivals := work.Arrivals(stored)
+	for _, it := range arrivals.New {
+		outcomes[it.Batch].Inserted[it.Index] = true
+	}
+	for _, pieces := range arrivals.Joined {
+		_, old := stored[pieces[0].Span.ID]
+		outcomes[pieces[0].Batch].Inserted[pieces[0].Index] = !old
+	}
+	joined, before, err := w.join(ctx, batches, arrivals.Joined, stored)
+	if err != nil {
+		return err
+	}
+	batches = append(slices.Clip(batches), joined.Batch)
+	return w.store(ctx, batches, append(slices.Clip(arrivals.New), joined.New...), joined, before)
+}
+
+// store writes new spans and changed ones, and all that follows from them.
+// before holds the changed ones as they are stored.
+func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold.Item, joined fold.Joined, before map[trace.SpanID]*spanRow) error {
+	if len(items) == 0 && len(joined.Changes) == 0 {
+		return nil
+	}
+	spans := make([]*trace.Span, len(items))
+	for i, it := range items {
+		spans[i] = it.Span
+	}
+	verdicts, err := fold.Count(ctx, w, fold.Edit{Added: spans, Changes: joined.Changes})
+	if err != nil {
+		return err
+	}
 	chunks := map[chunkAt]struct{}{}
-	for i, item := range items {
-		outcomes[item.Batch].Inserted[item.Index] = true
-		spans[i] = item.Span
-		b := &batches[item.Batch]
-		rows[i] = &cells[i]
-		cells[i].Span = *item.Span
-		if ref := b.Refs[item.Index]; ref.Chunk >= 0 {
-			day, index := dayOf(b.Arrived), int64(ref.Index)
-			cells[i].payloadDay, cells[i].payloadChunk, cells[i].payloadIndex = &day, b.Chunks[ref.Chunk].ID[:], &index
-			chunks[chunkAt{item.Batch, ref.Chunk}] = struct{}{}
+	plain, mapped := make([]*spanRow, 0, len(items)), []*spanRow(nil)
+	for i, it := range items {
+		v := verdicts.Written[it.Span.ID]
+		r := newSpanRow(it.Span, it.Content, v.Below)
+		r.Repeat = v.Repeats
+		spans[i] = &r.Span
+		if ref := batches[it.Batch].Refs[it.Index]; ref.Chunk >= 0 {
+			r.put(&batches[it.Batch], ref)
+			chunks[chunkAt{it.Batch, ref.Chunk}] = struct{}{}
+		}
+		if fold.Plain(&r.Span) {
+			plain = append(plain, r)
+		} else {
+			mapped = append(mapped, r)
 		}
 	}
-	if err := addChunks(ctx, tx, w.Project, batches, chunks); err != nil {
+	changed := w.changedRows(batches, joined, before, verdicts, chunks)
+	if err := addChunks(ctx, w.tx, w.project, batches, chunks); err != nil {
 		return err
 	}
 	// Nobody else adds spans to this project now, so that these are still new.
-	if err := spanTable.copy(ctx, tx, w.Project, rows); err != nil {
+	if err := plainSpanTable.copy(ctx, w.tx, w.project, plain); err != nil {
 		return err
 	}
-	state := fold.NewState()
-	if err := loadState(ctx, tx, w.Project, state, fold.KeysOf(spans)); err != nil {
+	if err := spanTable.copy(ctx, w.tx, w.project, mapped); err != nil {
 		return err
 	}
-	stored := make(map[trace.TraceID]bool, len(state.Traces))
-	for id := range state.Traces {
-		stored[id] = true
+	if err := spanTable.put(ctx, w.tx, w.project, changed); err != nil {
+		return err
 	}
+	marked, err := w.markRepeats(ctx, verdicts.Marked)
+	if err != nil {
+		return err
+	}
+	// All spans are written: what is stale can be made from them.
+	changes := append(joined.Changes, marked...)
+	state, stored, err := loadState(ctx, w.tx, w.project, fold.KeysOf(append(fold.SpansOf(changes), spans...)))
+	if err != nil {
+		return err
+	}
+	state.Change(changes)
 	state.Add(spans)
-	return saveState(ctx, tx, w.Project, state, stored)
+	return w.saveState(ctx, state, stored)
 }
 
-// newItems gives the items of w that are not stored.
-func newItems(ctx context.Context, q querier, w fold.Work) ([]fold.Item, error) {
-	ids := make([]string, len(w.Items))
-	for i, item := range w.Items {
+// changedRows gives the rows of changed spans.
+func (w *writing) changedRows(batches []store.Batch, joined fold.Joined, before map[trace.SpanID]*spanRow, verdicts fold.Verdicts, chunks map[chunkAt]struct{}) []*spanRow {
+	rows := make([]*spanRow, len(joined.Changes))
+	for i, c := range joined.Changes {
+		old := before[c.Now.ID]
+		below := trace.Calls(old.below)
+		if v, ok := verdicts.Written[c.Now.ID]; ok {
+			c.Now.Repeat, below = v.Repeats, v.Below
+		}
+		it := joined.Items[i]
+		rows[i] = newSpanRow(c.Now, it.Content, below)
+		rows[i].payloadDay, rows[i].payloadChunk, rows[i].payloadIndex = old.payloadDay, old.payloadChunk, old.payloadIndex
+		if it.Span == nil { // the payload is what it was
+			continue
+		}
+		ref := batches[it.Batch].Refs[it.Index]
+		rows[i].put(&batches[it.Batch], ref)
+		chunks[chunkAt{it.Batch, ref.Chunk}] = struct{}{}
+	}
+	return rows
+}
+
+// lookUp tells which of the work's ids are stored.
+func (w *writing) lookUp(ctx context.Context, work fold.Work) (map[trace.SpanID]fold.Stored, error) {
+	ids := make([]string, len(work.Items))
+	for i, item := range work.Items {
 		ids[i] = string(item.Span.ID)
 	}
-	stored, err := collect(ctx, q, pgx.RowTo[string],
-		`SELECT span_id FROM spans WHERE project_id = $1 AND span_id = ANY($2)`, string(w.Project), ids)
-	if err != nil || len(stored) == 0 {
-		return w.Items, err
+	type found struct {
+		id string
+		fold.Stored
 	}
-	seen := make(map[trace.SpanID]bool, len(stored))
-	for _, id := range stored {
-		seen[trace.SpanID(id)] = true
+	list, err := collect(ctx, w.tx, func(row pgx.CollectableRow) (found, error) {
+		var f found
+		var content *int64
+		err := row.Scan(&f.id, &f.Joinable, &content)
+		if content != nil {
+			f.Content = uint64(*content)
+		}
+		return f, err
+	}, `SELECT span_id, form = 'span' AND mapping_version > 0, content FROM spans WHERE project_id = $1 AND span_id = ANY($2)`,
+		string(w.project), ids)
+	if err != nil || len(list) == 0 {
+		return nil, err
 	}
-	return slices.DeleteFunc(w.Items, func(i fold.Item) bool { return seen[i.Span.ID] }), nil
+	stored := make(map[trace.SpanID]fold.Stored, len(list))
+	for _, f := range list {
+		stored[trace.SpanID(f.id)] = f.Stored
+	}
+	return stored, nil
+}
+
+// join reads what is stored of spans that came again and joins the pieces.
+func (w *writing) join(ctx context.Context, batches []store.Batch, pieces [][]fold.Item, stored map[trace.SpanID]fold.Stored) (fold.Joined, map[trace.SpanID]*spanRow, error) {
+	var ids []trace.SpanID
+	for _, of := range pieces {
+		if id := of[0].Span.ID; stored[id].Joinable {
+			ids = append(ids, id)
+		}
+	}
+	before, err := w.spansByID(ctx, ids, store.Full)
+	if err != nil {
+		return fold.Joined{}, nil, err
+	}
+	whole := make(map[trace.SpanID]*trace.Span, len(before))
+	for id, r := range before {
+		whole[id] = &r.Span
+	}
+	joined, err := fold.Join(batches, len(batches), pieces, whole)
+	return joined, before, err
+}
+
+// spansByID reads stored spans.
+func (w *writing) spansByID(ctx context.Context, ids []trace.SpanID, detail store.Detail) (map[trace.SpanID]*spanRow, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2)`,
+		string(w.project), texts(ids))
+	if err != nil {
+		return nil, err
+	}
+	if detail == store.Full {
+		if err := fillPayloads(ctx, w.tx, w.project, rows); err != nil {
+			return nil, err
+		}
+	}
+	out := make(map[trace.SpanID]*spanRow, len(rows))
+	for _, r := range rows {
+		out[r.ID] = r
+	}
+	return out, nil
 }
 
 // chunkAt names a chunk of a call of WriteBatches.
@@ -183,29 +310,32 @@ func addChunks(ctx context.Context, tx pgx.Tx, project account.ProjectID, batche
 	return chunkTable.copy(ctx, tx, project, slices.Collect(maps.Values(rows)))
 }
 
-// loadState puts the stored rows that keys name into state.
-func loadState(ctx context.Context, q querier, project account.ProjectID, state *fold.State, keys fold.Keys) error {
+// loadState gives a state with the stored rows that keys name, and says which
+// traces these are.
+func loadState(ctx context.Context, q querier, project account.ProjectID, keys fold.Keys) (*fold.State, map[trace.TraceID]bool, error) {
+	state := fold.NewState()
+	stored := map[trace.TraceID]bool{}
 	if len(keys.Traces) > 0 {
-		traces, err := collect(ctx, q, traceTable.scan,
+		traces, err := collect(ctx, q, scanTrace,
 			`SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, string(project), texts(keys.Traces))
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		for _, t := range traces {
-			state.Traces[t.ID] = t
+			state.Traces[t.ID], stored[t.ID] = t, true
 		}
 	}
 	if len(keys.Sessions) > 0 {
 		sessions, err := collect(ctx, q, sessionTable.scan,
 			`SELECT `+sessionTable.list+` FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, string(project), texts(keys.Sessions))
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		for _, s := range sessions {
 			state.Sessions[s.ID] = s
 		}
 	}
-	return nil
+	return state, stored, nil
 }
 
 // texts gives ids as pgx encodes them.
@@ -217,101 +347,95 @@ func texts[T ~string](ids []T) []string {
 	return out
 }
 
-// saveState stores what state holds; stored names the traces that have a row.
-// The caller holds the project's lock since before loadState.
-func saveState(ctx context.Context, tx pgx.Tx, project account.ProjectID, state *fold.State, stored map[trace.TraceID]bool) error {
-	var changed, added []*trace.Trace
+// saveState stores what state holds, and first makes anew what is stale; stored
+// names the traces that have a row.
+func (w *writing) saveState(ctx context.Context, state *fold.State, stored map[trace.TraceID]bool) error {
+	if err := w.takeStale(ctx, state); err != nil {
+		return err
+	}
+	var changed, plain, mapped []*traceRow
 	for _, id := range slices.Sorted(maps.Keys(state.Traces)) {
-		if stored[id] {
-			changed = append(changed, state.Traces[id])
-		} else {
-			added = append(added, state.Traces[id])
+		r := newTraceRow(state.Traces[id])
+		switch {
+		case stored[id]:
+			changed = append(changed, r)
+		case r.Root.SpanID == "":
+			plain = append(plain, r)
+		default:
+			mapped = append(mapped, r)
 		}
 	}
-	if err := traceTable.put(ctx, tx, project, changed); err != nil {
+	if err := traceTable.put(ctx, w.tx, w.project, changed); err != nil {
 		return err
 	}
 	// Most traces are new, and COPY takes half the time of an upsert.
-	if err := traceTable.copy(ctx, tx, project, added); err != nil {
+	if err := plainTraceTable.copy(ctx, w.tx, w.project, plain); err != nil {
+		return err
+	}
+	if err := traceTable.copy(ctx, w.tx, w.project, mapped); err != nil {
 		return err
 	}
 	sessions := make([]*trace.Session, 0, len(state.Sessions))
 	for _, s := range state.Sessions {
 		sessions = append(sessions, s)
 	}
-	if err := sessionTable.put(ctx, tx, project, sessions); err != nil {
+	if err := sessionTable.put(ctx, w.tx, w.project, sessions); err != nil {
 		return err
 	}
-	if err := addRollups(ctx, tx, project, state.Rollups); err != nil {
+	if err := state.WriteRollups(ctx, w); err != nil {
 		return err
 	}
-	if err := addDistinct(ctx, tx, project, state); err != nil {
-		return err
-	}
-	return addTraceCounts(ctx, tx, project, state.TraceCounts)
+	return addTraceCounts(ctx, w.tx, w.project, state.TraceCounts)
 }
 
-// addRollups merges differences into the stored roll-ups.
-func addRollups(ctx context.Context, tx pgx.Tx, project account.ProjectID, rollups fold.Rollups) error {
-	grains, buckets, digests := make([]string, 0, len(rollups)), make([]time.Time, 0, len(rollups)), make([][]byte, 0, len(rollups))
-	for k := range rollups {
-		grains, buckets, digests = append(grains, string(k.Grain)), append(buckets, micros(k.Bucket)), append(digests, digestOf(&k.Rollup))
-	}
-	stored, err := collect(ctx, tx, rollupTable.scan, `SELECT `+rollupTable.list+` FROM rollups
-		WHERE project_id = $1 AND (grain, bucket, digest) IN (SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::bytea[]))`,
-		string(project), grains, buckets, digests)
-	if err != nil {
-		return err
-	}
-	for _, r := range stored {
-		k, sums, err := r.decode()
-		if err != nil {
-			return err
-		}
-		rollups[k].Merge(sums)
-	}
-	rows := make([]*rollupRow, 0, len(rollups))
-	for k, sums := range rollups {
-		r, err := newRollupRow(k, sums)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, r)
-	}
-	return rollupTable.put(ctx, tx, project, rows)
-}
-
-// addDistinct merges differences into the stored distinct sessions.
-func addDistinct(ctx context.Context, tx pgx.Tx, project account.ProjectID, state *fold.State) error {
-	if len(state.Distinct) == 0 {
+// takeStale makes stale traces and sessions anew from their spans.
+func (w *writing) takeStale(ctx context.Context, state *fold.State) error {
+	traces, sessions := slices.Collect(maps.Keys(state.Stale.Traces)), slices.Collect(maps.Keys(state.Stale.Sessions))
+	if len(traces)+len(sessions) == 0 {
 		return nil
 	}
-	var grains []string
-	var buckets []time.Time
-	for k := range state.Distinct {
-		grains, buckets = append(grains, string(k.Grain)), append(buckets, micros(k.Bucket))
+	anew := fold.NewState()
+	if len(traces) > 0 {
+		err := each(ctx, w.tx, scanSpan, func(r *spanRow) error {
+			anew.AddToTrace(&r.Span)
+			return nil
+		}, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.form = 'span' AND s.trace_id <> '' AND s.trace_id = ANY($2) AND s.start_time >= $3
+			UNION ALL SELECT `+spanColumns+` FROM (SELECT * FROM spans WHERE project_id = $1 AND span_id = ANY($2) OFFSET 0) s
+			WHERE s.form = 'trace' AND s.start_time >= $3`, string(w.project), texts(traces), w.from)
+		if err != nil {
+			return err
+		}
 	}
-	stored, err := collect(ctx, tx, distinctTable.scan, `SELECT `+distinctTable.list+` FROM rollup_sessions
-		WHERE project_id = $1 AND (grain, bucket) IN (SELECT * FROM unnest($2::text[], $3::timestamptz[]))`, string(project), grains, buckets)
-	if err != nil {
+	if len(sessions) > 0 {
+		err := each(ctx, w.tx, scanSpan, func(r *spanRow) error {
+			anew.AddToSession(&r.Span)
+			return nil
+		}, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.session_id <> '' AND s.session_id = ANY($2) AND s.start_time >= $3`,
+			string(w.project), texts(sessions), w.from)
+		if err != nil {
+			return err
+		}
+	}
+	if err := deleteAbsent(ctx, w.tx, `DELETE FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, w.project, traces, anew.Traces); err != nil {
 		return err
 	}
-	for _, r := range stored {
-		k, d, err := r.decode()
-		if err != nil {
-			return err
-		}
-		state.Distinct[k].Merge(d)
+	if err := deleteAbsent(ctx, w.tx, `DELETE FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, w.project, sessions, anew.Sessions); err != nil {
+		return err
 	}
-	rows := make([]*distinctRow, 0, len(state.Distinct))
-	for k, d := range state.Distinct {
-		r, err := newDistinctRow(k, d)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, r)
+	state.Take(anew)
+	return nil
+}
+
+// deleteAbsent deletes rows of which no spans are left.
+func deleteAbsent[K ~string, V any](ctx context.Context, e execer, sql string, project account.ProjectID, ids []K, now map[K]V) error {
+	gone := slices.DeleteFunc(ids, func(k K) bool {
+		_, ok := now[k]
+		return ok
+	})
+	if len(gone) == 0 {
+		return nil
 	}
-	return distinctTable.put(ctx, tx, project, rows)
+	return execute(ctx, e, sql, string(project), texts(gone))
 }
 
 // addTraceCounts adds differences to the stored counts; none stays at 0.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/account"
@@ -20,9 +21,9 @@ type measured struct {
 }
 
 var (
-	measuredCalls = measured{rollups: "kind = 'llm_call'", spans: []string{
+	measuredCalls = measured{rollups: "kind = 'llm_call' AND provider <> ''", spans: []string{
 		"INDEXED BY spans_call_start_idx WHERE project = ? AND form = 'trace' AND kind = 'llm_call'",
-		spansByStart + "WHERE project = ? AND form = 'span' AND kind = 'llm_call'",
+		spansByStart + "WHERE project = ? AND form = 'span' AND kind = 'llm_call' AND NOT repeats AND NOT patch",
 	}}
 	measuredSpans = measured{rollups: "form = 'span'", spans: []string{
 		spansByStart + "WHERE project = ? AND form = 'span'",
@@ -154,41 +155,54 @@ func (m measured) cut(ctx context.Context, q querier, project projectNumber, cut
 	return nil
 }
 
-// rows counts the spans of an interval: up to some thousands, for which the
-// conversions of Scan would take as long as reading them, so values are taken
-// as the driver gives them.
+// rows counts the spans of an interval.
 func (m measured) rows(ctx context.Context, q querier, project projectNumber, i fold.Interval, sessions *sketch.Distinct) (fold.Rollups, error) {
 	out := fold.Rollups{}
-	var v [14]any
-	var into [len(v)]any
-	for n := range v {
-		into[n] = &v[n]
-	}
 	for _, source := range m.spans {
-		err := query(ctx, q, "count spans", func(rows *sql.Rows) error {
-			if err := rows.Scan(into[:]...); err != nil {
-				return err
-			}
-			start, _ := v[0].(int64)
-			session := textOf(v[1])
-			s := trace.Span{
-				Start: time.UnixMicro(start).UTC(), Form: trace.Form(textOf(v[2])), Kind: trace.Kind(textOf(v[3])),
-				Source: trace.Source(textOf(v[4])), Status: trace.Status(textOf(v[5])), Provider: orNil[string](v[6]), Model: orNil[string](v[7]),
-				ToolName: orNil[string](v[8]), DurationMS: orNil[float64](v[9]), TimeToFirstTokenMS: orNil[float64](v[10]),
-				InputTokens: orNil[int64](v[11]), OutputTokens: orNil[int64](v[12]), CostNanoUSD: orNil[int64](v[13]),
-			}
-			out.AddSpan(fold.GrainFiveMin, &s)
-			if sessions != nil && session != "" {
-				sessions.Add(session)
-			}
-			return nil
-		}, `SELECT start_time, session_id, form, kind, source, status, provider, model, tool_name, duration_ms, first_token_ms, input_tokens,
-			output_tokens, cost_nano_usd FROM spans `+source+` AND start_time >= ? AND start_time < ?`, int64(project), i.From, i.To)
-		if err != nil {
+		if err := countSpanRows(ctx, q, project, out, source, i, sessions); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// countSpanRows adds to out the spans of a source (index and condition, whose
+// parameters after the project are args) that start in an interval: up to some
+// thousands, for which the conversions of Scan would take as long as reading
+// them, so values are taken as the driver gives them.
+func countSpanRows(ctx context.Context, q querier, project projectNumber, out fold.Rollups, source string, i fold.Interval, sessions *sketch.Distinct, args ...any) error {
+	var v [17]any
+	var into [len(v)]any
+	for n := range v {
+		into[n] = &v[n]
+	}
+	args = slices.Concat([]any{int64(project)}, args, []any{i.From, i.To})
+	return query(ctx, q, "count spans", func(rows *sql.Rows) error {
+		if err := rows.Scan(into[:]...); err != nil {
+			return err
+		}
+		start, _ := v[0].(int64)
+		session := textOf(v[1])
+		s := trace.Span{
+			Start: time.UnixMicro(start).UTC(), Form: trace.Form(textOf(v[2])), Kind: trace.Kind(textOf(v[3])),
+			Source: trace.Source(textOf(v[4])), Status: trace.Status(textOf(v[5])), Provider: orNil[string](v[6]), Model: orNil[string](v[7]),
+			ToolName: orNil[string](v[8]), DurationMS: orNil[float64](v[9]), TimeToFirstTokenMS: orNil[float64](v[10]),
+			InputTokens: orNil[int64](v[11]), OutputTokens: orNil[int64](v[12]), CostNanoUSD: orNil[int64](v[13]),
+			MappingVersion: int(intOf(v[14])), Patch: intOf(v[15]) != 0, Repeat: intOf(v[16]) != 0,
+		}
+		out.AddSpan(fold.GrainFiveMin, &s)
+		if sessions != nil && session != "" {
+			sessions.Add(session)
+		}
+		return nil
+	}, `SELECT start_time, session_id, form, kind, source, status, provider, model, tool_name, duration_ms, first_token_ms, input_tokens,
+		output_tokens, cost_nano_usd, mapping_version, patch, repeats FROM spans `+source+` AND start_time >= ? AND start_time < ?`, args...)
+}
+
+// intOf gives a value of an integer column that is never NULL.
+func intOf(v any) int64 {
+	n, _ := v.(int64)
+	return n
 }
 
 // textOf gives a value of a column that is never NULL.

@@ -22,8 +22,9 @@ type bulk struct {
 func newBulk(insert string, columns []string, conflict string) bulk {
 	b := bulk{columns: len(columns)}
 	row := "(" + strings.TrimSuffix(strings.Repeat("?,", b.columns), ",") + ")"
+	names := `"` + strings.Join(columns, `", "`) + `"` // one is a keyword
 	for i, n := range bulkSizes {
-		b.texts[i] = insert + " (" + strings.Join(columns, ", ") + ") VALUES " +
+		b.texts[i] = insert + " (" + names + ") VALUES " +
 			strings.TrimSuffix(strings.Repeat(row+",", n), ",") + " " + conflict
 	}
 	return b
@@ -33,7 +34,7 @@ func newBulk(insert string, columns []string, conflict string) bulk {
 func upsert(columns []string, keys int) string {
 	var set []string
 	for _, c := range columns[keys:] {
-		set = append(set, c+" = excluded."+c)
+		set = append(set, `"`+c+`" = excluded."`+c+`"`)
 	}
 	return "ON CONFLICT (" + strings.Join(columns[:keys], ", ") + ") DO UPDATE SET " + strings.Join(set, ", ")
 }
@@ -65,7 +66,10 @@ func (b *bulk) insert(ctx context.Context, tx *sql.Tx, what string, args []any) 
 
 // bulks are the tables that a write fills.
 type bulks struct {
-	spans, chunks, traces, sessions, rollups, distinct, traceCounts bulk
+	plain, mapped, changed                           bulk // spans: new ones, and over what is stored
+	traces, mappedTraces                             bulk
+	chunks, sessions, rollups, distinct, traceCounts bulk
+	findKey                                          *sql.Stmt // selectByKey
 }
 
 var (
@@ -80,25 +84,34 @@ var (
 func (db *DB) writers(ctx context.Context) (*bulks, error) {
 	db.bulk.mu.Lock()
 	defer db.bulk.mu.Unlock()
-	if db.bulk.spans.columns > 0 {
+	if db.bulk.plain.columns > 0 {
 		return &db.bulk.bulks, nil
 	}
 	b := bulks{
-		spans: newBulk("INSERT INTO spans", storedSpanColumns, ""),
+		plain:   newBulk("INSERT INTO spans", plainColumns, ""),
+		mapped:  newBulk("INSERT INTO spans", spanColumns, ""),
+		changed: newBulk("INSERT INTO spans", spanColumns, upsert(spanColumns, 2)),
 		// A chunk is there already if its record came before and retention has
 		// deleted its spans since.
-		chunks:   newBulk("INSERT INTO payload_chunks", chunkColumns, "ON CONFLICT DO NOTHING"),
-		traces:   newBulk("INSERT INTO traces", traceColumns, upsert(traceColumns, 2)),
-		sessions: newBulk("INSERT INTO sessions", sessionColumns, upsert(sessionColumns, 2)),
-		rollups:  newBulk("INSERT INTO rollups", rollupColumns, upsert(rollupColumns, rollupKeys)),
-		distinct: newBulk("INSERT INTO rollup_sessions", distinctColumns, upsert(distinctColumns, 3)),
+		chunks:       newBulk("INSERT INTO payload_chunks", chunkColumns, "ON CONFLICT DO NOTHING"),
+		traces:       newBulk("INSERT INTO traces", plainTraceColumns, upsert(plainTraceColumns, 2)),
+		mappedTraces: newBulk("INSERT INTO traces", traceColumns, upsert(traceColumns, 2)),
+		sessions:     newBulk("INSERT INTO sessions", sessionColumns, upsert(sessionColumns, 2)),
+		rollups:      newBulk("INSERT INTO rollups", rollupColumns, upsert(rollupColumns, rollupKeys)),
+		distinct:     newBulk("INSERT INTO rollup_sessions", distinctColumns, upsert(distinctColumns, 3)),
 		traceCounts: newBulk("INSERT INTO trace_counts", traceCountColumns,
 			"ON CONFLICT (project, grain, bucket, provider, model, status, sources) DO UPDATE SET count = count + excluded.count"),
 	}
-	for _, one := range []*bulk{&b.spans, &b.chunks, &b.traces, &b.sessions, &b.rollups, &b.distinct, &b.traceCounts} {
+	for _, one := range []*bulk{
+		&b.plain, &b.mapped, &b.changed, &b.traces, &b.mappedTraces, &b.chunks, &b.sessions, &b.rollups, &b.distinct, &b.traceCounts,
+	} {
 		if err := one.prepare(ctx, db.w); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if b.findKey, err = db.w.PrepareContext(ctx, selectByKey); err != nil { //nolint:sqlclosecheck // kept as long as the database is open
+		return nil, toFault("prepare", err)
 	}
 	db.bulk.bulks = b
 	return &db.bulk.bulks, nil

@@ -71,24 +71,84 @@ func (w *where) page(p store.Page, id string, descending bool) error {
 	return nil
 }
 
-// readSpans reads the rows of selectSpan with a rest, and their payloads if
+// readStored reads the rows of selectSpan with a rest, and their payloads if
 // detail asks for them.
-func readSpans(ctx context.Context, q querier, project projectNumber, detail store.Detail, rest string, args ...any) ([]trace.Span, error) {
-	var spans []trace.Span
-	var places []place
+func readStored(ctx context.Context, q querier, project projectNumber, detail store.Detail, rest string, args ...any) ([]*storedSpan, error) {
+	var out []*storedSpan
 	err := query(ctx, q, "read spans", func(rows *sql.Rows) error {
-		s, at, err := scanSpan(rows)
-		spans, places = append(spans, s), append(places, at)
+		s, err := scanSpan(rows)
+		out = append(out, &s)
 		return err
 	}, selectSpan+rest, args...)
 	if err != nil || detail != store.Full {
-		return spans, err
+		return out, err
 	}
-	all := make([]*trace.Span, len(spans))
-	for i := range spans {
-		all[i] = &spans[i]
+	return out, fillStored(ctx, q, project, out)
+}
+
+// fillStored reads the payloads of spans.
+func fillStored(ctx context.Context, q querier, project projectNumber, rows []*storedSpan) error {
+	all, places := make([]*trace.Span, len(rows)), make([]place, len(rows))
+	for i, row := range rows {
+		all[i], places[i] = &row.Span, row.at
 	}
-	return spans, fillPayloads(ctx, q, project, all, places)
+	return fillPayloads(ctx, q, project, all, places)
+}
+
+// fillShown reads the payloads of spans for readers: without raw bytes, and with
+// what other spans know of the same calls.
+func fillShown(ctx context.Context, q querier, project projectNumber, rows []*storedSpan) error {
+	if err := fillStored(ctx, q, project, rows); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		row.Payload.Raw = nil
+	}
+	return complete(ctx, q, project, rows)
+}
+
+// readSpans reads spans for readers.
+func readSpans(ctx context.Context, q querier, project projectNumber, detail store.Detail, rest string, args ...any) ([]trace.Span, error) {
+	rows, err := readStored(ctx, q, project, store.Summary, rest, args...)
+	if err == nil && detail == store.Full {
+		err = fillShown(ctx, q, project, rows)
+	}
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	spans := make([]trace.Span, len(rows))
+	for i, row := range rows {
+		spans[i] = row.Span
+	}
+	return spans, nil
+}
+
+// complete gives spans that were read with their payloads what others say of
+// the same calls.
+func complete(ctx context.Context, q querier, project projectNumber, rows []*storedSpan) error {
+	var ids []trace.SpanID
+	for _, row := range rows {
+		ids = append(ids, row.from...)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := jsonList(ids)
+	if err != nil {
+		return err
+	}
+	others, err := readStored(ctx, q, project, store.Full, `WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(project), list)
+	if err != nil {
+		return err
+	}
+	said := make(map[trace.SpanID]*trace.Span, len(others))
+	for _, o := range others {
+		said[o.ID] = o.said()
+	}
+	for _, row := range rows {
+		fold.Complete(&row.Span, row.from, said)
+	}
+	return nil
 }
 
 // fillPayloads reads each chunk once.
@@ -237,15 +297,16 @@ func countSpans(ctx context.Context, q querier, project projectNumber, f store.S
 func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error) {
 	var out trace.Span
 	err := db.inProject(ctx, project, func(q querier, project projectNumber) error {
-		spans, err := readSpans(ctx, q, project, store.Full, `WHERE project = ? AND span_id = ? AND form = 'span'`, int64(project), string(id))
+		spans, err := readStored(ctx, q, project, store.Full, `WHERE project = ? AND span_id = ? AND form = 'span'`, int64(project), string(id))
 		if err != nil {
 			return err
 		}
 		if len(spans) == 0 {
 			return errNotFound
 		}
-		out = spans[0]
-		return nil
+		err = complete(ctx, q, project, spans)
+		out = spans[0].Span
+		return err
 	})
 	return out, err
 }

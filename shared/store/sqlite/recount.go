@@ -55,6 +55,9 @@ type recount struct {
 }
 
 func (r *recount) run(ctx context.Context) error {
+	if err := r.marks(ctx); err != nil {
+		return err
+	}
 	counts := fold.NewState()
 	if err := r.traces(ctx, counts); err != nil {
 		return err
@@ -66,6 +69,28 @@ func (r *recount) run(ctx context.Context) error {
 		return err
 	}
 	return r.rollups(ctx)
+}
+
+// marks compares what spans show of one another.
+func (r *recount) marks(ctx context.Context) error {
+	lists := []string{`SELECT DISTINCT trace_id AS id FROM spans ` + spansByTrace + `WHERE project = ?1 AND trace_id > ?2 AND trace_id <> '' AND form = 'span'`}
+	w := newWriting(r.bulks, r.tx, r.project)
+	for after := trace.TraceID(""); ; {
+		ids, err := idPage(ctx, r.tx, lists, r.project, after)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+		wrong, err := fold.Recount(ctx, w, ids)
+		if err != nil {
+			return err
+		}
+		r.differing += int64(len(wrong))
+		if err := w.mark(ctx, wrong); err != nil {
+			return err
+		}
+		clear(w.rows)
+	}
 }
 
 // rowsByKey are rows of a table by what tells them apart.
@@ -145,12 +170,12 @@ func (r *recount) traces(ctx context.Context, counts *fold.State) error {
 		r.differing += unmarked
 		stored, want := rowsByKey[trace.TraceID]{}, rowsByKey[trace.TraceID]{}
 		for i := range old {
-			stored[old[i].ID] = appendTrace(nil, r.project, &old[i])
+			stored[old[i].ID] = appendMappedTrace(appendTrace(nil, r.project, &old[i]), &old[i])
 		}
 		for id, t := range counts.Traces {
-			want[id] = appendTrace(nil, r.project, t)
+			want[id] = appendMappedTrace(appendTrace(nil, r.project, t), t)
 		}
-		if err := compare(ctx, r, "traces", traceColumns, 2, &r.bulks.traces, stored, want); err != nil {
+		if err := compare(ctx, r, "traces", traceColumns, 2, &r.bulks.mappedTraces, stored, want); err != nil {
 			return err
 		}
 	}
@@ -244,8 +269,8 @@ func (r *recount) day(ctx context.Context, day fold.Interval) error {
 	} {
 		var spans []*trace.Span
 		err := query(ctx, r.tx, "read spans", func(rows *sql.Rows) error {
-			s, _, err := scanSpan(rows)
-			if spans = append(spans, &s); len(spans) == recountPage {
+			s, err := scanSpan(rows)
+			if spans = append(spans, &s.Span); len(spans) == recountPage {
 				state.AddToRollups(spans)
 				spans = spans[:0]
 			}

@@ -111,6 +111,11 @@ func (db *DB) retainSpans(ctx context.Context, project projectNumber, before int
 		for i, s := range spans {
 			ids[i] = s.ID
 		}
+		w := newWriting(b, tx, project)
+		peers, err := w.ByID(ctx, ids)
+		if err != nil {
+			return err
+		}
 		list, err := jsonList(ids)
 		if err != nil {
 			return err
@@ -119,7 +124,7 @@ func (db *DB) retainSpans(ctx context.Context, project projectNumber, before int
 			int64(project), list); err != nil {
 			return err
 		}
-		return b.rebuild(ctx, tx, project, fold.KeysOf(spans))
+		return w.forget(ctx, fold.KeysOf(spans), fold.OwnSpans(peers))
 	})
 	return n, err
 }
@@ -141,37 +146,24 @@ func oldSpans(ctx context.Context, q querier, project projectNumber, before int6
 	return out, nil
 }
 
-// rebuild replaces traces and sessions by what their spans add up to.
-func (b *bulks) rebuild(ctx context.Context, tx *sql.Tx, project projectNumber, keys fold.Keys) error {
-	old, err := loadState(ctx, tx, project, keys)
+// forget makes the traces and sessions of deleted spans anew from the spans that
+// stay. gone are the deleted ones that may have told of calls.
+func (w *writing) forget(ctx context.Context, keys fold.Keys, gone []*trace.Span) error {
+	verdicts, err := fold.Count(ctx, w, fold.Edit{Removed: gone})
 	if err != nil {
 		return err
 	}
-	state := fold.NewState()
-	for _, t := range old.Traces {
-		state.CountTrace(t, -1)
-	}
-	if err := recountTraces(ctx, tx, project, keys.Traces, state); err != nil {
+	if err := w.mark(ctx, verdicts.Marked); err != nil {
 		return err
 	}
-	if err := recountSessions(ctx, tx, project, keys.Sessions, state); err != nil {
+	changes := verdicts.Changes()
+	state, err := loadState(ctx, w.tx, w.project, keys.With(fold.KeysOf(fold.SpansOf(changes))))
+	if err != nil {
 		return err
 	}
-	for id := range old.Traces {
-		if state.Traces[id] == nil {
-			if err := exec(ctx, tx, "delete trace", true, `DELETE FROM traces WHERE project = ? AND trace_id = ?`, int64(project), string(id)); err != nil {
-				return err
-			}
-		}
-	}
-	for id := range old.Sessions {
-		if state.Sessions[id] == nil {
-			if err := exec(ctx, tx, "delete session", true, `DELETE FROM sessions WHERE project = ? AND session_id = ?`, int64(project), string(id)); err != nil {
-				return err
-			}
-		}
-	}
-	return b.writeState(ctx, tx, project, state)
+	state.Change(changes)
+	state.Forget(keys)
+	return w.writeState(ctx, state)
 }
 
 // recountTraces adds to state the traces that the stored spans make.
@@ -185,8 +177,8 @@ func recountTraces(ctx context.Context, q querier, project projectNumber, ids []
 		`WHERE project = ? AND form = 'trace' AND span_id IN (SELECT value FROM json_each(?))`,
 	} {
 		err := query(ctx, q, "read spans of traces", func(rows *sql.Rows) error {
-			s, _, err := scanSpan(rows)
-			state.AddToTrace(&s)
+			s, err := scanSpan(rows)
+			state.AddToTrace(&s.Span)
 			return err
 		}, selectSpan+rest, int64(project), list)
 		if err != nil {
@@ -209,8 +201,8 @@ func recountSessions(ctx context.Context, q querier, project projectNumber, ids 
 			WHERE project = ?1 AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?2)))`,
 	} {
 		err := query(ctx, q, "read spans of sessions", func(rows *sql.Rows) error {
-			s, _, err := scanSpan(rows)
-			state.AddToSession(&s)
+			s, err := scanSpan(rows)
+			state.AddToSession(&s.Span)
 			return err
 		}, selectSpan+rest, int64(project), list)
 		if err != nil {

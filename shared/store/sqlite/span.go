@@ -2,27 +2,37 @@ package sqlite
 
 import (
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// spanColumns are the narrow columns of spans, in the order of scanSpan.
-var spanColumns = []string{
-	"span_id", "trace_id", "parent_id", "session_id", "form", "start_time", "source", "kind", "event_type", "status",
+// plainColumns are the columns of every span, in the order of appendSpan.
+// Spans of the older forms are written with these alone.
+var plainColumns = []string{
+	"project", "span_id", "trace_id", "parent_id", "session_id", "form", "start_time", "source", "kind", "event_type", "status",
 	"duration_ms", "first_token_ms", "service", "tool_use_id", "tool_name", "is_interrupt", "cwd", "model", "agent_name", "provider",
 	"model_used", "input_tokens", "output_tokens", "cost_nano_usd", "finish_reason", "provider_request_id", "edited_file",
 	"payload_day", "payload_chunk", "payload_index",
 }
 
-// storedSpanColumns are all columns, in the order of appendSpan.
-var storedSpanColumns = append([]string{"project"}, spanColumns...)
+// mappedColumns are what spans made from OpenTelemetry have beside, in the order
+// of appendMapped.
+var mappedColumns = []string{
+	"name", "operation", "user_id", "tags", "environment", "release", "scope_name", "scope_version", "usage", "cost_source",
+	"mapping_version", "patch", "role", "call_key", "tells", "repeats", "content", "told_by", "own",
+}
 
-var selectSpan = "SELECT " + strings.Join(spanColumns, ", ") + " FROM spans "
+// spanColumns are all columns, in the order of scanSpan after the project.
+var spanColumns = slices.Concat(plainColumns, mappedColumns)
+
+var selectSpan = `SELECT "` + strings.Join(spanColumns[1:], `", "`) + `" FROM spans `
 
 // place says where a payload is.
 type place struct {
@@ -33,7 +43,7 @@ type place struct {
 // dayOf numbers the UTC day of t, from 1970.
 func dayOf(t time.Time) int64 { return t.Unix() / int64(24*time.Hour/time.Second) }
 
-// appendSpan appends a row of storedSpanColumns; at is nil without payload.
+// appendSpan appends a row of plainColumns; at is nil without payload.
 func appendSpan(args []any, project projectNumber, s *trace.Span, at *place) []any {
 	args = append(args, int64(project), string(s.ID), string(s.TraceID), string(s.ParentID), string(s.SessionID), string(s.Form),
 		s.Start.UnixMicro(), string(s.Source), string(s.Kind), s.EventType, string(s.Status),
@@ -47,6 +57,36 @@ func appendSpan(args []any, project projectNumber, s *trace.Span, at *place) []a
 	return append(args, at.day, at.Chunk[:], int64(at.Index))
 }
 
+// appendMapped appends a row of mappedColumns. own is what the span says itself
+// where that is not what s shows, else nil; from are the spans that complete it.
+func appendMapped(args []any, s *trace.Span, content uint64, own *trace.Span, from []trace.SpanID) []any {
+	var usage, contentOrNull, scopeName, scopeVersion, ownOrNull any
+	if s.Usage != nil {
+		usage = store.AppendUsage([]byte{}, s.Usage)
+	}
+	if content != 0 {
+		contentOrNull = int64(content)
+	}
+	if own != nil {
+		ownOrNull = store.EncodeSpan(own)
+	}
+	if s.Mapped() { // never NULL, for comparisons
+		scopeName, scopeVersion = s.Scope.Name, s.Scope.Version
+	}
+	return append(args, notEmpty(s.Name), notEmpty(s.Operation), orNull(s.UserID), orNull(fold.EncodeList(s.Tags)), orNull(s.Environment),
+		orNull(s.Release), scopeName, scopeVersion, usage, notEmpty(string(s.CostSource)), int64(s.MappingVersion), s.Patch,
+		notEmpty(string(s.Role)), notEmpty(s.CallKey), int64(s.Tells), s.Repeat,
+		contentOrNull, orNull(fold.EncodeList(from)), ownOrNull)
+}
+
+// notEmpty gives s, or NULL for "".
+func notEmpty(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
 // orNull gives the value of p or nil: what the driver takes without reflection.
 func orNull[T any](p *T) any {
 	if p == nil {
@@ -55,24 +95,86 @@ func orNull[T any](p *T) any {
 	return *p
 }
 
+// storedSpan is a row of spans.
+type storedSpan struct {
+	trace.Span
+	at      place
+	content uint64
+	own     *trace.Span    // what it says itself, nil where that is all it shows
+	from    []trace.SpanID // who completes it
+}
+
+// peer gives s as the counting of calls sees it.
+func (s *storedSpan) peer() fold.Peer {
+	shown := s.Span
+	shown.Payload = trace.Payload{}
+	own := s.said()
+	own.Payload = trace.Payload{}
+	return fold.Peer{Shown: &shown, Own: own, From: s.from}
+}
+
+// said gives what s says itself, with its payload.
+func (s *storedSpan) said() *trace.Span {
+	said := s.Span
+	if s.own != nil {
+		said = *s.own
+	}
+	said.Repeat, said.Payload = false, s.Payload
+	return &said
+}
+
+// payloadAt gives the place of the payload, nil if there is none.
+func (s *storedSpan) payloadAt() *place {
+	if s.at.Chunk == uuid.Nil {
+		return nil
+	}
+	return &s.at
+}
+
 // scanSpan reads a row of selectSpan.
-func scanSpan(rows *sql.Rows) (trace.Span, place, error) {
-	var s trace.Span
-	var at place
+func scanSpan(rows *sql.Rows) (storedSpan, error) {
+	var s storedSpan
 	var start int64
-	var day, index sql.NullInt64
+	var day, index, content sql.NullInt64
+	var name, operation, scopeName, scopeVersion, costSource, role, callKey sql.NullString
+	var tags, from *string
 	var chunk []byte
+	var usage, own sql.RawBytes
 	err := rows.Scan(&s.ID, &s.TraceID, &s.ParentID, &s.SessionID, &s.Form, &start, &s.Source, &s.Kind, &s.EventType, &s.Status,
 		&s.DurationMS, &s.TimeToFirstTokenMS, &s.Service, &s.ToolUseID, &s.ToolName, &s.IsInterrupt, &s.CWD, &s.Model, &s.AgentName,
 		&s.Provider, &s.ModelUsed, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &s.FinishReason, &s.ProviderRequestID, &s.EditedFile,
-		&day, &chunk, &index)
+		&day, &chunk, &index,
+		&name, &operation, &s.UserID, &tags, &s.Environment, &s.Release, &scopeName, &scopeVersion, &usage, &costSource,
+		&s.MappingVersion, &s.Patch, &role, &callKey, &s.Tells, &s.Repeat, &content, &from, &own)
 	if err != nil {
-		return s, at, err
+		return s, err
 	}
 	s.Start = time.UnixMicro(start).UTC()
+	s.content = uint64(content.Int64)
 	if chunk != nil {
-		at.day, at.Index = day.Int64, int(index.Int64)
-		at.Chunk, err = uuid.FromBytes(chunk)
+		s.at.day, s.at.Index = day.Int64, int(index.Int64)
+		if s.at.Chunk, err = uuid.FromBytes(chunk); err != nil {
+			return s, err
+		}
 	}
-	return s, at, err
+	s.Name, s.Operation, s.CostSource = name.String, operation.String, trace.CostSource(costSource.String)
+	s.Role, s.CallKey = trace.Role(role.String), callKey.String
+	s.Scope = trace.Scope{Name: scopeName.String, Version: scopeVersion.String}
+	if usage != nil {
+		if s.Usage, err = store.ParseUsage(usage); err != nil {
+			return s, err
+		}
+	}
+	if own != nil {
+		said, err := store.DecodeSpan(own)
+		if err != nil {
+			return s, err
+		}
+		s.own = &said
+	}
+	if s.from, err = fold.DecodeList[trace.SpanID](from); err != nil {
+		return s, err
+	}
+	s.Tags, err = fold.DecodeList[string](tags)
+	return s, err
 }

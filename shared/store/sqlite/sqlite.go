@@ -119,6 +119,11 @@ func ignoreDone(err error) error {
 
 // inRead runs fn on one snapshot.
 func (db *DB) inRead(ctx context.Context, fn func(q querier) error) error {
+	return db.inReadTx(ctx, func(tx *sql.Tx) error { return fn(tx) })
+}
+
+// inReadTx is inRead for what also writes.
+func (db *DB) inReadTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	t, err := db.r.BeginTx(ctx, nil)
 	if err != nil {
 		return toFault("begin", err)

@@ -63,7 +63,7 @@ func TestRecount(t *testing.T) {
 	for name, text := range map[string]string{
 		"TraceChanged":   `UPDATE traces SET error_count = error_count + 1 WHERE rowid % 3 = 0`,
 		"TraceMissing":   `DELETE FROM traces WHERE rowid % 3 = 0`,
-		"TraceInvented":  `INSERT INTO traces SELECT project, 'invented', session_id, start_time, end_time, main_span_id, main_start, main_llm, form, span_count, llm_count, error_count, duration_us, sources, input_tokens, output_tokens, cost_nano_usd, provider_key, model_key FROM traces LIMIT 1`,
+		"TraceInvented":  `INSERT INTO traces (project, trace_id, session_id, start_time, end_time, main_span_id, main_start, main_llm, form, span_count, llm_count, error_count, duration_us, sources, input_tokens, output_tokens, cost_nano_usd, provider_key, model_key) SELECT project, 'invented', session_id, start_time, end_time, main_span_id, main_start, main_llm, form, span_count, llm_count, error_count, duration_us, sources, input_tokens, output_tokens, cost_nano_usd, provider_key, model_key FROM traces LIMIT 1`,
 		"SessionChanged": `UPDATE sessions SET span_count = 0`,
 		"SessionMissing": `DELETE FROM sessions WHERE rowid % 2 = 0`,
 		"RollupChanged":  `UPDATE rollups SET cost_nano_usd = 1 WHERE grain = 'hour'`,
@@ -73,6 +73,10 @@ func TestRecount(t *testing.T) {
 		"CountsChanged":  `UPDATE trace_counts SET count = count + 1`,
 		"AllMissing":     `DELETE FROM traces`,
 		"MarksMissing":   `UPDATE spans SET mixed = 0`,
+		"RepeatsMissing": `UPDATE spans SET repeats = 0`,
+		"LentChanged":    `UPDATE spans SET input_tokens = 1 WHERE own IS NOT NULL`,
+		"LenderMissing":  `UPDATE spans SET told_by = NULL`,
+		"RootChanged":    `UPDATE traces SET name = 'x' WHERE root_span_id IS NOT NULL`,
 	} {
 		damage[name] = func(t *testing.T, s store.Store) { raw(t.Context(), t, s.(opened).path, text) }
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 
 	"github.com/pulse-traces/pulse/shared/account"
@@ -68,18 +69,14 @@ func fillTraces(ctx context.Context, q querier, project projectNumber, traces []
 			mains = append(mains, traces[i].Main.SpanID)
 		}
 	}
-	type stored struct {
-		span trace.Span
-		at   place
-	}
-	read := func(found map[trace.SpanID]stored, rest string, args ...any) error {
+	read := func(found map[trace.SpanID]*storedSpan, rest string, args ...any) error {
 		return query(ctx, q, "read spans", func(rows *sql.Rows) error {
-			s, at, err := scanSpan(rows)
-			found[s.ID] = stored{s, at}
+			s, err := scanSpan(rows)
+			found[s.ID] = &s
 			return err
 		}, selectSpan+rest, args...)
 	}
-	byID := map[trace.SpanID]stored{}
+	byID := map[trace.SpanID]*storedSpan{}
 	if len(mains) > 0 {
 		list, err := jsonList(mains)
 		if err != nil {
@@ -89,13 +86,15 @@ func fillTraces(ctx context.Context, q querier, project projectNumber, traces []
 			return err
 		}
 	}
-	var all []*trace.Span
-	var places []place
+	var all []*storedSpan
+	ofTraces := make([][]*storedSpan, len(traces))
 	for i := range traces {
 		t := &traces[i]
-		found := map[trace.SpanID]stored{}
+		found := map[trace.SpanID]*storedSpan{}
 		if t.SpanCount == 1 {
-			found[t.Main.SpanID] = byID[t.Main.SpanID]
+			if main := byID[t.Main.SpanID]; main != nil {
+				found[main.ID] = main
+			}
 		} else {
 			err := read(found, traceSpans+` ORDER BY start_time, span_id LIMIT ?3`, int64(project), string(t.ID), limit)
 			if err != nil {
@@ -105,29 +104,30 @@ func fillTraces(ctx context.Context, q querier, project projectNumber, traces []
 				return err
 			}
 		}
-		ordered := make([]stored, 0, len(found))
-		for _, s := range found {
-			ordered = append(ordered, s)
-		}
-		slices.SortFunc(ordered, func(a, b stored) int { return bySpanStart(&a.span, &b.span) })
+		ordered := slices.SortedFunc(maps.Values(found), func(a, b *storedSpan) int { return bySpanStart(&a.Span, &b.Span) })
 		if t.SpanCount > int64(limit) {
 			t.SpansTruncated = true
 			ordered = ordered[:limit]
 			main := byID[t.Main.SpanID]
-			if !slices.ContainsFunc(ordered, func(s stored) bool { return s.span.ID == main.span.ID }) {
+			if main != nil && !slices.ContainsFunc(ordered, func(s *storedSpan) bool { return s.ID == main.ID }) {
 				ordered[limit-1] = main
 			}
 		}
-		t.Spans = make([]trace.Span, len(ordered))
-		for j, s := range ordered {
-			t.Spans[j] = s.span
-			all, places = append(all, &t.Spans[j]), append(places, s.at)
+		ofTraces[i] = ordered
+		all = append(all, ordered...)
+	}
+	if detail == store.Full {
+		if err := fillShown(ctx, q, project, all); err != nil {
+			return err
 		}
 	}
-	if detail != store.Full {
-		return nil
+	for i, rows := range ofTraces {
+		traces[i].Spans = make([]trace.Span, len(rows))
+		for j, row := range rows {
+			traces[i].Spans[j] = row.Span
+		}
 	}
-	return fillPayloads(ctx, q, project, all, places)
+	return nil
 }
 
 // bySpanStart orders spans by start, then id.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pulse-traces/pulse/shared/sketch"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -47,62 +46,195 @@ func (b *bulks) writeAll(ctx context.Context, tx *sql.Tx, batches []store.Batch)
 	return out, nil
 }
 
+// writing is a transaction that changes what one project has.
+type writing struct {
+	*bulks
+	tx      *sql.Tx
+	project projectNumber
+	rows    map[trace.SpanID]*storedSpan // that were read
+}
+
+func newWriting(b *bulks, tx *sql.Tx, project projectNumber) *writing {
+	return &writing{b, tx, project, map[trace.SpanID]*storedSpan{}}
+}
+
 func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, work fold.Work, out []store.Outcome) error {
 	project, err := numberFor(ctx, tx, work.Project)
 	if err != nil {
 		return err
 	}
-	stored, err := storedSpans(ctx, tx, project, work)
+	w := newWriting(b, tx, project)
+	stored, err := w.lookUp(ctx, work)
 	if err != nil {
 		return err
 	}
-	type chunkOf struct{ batch, chunk int }
-	chunks := map[chunkOf]bool{}
-	var spans []*trace.Span
-	args := make([]any, 0, len(work.Items)*len(storedSpanColumns))
-	for _, it := range work.Items {
-		if stored[it.Span.ID] {
-			continue
-		}
+	arrivals := work.Arrivals(stored)
+	for _, it := range arrivals.New {
 		out[it.Batch].Inserted[it.Index] = true
-		spans = append(spans, it.Span)
-		var at *place
-		if ref := batches[it.Batch].Refs[it.Index]; ref.Chunk >= 0 {
-			chunks[chunkOf{it.Batch, ref.Chunk}] = true
-			at = &place{
-				day:       dayOf(batches[it.Batch].Arrived),
-				PayloadAt: fold.PayloadAt{Chunk: batches[it.Batch].Chunks[ref.Chunk].ID, Index: ref.Index},
-			}
-		}
-		args = appendSpan(args, project, it.Span, at)
 	}
-	if len(spans) == 0 {
-		return nil
+	for _, pieces := range arrivals.Joined {
+		_, old := stored[pieces[0].Span.ID]
+		out[pieces[0].Batch].Inserted[pieces[0].Index] = !old
 	}
-	if err := b.spans.insert(ctx, tx, "insert spans", args); err != nil {
+	joined, err := w.join(ctx, batches, arrivals.Joined, stored)
+	if err != nil {
 		return err
 	}
-	args = args[:0]
+	batches = append(slices.Clip(batches), joined.Batch)
+	return w.store(ctx, batches, append(slices.Clip(arrivals.New), joined.New...), joined)
+}
+
+// store writes new spans and changed ones, and all that follows from them.
+func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold.Item, joined fold.Joined) error {
+	if len(items) == 0 && len(joined.Changes) == 0 {
+		return nil
+	}
+	spans := make([]*trace.Span, len(items))
+	for i, it := range items {
+		spans[i] = it.Span
+	}
+	verdicts, err := fold.Count(ctx, w, fold.Edit{Added: spans, Changes: joined.Changes})
+	if err != nil {
+		return err
+	}
+	chunks := chunkSet{}
+	if err := w.insert(ctx, batches, items, spans, verdicts, chunks); err != nil {
+		return err
+	}
+	if err := w.replace(ctx, batches, joined, verdicts, chunks); err != nil {
+		return err
+	}
+	if err := w.addChunks(ctx, batches, chunks); err != nil {
+		return err
+	}
+	if err := w.mark(ctx, verdicts.Marked); err != nil {
+		return err
+	}
+	// All spans are written: what is stale can be made from them.
+	changes := append(joined.Changes, verdicts.Changes()...)
+	state, err := loadState(ctx, w.tx, w.project, fold.KeysOf(append(fold.SpansOf(changes), spans...)))
+	if err != nil {
+		return err
+	}
+	state.Change(changes)
+	state.Add(spans)
+	return w.writeState(ctx, state)
+}
+
+// chunkOf names a chunk of a call.
+type chunkOf struct{ batch, chunk int }
+
+type chunkSet map[chunkOf]bool
+
+// place gives where the payload of an item is, and has its chunk stored; nil if
+// it has none.
+func (c chunkSet) place(batches []store.Batch, it fold.Item) *place {
+	b := &batches[it.Batch]
+	ref := b.Refs[it.Index]
+	if ref.Chunk < 0 {
+		return nil
+	}
+	c[chunkOf{it.Batch, ref.Chunk}] = true
+	return &place{day: dayOf(b.Arrived), PayloadAt: fold.PayloadAt{Chunk: b.Chunks[ref.Chunk].ID, Index: ref.Index}}
+}
+
+// insert writes new spans, and puts what they show into spans.
+func (w *writing) insert(ctx context.Context, batches []store.Batch, items []fold.Item, spans []*trace.Span, verdicts fold.Verdicts, chunks chunkSet) error {
+	args := make([]any, 0, len(items)*len(plainColumns))
+	var mapped []any
+	for i, it := range items {
+		at := chunks.place(batches, it)
+		if fold.Plain(it.Span) {
+			args = appendSpan(args, w.project, it.Span, at)
+			continue
+		}
+		v := verdicts.Of(it.Span)
+		spans[i] = v.Shown
+		mapped = appendMapped(appendSpan(mapped, w.project, v.Shown, at), v.Shown, it.Content, fold.OwnOf(it.Span, v), v.From)
+	}
+	if err := w.plain.insert(ctx, w.tx, "insert spans", args); err != nil {
+		return err
+	}
+	return w.mapped.insert(ctx, w.tx, "insert spans", mapped)
+}
+
+// replace writes spans over what is stored of them, and puts what they show into
+// the changes.
+func (w *writing) replace(ctx context.Context, batches []store.Batch, joined fold.Joined, verdicts fold.Verdicts, chunks chunkSet) error {
+	var args []any
+	for i := range joined.Changes {
+		c := &joined.Changes[i]
+		at := w.rows[c.Now.ID].payloadAt()
+		if it := joined.Items[i]; it.Span != nil {
+			at = chunks.place(batches, it)
+		}
+		own, v := c.Now, verdicts.Of(c.Now)
+		c.Now = v.Shown
+		args = appendMapped(appendSpan(args, w.project, c.Now, at), c.Now, joined.Items[i].Content, fold.OwnOf(own, v), v.From)
+	}
+	return w.changed.insert(ctx, w.tx, "change spans", args)
+}
+
+// mark writes what is shown of stored spans since others were written.
+func (w *writing) mark(ctx context.Context, marked []fold.Marked) error {
+	var args []any
+	for i := range marked {
+		m := &marked[i]
+		row := w.rows[m.Own.ID]
+		shown := m.Verdict.Shown
+		args = appendMapped(appendSpan(args, w.project, shown, row.payloadAt()), shown, row.content, fold.OwnOf(m.Own, m.Verdict), m.Verdict.From)
+	}
+	return w.changed.insert(ctx, w.tx, "mark spans", args)
+}
+
+func (w *writing) addChunks(ctx context.Context, batches []store.Batch, chunks chunkSet) error {
+	var args []any
 	for i := range batches {
 		for j := range batches[i].Chunks {
 			if c := &batches[i].Chunks[j]; chunks[chunkOf{i, j}] {
-				args = append(args, int64(project), dayOf(batches[i].Arrived), c.ID[:], c.Data)
+				args = append(args, int64(w.project), dayOf(batches[i].Arrived), c.ID[:], c.Data)
 			}
 		}
 	}
-	if err := b.chunks.insert(ctx, tx, "insert payload chunks", args); err != nil {
-		return err
+	return w.chunks.insert(ctx, w.tx, "insert payload chunks", args)
+}
+
+// join reads what is stored of spans that came again and joins the pieces.
+func (w *writing) join(ctx context.Context, batches []store.Batch, pieces [][]fold.Item, stored map[trace.SpanID]fold.Stored) (fold.Joined, error) {
+	var ids []trace.SpanID
+	for _, of := range pieces {
+		if id := of[0].Span.ID; stored[id].Joinable {
+			ids = append(ids, id)
+		}
 	}
-	state, err := loadState(ctx, tx, project, fold.KeysOf(spans))
-	if err != nil {
-		return err
+	said := map[trace.SpanID]*trace.Span{}
+	if len(ids) > 0 {
+		list, err := jsonList(ids)
+		if err != nil {
+			return fold.Joined{}, err
+		}
+		rows, err := w.read(ctx, store.Full, `WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(w.project), list)
+		if err != nil {
+			return fold.Joined{}, err
+		}
+		for _, row := range rows {
+			said[row.ID] = row.said()
+		}
 	}
-	state.Add(spans)
-	if err := b.writeState(ctx, tx, project, state); err != nil {
-		return err
+	joined, err := fold.Join(batches, len(batches), pieces, said)
+	for i := range joined.Changes {
+		joined.Changes[i].Old = w.rows[joined.Changes[i].Now.ID].peer().Shown
 	}
-	_, err = markMixed(ctx, tx, project, state.Traces)
-	return err
+	return joined, err
+}
+
+// read reads stored spans and keeps their rows at hand.
+func (w *writing) read(ctx context.Context, detail store.Detail, rest string, args ...any) ([]*storedSpan, error) {
+	rows, err := readStored(ctx, w.tx, w.project, detail, rest, args...)
+	for _, row := range rows {
+		w.rows[row.ID] = row
+	}
+	return rows, err
 }
 
 // markMixed marks the LLM traces' spans among traces that are no longer alone
@@ -129,8 +261,8 @@ func markMixed(ctx context.Context, tx *sql.Tx, project projectNumber, traces ma
 	return res.RowsAffected()
 }
 
-// storedSpans tells which of the work's ids are taken.
-func storedSpans(ctx context.Context, tx *sql.Tx, project projectNumber, work fold.Work) (map[trace.SpanID]bool, error) {
+// lookUp tells which of the work's ids are taken.
+func (w *writing) lookUp(ctx context.Context, work fold.Work) (map[trace.SpanID]fold.Stored, error) {
 	ids := make([]trace.SpanID, len(work.Items))
 	for i := range work.Items {
 		ids[i] = work.Items[i].Span.ID
@@ -139,13 +271,17 @@ func storedSpans(ctx context.Context, tx *sql.Tx, project projectNumber, work fo
 	if err != nil {
 		return nil, err
 	}
-	stored := map[trace.SpanID]bool{}
-	err = query(ctx, tx, "look up spans", func(rows *sql.Rows) error {
+	stored := map[trace.SpanID]fold.Stored{}
+	err = query(ctx, w.tx, "look up spans", func(rows *sql.Rows) error {
 		var id trace.SpanID
-		err := rows.Scan(&id)
-		stored[id] = true
+		var s fold.Stored
+		var content sql.NullInt64
+		err := rows.Scan(&id, &s.Joinable, &content)
+		s.Content = uint64(content.Int64)
+		stored[id] = s
 		return err
-	}, `SELECT span_id FROM spans WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(project), list)
+	}, `SELECT span_id, form = 'span' AND mapping_version > 0, content FROM spans
+		WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(w.project), list)
 	return stored, err
 }
 
@@ -171,42 +307,108 @@ func loadState(ctx context.Context, q querier, project projectNumber, keys fold.
 	return state, err
 }
 
-// writeState stores what a state changed.
-func (b *bulks) writeState(ctx context.Context, tx *sql.Tx, project projectNumber, state *fold.State) error {
+// writeState stores what a state changed, and first makes anew what is stale.
+func (w *writing) writeState(ctx context.Context, state *fold.State) error {
+	if err := w.takeTraces(ctx, state); err != nil {
+		return err
+	}
+	if err := w.putTraces(ctx, state.Traces, len(state.Stale.Traces) > 0); err != nil {
+		return err
+	}
+	if _, err := markMixed(ctx, w.tx, w.project, state.Traces); err != nil {
+		return err
+	}
+	// Sessions after traces, which lead to the spans of LLM traces.
+	if err := w.takeSessions(ctx, state); err != nil {
+		return err
+	}
 	var args []any
-	for _, id := range slices.Sorted(maps.Keys(state.Traces)) {
-		args = appendTrace(args, project, state.Traces[id])
-	}
-	if err := b.traces.insert(ctx, tx, "store traces", args); err != nil {
-		return err
-	}
-	args = args[:0]
 	for _, id := range slices.Sorted(maps.Keys(state.Sessions)) {
-		args = appendSession(args, project, state.Sessions[id])
+		args = appendSession(args, w.project, state.Sessions[id])
 	}
-	if err := b.sessions.insert(ctx, tx, "store sessions", args); err != nil {
+	if err := w.sessions.insert(ctx, w.tx, "store sessions", args); err != nil {
 		return err
 	}
-	if err := b.mergeRollups(ctx, tx, project, state.Rollups); err != nil {
+	if err := state.WriteRollups(ctx, w); err != nil {
 		return err
 	}
-	if err := b.mergeDistinct(ctx, tx, project, state.Distinct); err != nil {
+	return w.addTraceCounts(ctx, state.TraceCounts)
+}
+
+// takeTraces makes stale traces anew.
+func (w *writing) takeTraces(ctx context.Context, state *fold.State) error {
+	if len(state.Stale.Traces) == 0 {
+		return nil
+	}
+	ids := slices.Sorted(maps.Keys(state.Stale.Traces))
+	anew := fold.NewState()
+	if err := recountTraces(ctx, w.tx, w.project, ids, anew); err != nil {
 		return err
 	}
-	args = args[:0]
-	for k, n := range state.TraceCounts {
-		args = appendTraceCount(args, project, k, n)
+	for _, id := range ids {
+		if anew.Traces[id] == nil {
+			if err := exec(ctx, w.tx, "delete trace", false, `DELETE FROM traces WHERE project = ? AND trace_id = ?`, int64(w.project), string(id)); err != nil {
+				return err
+			}
+		}
 	}
-	if err := b.traceCounts.insert(ctx, tx, "store trace counts", args); err != nil {
+	state.Take(anew)
+	return nil
+}
+
+// takeSessions is takeTraces for sessions.
+func (w *writing) takeSessions(ctx context.Context, state *fold.State) error {
+	if len(state.Stale.Sessions) == 0 {
+		return nil
+	}
+	ids := slices.Sorted(maps.Keys(state.Stale.Sessions))
+	anew := fold.NewState()
+	if err := recountSessions(ctx, w.tx, w.project, ids, anew); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if anew.Sessions[id] == nil {
+			if err := exec(ctx, w.tx, "delete session", false, `DELETE FROM sessions WHERE project = ? AND session_id = ?`, int64(w.project), string(id)); err != nil {
+				return err
+			}
+		}
+	}
+	state.Take(anew)
+	return nil
+}
+
+// putTraces stores traces. Those that never had a span made from OpenTelemetry
+// have nothing to say in its columns; anew says that some may have had one.
+func (w *writing) putTraces(ctx context.Context, traces map[trace.TraceID]*trace.Trace, anew bool) error {
+	var plain, mapped []any
+	for _, id := range slices.Sorted(maps.Keys(traces)) {
+		if t := traces[id]; t.Root.SpanID == "" && !anew {
+			plain = appendTrace(plain, w.project, t)
+		} else {
+			mapped = appendMappedTrace(appendTrace(mapped, w.project, t), t)
+		}
+	}
+	if err := w.traces.insert(ctx, w.tx, "store traces", plain); err != nil {
+		return err
+	}
+	return w.mappedTraces.insert(ctx, w.tx, "store traces", mapped)
+}
+
+func (w *writing) addTraceCounts(ctx context.Context, counts map[fold.TraceCountKey]int64) error {
+	var args []any
+	for k, n := range counts {
+		args = appendTraceCount(args, w.project, k, n)
+	}
+	if err := w.traceCounts.insert(ctx, w.tx, "store trace counts", args); err != nil {
 		return err
 	}
 	// Counts that fell to nothing may stand only where traces left a key.
-	for k, n := range state.TraceCounts {
+	for k, n := range counts {
 		if n >= 0 {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM trace_counts WHERE project = ? AND grain = ? AND bucket = ? AND provider = ?
-			AND model = ? AND status = ? AND sources = ? AND count = 0`, appendTraceCount(nil, project, k, 0)[:7]...); err != nil {
+		if _, err := w.tx.ExecContext(ctx, `DELETE FROM trace_counts WHERE project = ? AND grain = ? AND bucket = ? AND provider = ?
+			AND model = ? AND status = ? AND sources = ? AND count = 0`, appendTraceCount(nil, w.project, k, 0)[:7]...); err != nil {
 			return toFault("delete trace counts", err)
 		}
 	}
@@ -217,83 +419,22 @@ func appendTraceCount(args []any, project projectNumber, k fold.TraceCountKey, n
 	return append(args, int64(project), string(k.Grain), k.Bucket, k.Provider, k.Model, string(k.Status), int64(k.Sources), n)
 }
 
-// mergeRollups adds differences to the stored rows. Sketches are merged here,
-// so rows are read, merged and replaced whole.
-func (b *bulks) mergeRollups(ctx context.Context, tx *sql.Tx, project projectNumber, diff fold.Rollups) error {
-	buckets := map[fold.Grain][]int64{}
-	for k := range diff {
-		buckets[k.Grain] = append(buckets[k.Grain], k.Bucket)
-	}
-	for grain, of := range buckets {
-		list, err := jsonList(of)
-		if err != nil {
-			return err
-		}
-		err = query(ctx, tx, "read roll-ups", func(rows *sql.Rows) error {
-			k, old, err := scanRollup(rows)
-			if err == nil && diff[k] != nil {
-				diff[k].Merge(&old)
-			}
-			return err
-		}, selectRollup+`WHERE project = ? AND grain = ? AND bucket IN (SELECT value FROM json_each(?))`, int64(project), string(grain), list)
-		if err != nil {
-			return err
-		}
-	}
-	args := make([]any, 0, len(diff)*len(rollupColumns))
-	for k, sums := range diff {
-		var err error
-		if args, err = appendRollup(args, project, k, sums); err != nil {
-			return err
-		}
-	}
-	return b.rollups.insert(ctx, tx, "store roll-ups", args)
-}
-
-func (b *bulks) mergeDistinct(ctx context.Context, tx *sql.Tx, project projectNumber, diff map[fold.BucketKey]*sketch.Distinct) error {
-	buckets := map[fold.Grain][]int64{}
-	for k := range diff {
-		buckets[k.Grain] = append(buckets[k.Grain], k.Bucket)
-	}
-	for grain, of := range buckets {
-		list, err := jsonList(of)
-		if err != nil {
-			return err
-		}
-		err = query(ctx, tx, "read session sketches", func(rows *sql.Rows) error {
-			k := fold.BucketKey{Grain: grain}
-			var data sql.RawBytes
-			if err := rows.Scan(&k.Bucket, &data); err != nil {
-				return err
-			}
-			var old sketch.Distinct
-			if err := old.UnmarshalBinary(data); err != nil {
-				return err
-			}
-			diff[k].Merge(&old)
-			return nil
-		}, `SELECT bucket, data FROM rollup_sessions WHERE project = ? AND grain = ? AND bucket IN (SELECT value FROM json_each(?))`,
-			int64(project), string(grain), list)
-		if err != nil {
-			return err
-		}
-	}
-	args := make([]any, 0, len(diff)*len(distinctColumns))
-	for k, d := range diff {
-		data, err := d.AppendBinary(nil)
-		if err != nil {
-			return err
-		}
-		args = append(args, int64(project), string(k.Grain), k.Bucket, data)
-	}
-	return b.distinct.insert(ctx, tx, "store session sketches", args)
-}
-
-var traceColumns = []string{
+// plainTraceColumns are the columns of every trace, in the order of appendTrace.
+var plainTraceColumns = []string{
 	"project", "trace_id", "session_id", "start_time", "end_time", "main_span_id", "main_start", "main_llm", "form",
 	"span_count", "llm_count", "error_count", "duration_us", "sources", "input_tokens", "output_tokens", "cost_nano_usd",
 	"provider_key", "model_key",
 }
+
+// mappedTraceColumns are what traces with spans made from OpenTelemetry have
+// beside, in the order of appendMappedTrace.
+var mappedTraceColumns = []string{
+	"main_session", "any_session", "root_span_id", "root_start", "root_orphan", "name", "failed_span_id", "failed_start", "failed_service",
+	"services", "tags", "environment", "user_id",
+}
+
+// traceColumns are all columns.
+var traceColumns = slices.Concat(plainTraceColumns, mappedTraceColumns)
 
 var selectTrace = "SELECT " + strings.Join(traceColumns[1:], ", ") + " FROM traces "
 
@@ -307,18 +448,53 @@ func appendTrace(args []any, project projectNumber, t *trace.Trace) []any {
 		orNull(t.InputTokens), orNull(t.OutputTokens), orNull(t.CostNanoUSD), t.ProviderKey, t.ModelKey)
 }
 
+func appendMappedTrace(args []any, t *trace.Trace) []any {
+	if t.Root.SpanID == "" {
+		return append(args, make([]any, len(mappedTraceColumns))...)
+	}
+	args = append(args, string(t.Main.SessionID), string(t.AnySession), string(t.Root.SpanID), t.Root.Start.UnixMicro(), t.Root.Orphan, t.Root.Name)
+	if f := t.Failure; f.SpanID == "" {
+		args = append(args, nil, nil, nil)
+	} else {
+		args = append(args, string(f.SpanID), f.Start.UnixMicro(), f.Service)
+	}
+	return append(args, orNull(fold.EncodeList(t.Services)), orNull(fold.EncodeList(t.Tags)), orNull(t.Environment), orNull(t.UserID))
+}
+
 // scanTrace reads a row of selectTrace.
 func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 	var t trace.Trace
 	var start *int64
 	var end, mainStart int64
+	var mainSession, anySession, root, name, failed, failedService sql.NullString
+	var rootStart, failedStart sql.NullInt64
+	var rootOrphan sql.NullBool
+	var services, tags *string
 	err := rows.Scan(&t.ID, &t.SessionID, &start, &end, &t.Main.SpanID, &mainStart, &t.Main.LLMCall, &t.Form, &t.SpanCount, &t.LLMCount,
-		&t.ErrorCount, &t.DurationUS, &t.Sources, &t.InputTokens, &t.OutputTokens, &t.CostNanoUSD, &t.ProviderKey, &t.ModelKey)
+		&t.ErrorCount, &t.DurationUS, &t.Sources, &t.InputTokens, &t.OutputTokens, &t.CostNanoUSD, &t.ProviderKey, &t.ModelKey,
+		&mainSession, &anySession, &root, &rootStart, &rootOrphan, &name, &failed, &failedStart, &failedService,
+		&services, &tags, &t.Environment, &t.UserID)
+	if err != nil {
+		return t, err
+	}
 	if start != nil {
 		at := time.UnixMicro(*start).UTC()
 		t.Start = &at
 	}
 	t.End, t.Main.Start = time.UnixMicro(end).UTC(), time.UnixMicro(mainStart).UTC()
+	if !root.Valid {
+		t.Main.SessionID = t.SessionID
+		return t, nil
+	}
+	t.Main.SessionID, t.AnySession = trace.SessionID(mainSession.String), trace.SessionID(anySession.String)
+	t.Root = trace.Root{SpanID: trace.SpanID(root.String), Name: name.String, Start: time.UnixMicro(rootStart.Int64).UTC(), Orphan: rootOrphan.Bool}
+	if failed.Valid {
+		t.Failure = trace.Failure{SpanID: trace.SpanID(failed.String), Service: failedService.String, Start: time.UnixMicro(failedStart.Int64).UTC()}
+	}
+	if t.Services, err = fold.DecodeList[string](services); err != nil {
+		return t, err
+	}
+	t.Tags, err = fold.DecodeList[string](tags)
 	return t, err
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// model is what a project must hold: its spans, by id.
+// model is what a project must hold: its spans, by id, as they were sent. Which
+// of them repeat others is decided when they are asked for.
 type model map[trace.SpanID]trace.Span
 
 func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
@@ -65,6 +66,47 @@ func randomSpan(rng *rand.Rand, id string) trace.Span {
 	s.EventType = pick(rng, "event", "event", "session_start", "session_end")
 	s.ToolName, s.ToolUseID = maybe(rng, pick(rng, "Bash", "Edit", "")), maybe(rng, fmt.Sprint("use", rng.IntN(20)))
 	s.ParentID = pick(rng, "", trace.SpanID("parent"))
+	if rng.IntN(4) > 0 {
+		return mapped(rng, s)
+	}
+	return s
+}
+
+// mapped makes of s a span that OpenTelemetry sent. Of numbered spans every
+// fifth is of one trace, and its parent some earlier one of that, whatever that
+// turns out to be: there are no circles.
+func mapped(rng *rand.Rand, s trace.Span) trace.Span {
+	n := 0
+	if _, err := fmt.Sscanf(string(s.ID), "r%d", &n); err == nil && rng.IntN(8) > 0 {
+		s.TraceID = trace.TraceID(fmt.Sprint("t", n%5))
+	}
+	s.ParentID = ""
+	if rng.IntN(6) > 0 && n >= 5 {
+		s.ParentID = trace.SpanID(numbered("r", n-5*(1+rng.IntN(min(n/5, 4)))))
+	}
+	s.MappingVersion, s.Patch = 1+rng.IntN(2), rng.IntN(12) == 0
+	if rng.IntN(3) > 0 {
+		s.Kind = pick(rng, trace.KindLLMCall, trace.KindLLMCall, trace.KindChain, trace.KindEmbedding)
+	}
+	s.Name, s.Operation, s.UserID = pick(rng, "", "chat m", "agent"), pick(rng, "", "chat"), maybe(rng, pick(rng, "u1", "u2"))
+	s.Environment, s.Release, s.Scope = maybe(rng, pick(rng, "prod", "test")), maybe(rng, "1.0"), pick(rng, trace.Scope{}, trace.Scope{Name: "one", Version: "1"}, trace.Scope{Name: "two"})
+	s.CallKey, s.Role, s.Tells = pick(rng, "", fmt.Sprint("call", rng.IntN(10))), pick(rng, trace.RoleNone, trace.RoleNone, trace.RoleReport), trace.Tells(rng.IntN(4))
+	for range rng.IntN(3) {
+		if tag := fmt.Sprint("tag", rng.IntN(4)); !slices.Contains(s.Tags, tag) {
+			s.Tags = append(s.Tags, tag)
+		}
+	}
+	slices.Sort(s.Tags) // as Merge leaves them
+	if rng.IntN(2) == 0 {
+		s.Usage = &trace.Usage{Input: rng.Int64N(100), Output: rng.Int64N(100), ImageOutput: rng.Int64N(2)}
+	}
+	if s.CostNanoUSD != nil {
+		s.CostSource = pick(rng, trace.CostOfSender, trace.CostOfPrices)
+	}
+	s.Payload.Raw = fmt.Appendf(nil, "raw %s %d", s.ID, rng.Uint32())
+	if rng.IntN(2) == 0 {
+		s.Payload.InputMessages = fmt.Appendf(nil, `[{"role":"user","parts":[{"type":"text","text":"%d"}]}]`, rng.IntN(1000))
+	}
 	return s
 }
 
@@ -79,10 +121,46 @@ func randomSpans(rng *rand.Rand, n int) []trace.Span {
 
 func (m model) add(spans ...trace.Span) {
 	for _, s := range spans {
-		if _, ok := m[s.ID]; !ok {
+		old, ok := m[s.ID]
+		switch {
+		case !ok:
 			m[s.ID] = s
+		case old.Mapped() && s.Mapped():
+			m[s.ID] = trace.Merge(&old, &s)
 		}
 	}
+}
+
+// shown gives all spans as lists show them: completed by those that tell of the
+// same calls, which are marked.
+func (m model) shown() []trace.Span {
+	var out, narrow []trace.Span
+	for _, s := range m {
+		s.Payload.Raw = nil
+		if !s.Mapped() {
+			out = append(out, s)
+			continue
+		}
+		narrow = append(narrow, s)
+	}
+	standings := trace.Resolve(narrow)
+	for i, s := range narrow {
+		if from := standings[i].From; len(from) > 0 {
+			var others []*trace.Span
+			for _, j := range from[:min(len(from), 8)] {
+				others = append(others, &narrow[j])
+			}
+			s = trace.Complete(&s, others...)
+			for _, o := range others {
+				if s.CostNanoUSD == nil {
+					s.CostNanoUSD, s.CostSource = o.CostNanoUSD, o.CostSource
+				}
+			}
+		}
+		s.Repeat = !standings[i].Counts
+		out = append(out, s)
+	}
+	return out
 }
 
 func bySpan(a, b trace.Span) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID)) }
@@ -95,10 +173,10 @@ func inRange(at time.Time, r store.TimeRange) bool {
 	return (r.From == nil || !at.Before(*r.From)) && (r.To == nil || at.Before(*r.To))
 }
 
-// spans gives those that keep accepts, by start, then id.
+// spans gives those that keep accepts, by start, then id, as lists give them.
 func (m model) spans(keep func(*trace.Span) bool) []trace.Span {
 	var out []trace.Span
-	for _, s := range m {
+	for _, s := range m.shown() {
 		if keep(&s) {
 			out = append(out, s)
 		}

@@ -146,7 +146,7 @@ func periodOf(at time.Time, p store.Period) string {
 }
 
 func (m model) calls(r store.TimeRange, p store.Period) store.CallAnalytics {
-	calls := m.spans(func(s *trace.Span) bool { return s.Kind == trace.KindLLMCall && inRange(s.Start, r) })
+	calls := m.spans(func(s *trace.Span) bool { return s.Counted() && inRange(s.Start, r) })
 	sessions := map[trace.SessionID]bool{}
 	type key [2]string
 	models, providers, series := map[key][]trace.Span{}, map[string][]trace.Span{}, map[key][]trace.Span{}
@@ -200,7 +200,11 @@ func (m model) spanSums(r store.TimeRange, p store.Period) store.SpanAnalytics {
 				out.SessionDurationUS += s.DurationUS()
 			}
 		}
-		kinds[string(s.Kind)]++
+		if s.Kind == trace.KindLLMCall && !s.Counted() {
+			kinds[string(trace.KindChain)]++
+		} else {
+			kinds[string(s.Kind)]++
+		}
 		sources[string(s.Source)]++
 		if s.Kind == trace.KindToolUse && s.ToolName != nil && *s.ToolName != "" {
 			tools[*s.ToolName]++
