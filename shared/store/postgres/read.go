@@ -62,7 +62,7 @@ func finishSpans(ctx context.Context, q querier, project account.ProjectID, rows
 		next = fold.Cursor{Start: last.Start.UnixMicro(), ID: string(last.ID)}.String()
 	}
 	if p.Detail == store.Full {
-		if err := fillWithoutRaw(ctx, q, project, rows); err != nil {
+		if err := fillShown(ctx, q, project, rows); err != nil {
 			return nil, "", err
 		}
 	}
@@ -110,7 +110,10 @@ func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.Span
 		if err != nil {
 			return err
 		}
-		err = fillPayloads(ctx, tx, project, []*spanRow{r})
+		if err := fillPayloads(ctx, tx, project, []*spanRow{r}); err != nil {
+			return err
+		}
+		err = complete(ctx, tx, project, []*spanRow{r})
 		out = r.Span
 		return err
 	})

@@ -42,8 +42,7 @@ type recount struct {
 	fix       bool
 	sums      *fold.State // roll-ups and counts of everything; no traces or sessions
 	differing int64
-	// repeats says of spans what should be stored of them, where it is not.
-	repeats map[trace.SpanID]bool
+	shown     map[trace.SpanID]*trace.Span // what spans should show that show something else
 }
 
 func (r *recount) run(ctx context.Context) error {
@@ -65,12 +64,10 @@ func (r *recount) run(ctx context.Context) error {
 	return r.traceCounts(ctx)
 }
 
-// marks compares what spans keep of one another. It reads the nodes of whole
-// traces at a time.
+// marks compares what spans show of one another.
 func (r *recount) marks(ctx context.Context) error {
-	r.repeats = map[trace.SpanID]bool{}
-	w := &writing{tx: r.tx, project: r.project}
-	var nodes []fold.Node
+	r.shown = map[trace.SpanID]*trace.Span{}
+	w := newWriting(r.tx, r.project)
 	for after := ""; ; {
 		ids, err := collect(ctx, r.tx, pgx.RowTo[string], `SELECT DISTINCT trace_id FROM spans WHERE project_id = $1 AND form = 'span'
 			AND trace_id <> '' AND trace_id > $2 ORDER BY trace_id LIMIT $3`, string(r.project), after, recountGroups)
@@ -78,25 +75,21 @@ func (r *recount) marks(ctx context.Context) error {
 			return err
 		}
 		after = ids[len(ids)-1]
-		nodes, err = collect(ctx, r.tx, scanNode, selectNode+`FROM spans s WHERE s.project_id = $1 AND s.form = 'span' AND s.trace_id <> ''
-			AND s.trace_id = ANY($2) AND s.mapping_version > 0`, string(r.project), ids)
+		traces := make([]trace.TraceID, len(ids))
+		for i, id := range ids {
+			traces[i] = trace.TraceID(id)
+		}
+		wrong, err := fold.Recount(ctx, w, traces)
 		if err != nil {
 			return err
 		}
-		wrong, err := fold.Recount(ctx, w, nodes)
-		if err != nil {
+		for _, m := range wrong {
+			r.shown[m.Own.ID] = m.Verdict.Shown
+		}
+		if err := put(ctx, r, spanTable, w.markedRows(wrong)); err != nil {
 			return err
 		}
-		r.differing += int64(len(wrong))
-		for _, n := range wrong {
-			r.repeats[n.ID] = n.Repeats
-		}
-		if !r.fix {
-			continue
-		}
-		if _, err := w.markRepeats(ctx, wrong); err != nil {
-			return err
-		}
+		clear(w.rows)
 	}
 }
 
@@ -113,8 +106,8 @@ func (r *recount) spansBy(ctx context.Context, column string, each func([]*spanR
 			return err
 		}
 		for _, row := range rows {
-			if repeats, wrong := r.repeats[row.ID]; wrong {
-				row.Repeat = repeats
+			if shown := r.shown[row.ID]; shown != nil {
+				row.Span = *shown
 			}
 		}
 		if len(rows) == 0 {

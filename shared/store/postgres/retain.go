@@ -83,8 +83,9 @@ func deleteOldSpans(ctx context.Context, tx pgx.Tx, project account.ProjectID, b
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	w := &writing{tx: tx, project: project, from: before}
-	gone, err := w.nodesOf(ctx, ids)
+	w := newWriting(tx, project)
+	w.from = before
+	gone, err := w.peers(ctx, `s.span_id = ANY($2)`, ids)
 	if err != nil {
 		return 0, err
 	}
@@ -96,22 +97,21 @@ func deleteOldSpans(ctx context.Context, tx pgx.Tx, project account.ProjectID, b
 	if err != nil {
 		return 0, err
 	}
-	return int64(len(spans)), w.forget(ctx, fold.KeysOf(spans), gone)
+	return int64(len(spans)), w.forget(ctx, fold.KeysOf(spans), fold.OwnSpans(gone))
 }
 
 // forget makes the traces and sessions of deleted spans anew from the spans that
-// will stay. gone are the deleted ones on which others may have looked.
-func (w *writing) forget(ctx context.Context, keys fold.Keys, gone []fold.Node) error {
+// will stay. gone are the deleted ones that may have told of calls.
+func (w *writing) forget(ctx context.Context, keys fold.Keys, gone []*trace.Span) error {
 	verdicts, err := fold.Count(ctx, w, fold.Edit{Removed: gone})
 	if err != nil {
 		return err
 	}
-	changes, err := w.markRepeats(ctx, verdicts.Marked)
-	if err != nil {
+	if err := spanTable.put(ctx, w.tx, w.project, w.markedRows(verdicts.Marked)); err != nil {
 		return err
 	}
 	// Spans that will go too are in no sum any more, or will soon be.
-	changes = slices.DeleteFunc(changes, func(c fold.Change) bool { return c.Now.Start.Before(w.from) })
+	changes := slices.DeleteFunc(verdicts.Changes(), func(c fold.Change) bool { return c.Now.Start.Before(w.from) })
 	state, stored, err := loadState(ctx, w.tx, w.project, keys.With(fold.KeysOf(fold.SpansOf(changes))))
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 				return err
 			}
 		}
-		out, err = (&writing{tx: tx, project: project}).rewrite(ctx, step, r)
+		out, err = newWriting(tx, project).rewrite(ctx, step, r)
 		return err
 	})
 	return out, err
@@ -53,10 +53,10 @@ func (w *writing) rewrite(ctx context.Context, step fold.Step, r store.Rewrite) 
 	out := store.Rewritten{Read: int64(len(rows))}
 	var last *trace.Span
 	var joined fold.Joined
-	before := map[trace.SpanID]*spanRow{}
+	var said []fold.Change // what the spans say themselves
 	for _, row := range rows {
 		last = &row.Span
-		change, err := fold.Rewrite(&r, last)
+		change, err := fold.Rewrite(&r, row.says())
 		if err != nil {
 			return out, err
 		}
@@ -64,18 +64,19 @@ func (w *writing) rewrite(ctx context.Context, step fold.Step, r store.Rewrite) 
 			continue
 		}
 		out.Changed++
-		joined.Changes = append(joined.Changes, *change)
+		w.rows[row.ID] = row
+		said = append(said, *change)
+		joined.Changes = append(joined.Changes, fold.Change{Old: row.peer().Shown, Now: change.Now})
 		joined.Items = append(joined.Items, fold.Item{Content: row.contentOf()})
-		before[last.ID] = row
 	}
 	out.Next = step.Next(more, last)
 	if r.DryRun || out.Changed == 0 {
 		return out, nil
 	}
-	if err := w.repack(ctx, joined.Changes, before); err != nil {
+	if err := w.repack(ctx, said); err != nil {
 		return out, err
 	}
-	return out, w.store(ctx, nil, nil, joined, before)
+	return out, w.store(ctx, nil, nil, joined)
 }
 
 // readStep reads the spans of a step; more says that others may follow.
@@ -111,7 +112,7 @@ func (w *writing) readStep(ctx context.Context, step fold.Step, r *store.Rewrite
 }
 
 // repack writes changed payloads in the place of what they were.
-func (w *writing) repack(ctx context.Context, changes []fold.Change, before map[trace.SpanID]*spanRow) error {
+func (w *writing) repack(ctx context.Context, changes []fold.Change) error {
 	type chunk struct {
 		day time.Time
 		id  uuid.UUID
@@ -119,7 +120,7 @@ func (w *writing) repack(ctx context.Context, changes []fold.Change, before map[
 	changed := map[chunk]map[int]*trace.Payload{}
 	for i := range changes {
 		c := &changes[i]
-		row := before[c.Now.ID]
+		row := w.rows[c.Now.ID]
 		if at := row.payloadAt(); at.Chunk != uuid.Nil && c.PayloadChanged() {
 			k := chunk{*row.payloadDay, at.Chunk}
 			if changed[k] == nil {

@@ -31,12 +31,41 @@ type spanRow struct {
 	tags                        *string
 	usage                       []byte
 	content                     *int64
-	below                       int16 // trace.Calls
+	toldBy                      *string
+	own                         []byte
+
+	// What a row that was read has to say of others.
+	said *trace.Span    // what the span says itself, nil where that is all it shows
+	from []trace.SpanID // who completes it
 }
 
-// newSpanRow gives the row of a span without payload.
-func newSpanRow(s *trace.Span, content uint64, below trace.Calls) *spanRow {
-	r := &spanRow{Span: *s, below: int16(below)}
+// peer gives r as the counting of calls sees it.
+func (r *spanRow) peer() fold.Peer {
+	shown := r.Span
+	shown.Payload = trace.Payload{}
+	own := r.says()
+	own.Payload = trace.Payload{}
+	return fold.Peer{Shown: &shown, Own: own, From: r.from}
+}
+
+// says gives what r says itself, with its payload.
+func (r *spanRow) says() *trace.Span {
+	own := r.Span
+	if r.said != nil {
+		own = *r.said
+	}
+	own.Repeat, own.Payload = false, r.Payload
+	return &own
+}
+
+// newSpanRow gives the row of a span without payload. own is what the span says
+// itself where that is not what s shows, else nil; from are the spans that
+// complete it.
+func newSpanRow(s *trace.Span, content uint64, own *trace.Span, from []trace.SpanID) *spanRow {
+	r := &spanRow{Span: *s, toldBy: fold.EncodeList(from)}
+	if own != nil {
+		r.own = store.EncodeSpan(own)
+	}
 	r.name, r.operation, r.costSource = orNull(s.Name), orNull(s.Operation), orNull(string(s.CostSource))
 	r.role, r.callKey, r.tells = orNull(string(s.Role)), orNull(s.CallKey), int16(s.Tells)
 	if s.Mapped() { // never NULL, for comparisons
@@ -67,7 +96,17 @@ func scanSpan(row pgx.CollectableRow) (*spanRow, error) {
 			return nil, fmt.Errorf("read usage: %w", err)
 		}
 	}
-	r.Tags, err = fold.DecodeList(r.tags)
+	if r.own != nil {
+		own, err := store.DecodeSpan(r.own)
+		if err != nil {
+			return nil, fmt.Errorf("read what a span says: %w", err)
+		}
+		r.said = &own
+	}
+	if r.from, err = fold.DecodeList[trace.SpanID](r.toldBy); err != nil {
+		return nil, err
+	}
+	r.Tags, err = fold.DecodeList[string](r.tags)
 	return r, err
 }
 
@@ -83,6 +122,11 @@ func (r *spanRow) contentOf() uint64 {
 func (r *spanRow) put(b *store.Batch, ref store.PayloadRef) {
 	day, index := dayOf(b.Arrived), int64(ref.Index)
 	r.payloadDay, r.payloadChunk, r.payloadIndex = &day, b.Chunks[ref.Chunk].ID[:], &index
+}
+
+// keep makes the payload that of another row.
+func (r *spanRow) keep(o *spanRow) {
+	r.payloadDay, r.payloadChunk, r.payloadIndex = o.payloadDay, o.payloadChunk, o.payloadIndex
 }
 
 // payloadAt says where the payload is.
@@ -147,7 +191,8 @@ var spanTable = newTable("spans", 1, slices.Concat(plainSpanTable.columns, []col
 	col("call_key", "text", func(r *spanRow) **string { return &r.callKey }),
 	col("tells", "smallint", func(r *spanRow) *int16 { return &r.tells }),
 	col("repeats", "boolean", func(r *spanRow) *bool { return &r.Repeat }),
-	col("calls_below", "smallint", func(r *spanRow) *int16 { return &r.below }),
+	col("told_by", "text", func(r *spanRow) **string { return &r.toldBy }),
+	col("own", "bytea", func(r *spanRow) *[]byte { return &r.own }),
 })...)
 
 // chunkRow is a row of payload_chunks.
@@ -208,10 +253,10 @@ func scanTrace(row pgx.CollectableRow) (*trace.Trace, error) {
 	if r.failedStart != nil {
 		r.Failure.Start = *r.failedStart
 	}
-	if r.Services, err = fold.DecodeList(r.services); err != nil {
+	if r.Services, err = fold.DecodeList[string](r.services); err != nil {
 		return nil, err
 	}
-	r.Tags, err = fold.DecodeList(r.tags)
+	r.Tags, err = fold.DecodeList[string](r.tags)
 	return &r.Trace, err
 }
 

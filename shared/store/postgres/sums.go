@@ -7,14 +7,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pulse-traces/pulse/shared/sketch"
-	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 var (
 	_ fold.Tables = (*writing)(nil)
-	_ fold.Graph  = (*writing)(nil)
+	_ fold.Peers  = (*writing)(nil)
 )
 
 // rollupArrays gives keys as three parallel arrays: grains, buckets, digests.
@@ -145,71 +144,55 @@ func (w *writing) CountDistinct(ctx context.Context, bucket int64) (*sketch.Dist
 	return d, nil
 }
 
-// selectNode reads what scanNode takes of spans s.
-const selectNode = `SELECT s.span_id, s.parent_id, s.trace_id, s.kind, s.start_time, s.duration_ms, s.call_key, s.scope_name,
-	s.input_tokens, s.output_tokens, s.cost_nano_usd, s.patch, s.repeats, s.calls_below `
-
-func scanNode(row pgx.CollectableRow) (fold.Node, error) {
-	var s trace.Span
-	var n fold.Node
-	var below int16
-	var key *string
-	err := row.Scan((*string)(&s.ID), (*string)(&s.ParentID), (*string)(&s.TraceID), (*string)(&s.Kind), &s.Start, &s.DurationMS, &key,
-		&s.Scope.Name, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &s.Patch, &n.Repeats, &below)
-	s.CallKey = orEmpty[string](key)
-	n.Node, n.Below = trace.NodeOf(&s), trace.Calls(below)
-	return n, err
+// peers reads spans that were made from OpenTelemetry.
+func (w *writing) peers(ctx context.Context, condition string, args ...any) ([]fold.Peer, error) {
+	rows, err := w.read(ctx, `s.mapping_version > 0 AND `+condition, args...)
+	out := make([]fold.Peer, len(rows))
+	for i, row := range rows {
+		out[i] = row.peer()
+	}
+	return out, err
 }
 
-// Nodes implements fold.Graph.
-func (w *writing) Nodes(ctx context.Context, ids []trace.SpanID) ([]fold.Node, error) {
-	return w.nodesOf(ctx, texts(ids))
+// TraceSizes implements fold.Peers.
+func (w *writing) TraceSizes(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]int64, error) {
+	out := map[trace.TraceID]int64{}
+	rows, err := w.tx.Query(ctx, `SELECT trace_id, span_count FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, string(w.project), texts(ids))
+	if err != nil {
+		return nil, faultOf(err)
+	}
+	var id string
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+		out[trace.TraceID(id)] = n
+		return nil
+	})
+	return out, faultOf(err)
 }
 
-func (w *writing) nodesOf(ctx context.Context, ids []string) ([]fold.Node, error) {
-	return collect(ctx, w.tx, scanNode, selectNode+`FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2) AND s.mapping_version > 0`,
-		string(w.project), ids)
+// OfTraces implements fold.Peers.
+func (w *writing) OfTraces(ctx context.Context, ids []trace.TraceID) ([]fold.Peer, error) {
+	return w.peers(ctx, `s.form = 'span' AND s.trace_id <> '' AND s.trace_id = ANY($2)`, texts(ids))
 }
 
-// Children implements fold.Graph.
-func (w *writing) Children(ctx context.Context, ids []trace.SpanID) ([]fold.Node, error) {
-	return collect(ctx, w.tx, scanNode, selectNode+`FROM spans s WHERE s.project_id = $1 AND s.parent_id = ANY($2) AND s.parent_id <> ''
-		AND s.mapping_version > 0`, string(w.project), texts(ids))
+// Beside implements fold.Peers.
+func (w *writing) Beside(ctx context.Context, id trace.TraceID, i fold.Interval, limit int) ([]fold.Peer, error) {
+	return w.peers(ctx, `s.form = 'span' AND s.trace_id <> '' AND s.trace_id = $2 AND s.start_time >= $3 AND s.start_time < $4
+		ORDER BY s.start_time LIMIT $5`, string(id), micros(i.From), micros(i.To), limit)
 }
 
-// Twins implements fold.Graph. Of a key's spans it reads those of smaller and of
-// larger scopes, and so none of the same, of which a test double may have made
-// millions.
-func (w *writing) Twins(ctx context.Context, keys []fold.CallKey) ([]fold.Node, error) {
-	texts, scopes := make([]string, len(keys)), make([]string, len(keys))
+// ByID implements fold.Peers.
+func (w *writing) ByID(ctx context.Context, ids []trace.SpanID) ([]fold.Peer, error) {
+	return w.peers(ctx, `s.span_id = ANY($2)`, texts(ids))
+}
+
+// ByKey implements fold.Peers.
+func (w *writing) ByKey(ctx context.Context, keys []fold.CallKey, limit int) ([]fold.Peer, error) {
+	names, from, to := make([]string, len(keys)), make([]time.Time, len(keys)), make([]time.Time, len(keys))
 	for i, k := range keys {
-		texts[i], scopes[i] = k.Key, k.Scope
+		names[i], from[i], to[i] = k.Key, micros(k.From), micros(k.To)
 	}
-	const from = `FROM unnest($2::text[], $3::text[]) AS k (key, scope) CROSS JOIN LATERAL
-		(SELECT * FROM spans WHERE project_id = $1 AND call_key = k.key AND mapping_version > 0 AND scope_name `
-	return collect(ctx, w.tx, scanNode, selectNode+from+`< k.scope COLLATE "C" OFFSET 0) s UNION ALL `+
-		selectNode+from+`> k.scope COLLATE "C" OFFSET 0) s`, string(w.project), texts, scopes)
-}
-
-// markRepeats stores what is true of other spans since some were written, and
-// gives those of which the sums change.
-func (w *writing) markRepeats(ctx context.Context, marked []fold.Node) ([]fold.Change, error) {
-	if len(marked) == 0 {
-		return nil, nil
-	}
-	ids, repeats, below := make([]string, len(marked)), make([]bool, len(marked)), make([]int16, len(marked))
-	for i, n := range marked {
-		ids[i], repeats[i], below[i] = string(n.ID), n.Repeats, int16(n.Below)
-	}
-	err := execute(ctx, w.tx, `UPDATE spans s SET repeats = m.repeats, calls_below = m.below
-		FROM unnest($2::text[], $3::boolean[], $4::smallint[]) AS m (id, repeats, below) WHERE s.project_id = $1 AND s.span_id = m.id`,
-		string(w.project), ids, repeats, below)
-	if err != nil {
-		return nil, err
-	}
-	spans, err := w.spansByID(ctx, fold.Flipped(marked), store.Summary)
-	if err != nil {
-		return nil, err
-	}
-	return fold.Marked(marked, func(id trace.SpanID) *trace.Span { return &spans[id].Span }), nil
+	return w.peers(ctx, `s.span_id IN (SELECT f.span_id FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS k (name, start, stop)
+		CROSS JOIN LATERAL (SELECT span_id FROM spans WHERE project_id = $1 AND call_key = k.name AND mapping_version > 0
+			AND start_time >= k.start AND start_time < k.stop LIMIT $5) f)`, names, from, to, limit)
 }

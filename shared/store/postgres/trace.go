@@ -215,7 +215,7 @@ func fillSpans(ctx context.Context, q querier, project account.ProjectID, traces
 		t.SpansTruncated = t.SpanCount > int64(len(of))
 	}
 	if detail == store.Full {
-		if err := fillWithoutRaw(ctx, q, project, rows); err != nil {
+		if err := fillShown(ctx, q, project, rows); err != nil {
 			return err
 		}
 	}
@@ -233,13 +233,43 @@ func spansOf(rows []*spanRow) []trace.Span {
 	return out
 }
 
-// fillWithoutRaw is fillPayloads for lists.
-func fillWithoutRaw(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow) error {
-	err := fillPayloads(ctx, q, project, rows)
+// fillShown reads the payloads of spans for readers: without raw bytes, and with
+// what other spans know of the same calls.
+func fillShown(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow) error {
+	if err := fillPayloads(ctx, q, project, rows); err != nil {
+		return err
+	}
 	for _, r := range rows {
 		r.Payload.Raw = nil
 	}
-	return err
+	return complete(ctx, q, project, rows)
+}
+
+// complete gives spans that were read with their payloads what others say of
+// the same calls.
+func complete(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow) error {
+	var ids []trace.SpanID
+	for _, r := range rows {
+		ids = append(ids, r.from...)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	others, err := collect(ctx, q, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2)`, string(project), texts(ids))
+	if err != nil {
+		return err
+	}
+	if err := fillPayloads(ctx, q, project, others); err != nil {
+		return err
+	}
+	said := make(map[trace.SpanID]*trace.Span, len(others))
+	for _, o := range others {
+		said[o.ID] = o.says()
+	}
+	for _, r := range rows {
+		fold.Complete(&r.Span, r.from, said)
+	}
+	return nil
 }
 
 // fillPayloads reads the payloads of rows.

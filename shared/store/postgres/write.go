@@ -105,11 +105,16 @@ func checkProjects(ctx context.Context, q querier, works []fold.Work) error {
 type writing struct {
 	tx      pgx.Tx
 	project account.ProjectID
-	from    time.Time // what is made anew leaves out spans that started before
+	from    time.Time                 // what is made anew leaves out spans that started before
+	rows    map[trace.SpanID]*spanRow // that were read
+}
+
+func newWriting(tx pgx.Tx, project account.ProjectID) *writing {
+	return &writing{tx: tx, project: project, rows: map[trace.SpanID]*spanRow{}}
 }
 
 func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, work fold.Work, outcomes []store.Outcome) error {
-	w := &writing{tx: tx, project: work.Project}
+	w := newWriting(tx, work.Project)
 	stored, err := w.lookUp(ctx, work)
 	if err != nil {
 		return err
@@ -122,17 +127,16 @@ func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, work fo
 		_, old := stored[pieces[0].Span.ID]
 		outcomes[pieces[0].Batch].Inserted[pieces[0].Index] = !old
 	}
-	joined, before, err := w.join(ctx, batches, arrivals.Joined, stored)
+	joined, err := w.join(ctx, batches, arrivals.Joined, stored)
 	if err != nil {
 		return err
 	}
 	batches = append(slices.Clip(batches), joined.Batch)
-	return w.store(ctx, batches, append(slices.Clip(arrivals.New), joined.New...), joined, before)
+	return w.store(ctx, batches, append(slices.Clip(arrivals.New), joined.New...), joined)
 }
 
 // store writes new spans and changed ones, and all that follows from them.
-// before holds the changed ones as they are stored.
-func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold.Item, joined fold.Joined, before map[trace.SpanID]*spanRow) error {
+func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold.Item, joined fold.Joined) error {
 	if len(items) == 0 && len(joined.Changes) == 0 {
 		return nil
 	}
@@ -147,21 +151,20 @@ func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold
 	chunks := map[chunkAt]struct{}{}
 	plain, mapped := make([]*spanRow, 0, len(items)), []*spanRow(nil)
 	for i, it := range items {
-		v := verdicts.Written[it.Span.ID]
-		r := newSpanRow(it.Span, it.Content, v.Below)
-		r.Repeat = v.Repeats
-		spans[i] = &r.Span
+		v := verdicts.Of(it.Span)
+		spans[i] = v.Shown
+		r := newSpanRow(v.Shown, it.Content, fold.OwnOf(it.Span, v), v.From)
 		if ref := batches[it.Batch].Refs[it.Index]; ref.Chunk >= 0 {
 			r.put(&batches[it.Batch], ref)
 			chunks[chunkAt{it.Batch, ref.Chunk}] = struct{}{}
 		}
-		if fold.Plain(&r.Span) {
+		if fold.Plain(it.Span) {
 			plain = append(plain, r)
 		} else {
 			mapped = append(mapped, r)
 		}
 	}
-	changed := w.changedRows(batches, joined, before, verdicts, chunks)
+	changed := append(w.changedRows(batches, joined, verdicts, chunks), w.markedRows(verdicts.Marked)...)
 	if err := addChunks(ctx, w.tx, w.project, batches, chunks); err != nil {
 		return err
 	}
@@ -175,12 +178,8 @@ func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold
 	if err := spanTable.put(ctx, w.tx, w.project, changed); err != nil {
 		return err
 	}
-	marked, err := w.markRepeats(ctx, verdicts.Marked)
-	if err != nil {
-		return err
-	}
 	// All spans are written: what is stale can be made from them.
-	changes := append(joined.Changes, marked...)
+	changes := append(joined.Changes, verdicts.Changes()...)
 	state, stored, err := loadState(ctx, w.tx, w.project, fold.KeysOf(append(fold.SpansOf(changes), spans...)))
 	if err != nil {
 		return err
@@ -190,24 +189,36 @@ func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold
 	return w.saveState(ctx, state, stored)
 }
 
-// changedRows gives the rows of changed spans.
-func (w *writing) changedRows(batches []store.Batch, joined fold.Joined, before map[trace.SpanID]*spanRow, verdicts fold.Verdicts, chunks map[chunkAt]struct{}) []*spanRow {
+// changedRows gives the rows of changed spans, and puts what they show into the
+// changes.
+func (w *writing) changedRows(batches []store.Batch, joined fold.Joined, verdicts fold.Verdicts, chunks map[chunkAt]struct{}) []*spanRow {
 	rows := make([]*spanRow, len(joined.Changes))
-	for i, c := range joined.Changes {
-		old := before[c.Now.ID]
-		below := trace.Calls(old.below)
-		if v, ok := verdicts.Written[c.Now.ID]; ok {
-			c.Now.Repeat, below = v.Repeats, v.Below
-		}
+	for i := range joined.Changes {
+		c := &joined.Changes[i]
+		own, v := c.Now, verdicts.Of(c.Now)
+		c.Now = v.Shown
 		it := joined.Items[i]
-		rows[i] = newSpanRow(c.Now, it.Content, below)
-		rows[i].payloadDay, rows[i].payloadChunk, rows[i].payloadIndex = old.payloadDay, old.payloadChunk, old.payloadIndex
+		rows[i] = newSpanRow(v.Shown, it.Content, fold.OwnOf(own, v), v.From)
 		if it.Span == nil { // the payload is what it was
+			rows[i].keep(w.rows[own.ID])
 			continue
 		}
 		ref := batches[it.Batch].Refs[it.Index]
 		rows[i].put(&batches[it.Batch], ref)
 		chunks[chunkAt{it.Batch, ref.Chunk}] = struct{}{}
+	}
+	return rows
+}
+
+// markedRows gives the rows of stored spans that show something else since others
+// were written.
+func (w *writing) markedRows(marked []fold.Marked) []*spanRow {
+	rows := make([]*spanRow, len(marked))
+	for i := range marked {
+		m := &marked[i]
+		old := w.rows[m.Own.ID]
+		rows[i] = newSpanRow(m.Verdict.Shown, old.contentOf(), fold.OwnOf(m.Own, m.Verdict), m.Verdict.From)
+		rows[i].keep(old)
 	}
 	return rows
 }
@@ -243,45 +254,42 @@ func (w *writing) lookUp(ctx context.Context, work fold.Work) (map[trace.SpanID]
 }
 
 // join reads what is stored of spans that came again and joins the pieces.
-func (w *writing) join(ctx context.Context, batches []store.Batch, pieces [][]fold.Item, stored map[trace.SpanID]fold.Stored) (fold.Joined, map[trace.SpanID]*spanRow, error) {
-	var ids []trace.SpanID
+func (w *writing) join(ctx context.Context, batches []store.Batch, pieces [][]fold.Item, stored map[trace.SpanID]fold.Stored) (fold.Joined, error) {
+	var ids []string
 	for _, of := range pieces {
 		if id := of[0].Span.ID; stored[id].Joinable {
-			ids = append(ids, id)
+			ids = append(ids, string(id))
 		}
 	}
-	before, err := w.spansByID(ctx, ids, store.Full)
-	if err != nil {
-		return fold.Joined{}, nil, err
+	said := map[trace.SpanID]*trace.Span{}
+	if len(ids) > 0 {
+		rows, err := w.read(ctx, `s.span_id = ANY($2)`, ids)
+		if err != nil {
+			return fold.Joined{}, err
+		}
+		if err := fillPayloads(ctx, w.tx, w.project, rows); err != nil {
+			return fold.Joined{}, err
+		}
+		for _, row := range rows {
+			said[row.ID] = row.says()
+		}
 	}
-	whole := make(map[trace.SpanID]*trace.Span, len(before))
-	for id, r := range before {
-		whole[id] = &r.Span
+	joined, err := fold.Join(batches, len(batches), pieces, said)
+	for i := range joined.Changes {
+		joined.Changes[i].Old = w.rows[joined.Changes[i].Now.ID].peer().Shown
 	}
-	joined, err := fold.Join(batches, len(batches), pieces, whole)
-	return joined, before, err
+	return joined, err
 }
 
-// spansByID reads stored spans.
-func (w *writing) spansByID(ctx context.Context, ids []trace.SpanID, detail store.Detail) (map[trace.SpanID]*spanRow, error) {
-	if len(ids) == 0 {
-		return nil, nil
+// read reads the rows of "spans s" that a condition selects, whose parameters
+// from $2 on are args, and keeps them at hand.
+func (w *writing) read(ctx context.Context, condition string, args ...any) ([]*spanRow, error) {
+	rows, err := collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND `+condition,
+		append([]any{string(w.project)}, args...)...)
+	for _, row := range rows {
+		w.rows[row.ID] = row
 	}
-	rows, err := collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2)`,
-		string(w.project), texts(ids))
-	if err != nil {
-		return nil, err
-	}
-	if detail == store.Full {
-		if err := fillPayloads(ctx, w.tx, w.project, rows); err != nil {
-			return nil, err
-		}
-	}
-	out := make(map[trace.SpanID]*spanRow, len(rows))
-	for _, r := range rows {
-		out[r.ID] = r
-	}
-	return out, nil
+	return rows, err
 }
 
 // chunkAt names a chunk of a call of WriteBatches.

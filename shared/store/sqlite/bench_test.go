@@ -103,6 +103,79 @@ func BenchmarkWriteBatches(b *testing.B) {
 	b.ReportMetric(float64(b.N*benchBatches*benchSpans)/b.Elapsed().Seconds(), "spans/s")
 }
 
+// mappedTransaction makes the n-th transaction of as many spans as OpenTelemetry
+// sends: traces of an agent's run with three model calls, each with its
+// instrumentation's and its SDK's span, and a tool. Each span has 2 kB of raw
+// bytes, and what was read from them.
+func mappedTransaction(rng *rand.Rand, n int) []store.Batch {
+	words := benchWords(rng)
+	hex := func(size int) string { return uuid.NewString()[:size] }
+	batches := make([]store.Batch, benchBatches)
+	for i := range batches {
+		spans := make([]trace.Span, 0, benchSpans)
+		for len(spans) < benchSpans {
+			traceID := trace.TraceID(hex(16) + hex(16))
+			start := benchStart.Add(time.Duration(n*benchBatches+i) * 3600 * time.Millisecond).Add(time.Duration(len(spans)) * 36 * time.Millisecond)
+			var root, call trace.SpanID
+			for j := range 8 {
+				rng.Shuffle(len(words), func(a, b int) { words[a], words[b] = words[b], words[a] })
+				text := strings.Join(words[:120], " ")
+				id := trace.SpanID(hex(16))
+				latency := rng.ExpFloat64() * 800
+				s := trace.Span{
+					ID: id, TraceID: traceID, ParentID: root, SessionID: trace.SessionID(fmt.Sprint("session-", rng.IntN(500))), Form: trace.FormSpan,
+					Start: start.Add(time.Duration(j) * time.Millisecond), Source: trace.SourceSDK, Kind: trace.KindAgentRun, EventType: "agent_run",
+					Status: trace.StatusSuccess, DurationMS: &latency, Name: "invoke_agent", Operation: "invoke_agent",
+					Scope: trace.Scope{Name: "openinference.instrumentation.openai", Version: "0.1.66"}, MappingVersion: 1,
+					Payload: trace.Payload{
+						Raw:           []byte(strings.Join(words[:250], " ")),
+						InputMessages: json.RawMessage(`[{"role":"user","parts":[{"type":"text","text":"` + text + `"}]}]`),
+						Attributes:    json.RawMessage(`{"server.address":"api.openai.com","llm.request.type":"chat"}`),
+						Resource:      json.RawMessage(`{"service.name":"assistant","telemetry.sdk.language":"python","telemetry.sdk.version":"1.36"}`),
+					},
+				}
+				service := "assistant"
+				s.Service = &service
+				switch j {
+				case 0:
+					root = id
+				case 1, 3, 5:
+					call = id
+					provider, model, in, out, cost := "openai", fmt.Sprint("gpt-", rng.IntN(5)), rng.Int64N(4000), rng.Int64N(1000), rng.Int64N(50_000_000)
+					key := "chatcmpl-" + hex(20)
+					s.Kind, s.Operation, s.Name, s.Provider, s.Model, s.ModelUsed = trace.KindLLMCall, "chat", "ChatCompletion", &provider, &model, &model
+					s.InputTokens, s.OutputTokens, s.CostNanoUSD, s.CostSource = &in, &out, &cost, trace.CostOfPrices
+					s.Usage, s.CallKey, s.ProviderRequestID = &trace.Usage{Input: in, Output: out}, key, &key
+					s.Payload.OutputMessages = json.RawMessage(`[{"role":"assistant","parts":[{"type":"text","text":"` + text[:400] + `"}]}]`)
+				case 2, 4, 6:
+					s.Kind, s.ParentID, s.Name = trace.KindChain, call, "POST"
+				default:
+					tool := "get_weather"
+					s.Kind, s.ToolName, s.Name = trace.KindToolUse, &tool, tool
+				}
+				spans = append(spans, s)
+			}
+		}
+		batches[i] = store.Pack(benchProject, benchStart, spans[:benchSpans])
+	}
+	return batches
+}
+
+// BenchmarkWriteMapped is BenchmarkWriteBatches for spans from OpenTelemetry.
+func BenchmarkWriteMapped(b *testing.B) {
+	db := openBench(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		batches := mappedTransaction(rng, n)
+		b.StartTimer()
+		if _, err := db.WriteBatches(b.Context(), batches); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*benchBatches*benchSpans)/b.Elapsed().Seconds(), "spans/s")
+}
+
 // BenchmarkRead measures the two heaviest queries over 100,000 traces, all of
 // one hour.
 func BenchmarkRead(b *testing.B) {

@@ -103,11 +103,28 @@ func mapped(rng *rand.Rand, s trace.Span) trace.Span {
 	if s.CostNanoUSD != nil {
 		s.CostSource = pick(rng, trace.CostOfSender, trace.CostOfPrices)
 	}
-	s.Payload.Raw = fmt.Appendf(nil, "raw %s %d", s.ID, rng.Uint32())
+	s.Payload.Raw = rawBytes(fmt.Sprintf("%s %d", s.ID, rng.Uint32()))
 	if rng.IntN(2) == 0 {
 		s.Payload.InputMessages = fmt.Appendf(nil, `[{"role":"user","parts":[{"type":"text","text":"%d"}]}]`, rng.IntN(1000))
 	}
 	return s
+}
+
+// rawBytes gives a message of one field, as raw bytes are joined by fields.
+func rawBytes(text string) []byte { return append([]byte{10, byte(len(text))}, text...) }
+
+// pieces gives deliveries of a span that came from OpenTelemetry: each knows
+// some of it.
+func pieces(rng *rand.Rand, s trace.Span) []trace.Span {
+	out := make([]trace.Span, 1+rng.IntN(3))
+	for i := range out {
+		p := mapped(rng, randomSpan(rng, string(s.ID)))
+		p.Form, p.TraceID, p.ParentID, p.Source, p.EventType = trace.FormSpan, s.TraceID, pick(rng, s.ParentID, ""), s.Source, s.EventType
+		p.Start = s.Start.Add(time.Duration(rng.IntN(3)) * time.Second)
+		p.SessionID = pick(rng, s.SessionID, "", p.SessionID)
+		out[i] = p
+	}
+	return out
 }
 
 // randomSpans gives n spans with ids that sort as their numbers.

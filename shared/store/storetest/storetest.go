@@ -26,6 +26,7 @@ type OpenFunc func(t *testing.T) store.Store
 func Exercise(t *testing.T, open OpenFunc) {
 	for name, test := range map[string]func(t *testing.T, open OpenFunc){
 		"Accounts": accounts, "Writes": writes, "Reads": reads, "Sums": sums, "Maintenance": maintenance,
+		"Updates": updates, "Calls": calls, "Trees": trees, "Rewrites": rewrites, "Prices": prices,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +81,9 @@ func same(t *testing.T, what string, want, got any) {
 		t.Fatalf("%s (-want +got):\n%s", what, diff)
 	}
 }
+
+// newProjectID gives the id that newProject gives a project.
+func newProjectID(name string) account.ProjectID { return newUser(name).Project.Project.ID }
 
 // newProject makes a user and a project and gives the project's id.
 func newProject(t *testing.T, s store.Store, name string) account.ProjectID {
