@@ -247,7 +247,8 @@ func TestPlan(t *testing.T) {
 	kept := p.Kept([]store.Outcome{{Inserted: []bool{true}}, {Inserted: []bool{true, true, false}}})
 	want := []KeptRow{
 		{1, "not moved: there is no such project"},
-		{3, `not moved: kind: Invalid option: expected one of "tool_use"|"agent_run"|"session"|"user_prompt"|"llm_response"|"llm_call"|"notification"`},
+		{3, `not moved: kind: Invalid option: expected one of "tool_use"|"agent_run"|"session"|"user_prompt"|"llm_response"|"llm_call"|"notification"|` +
+			`"embedding"|"retrieval"|"rerank"|"chain"|"guardrail"|"evaluator"|"event"|"generic"`},
 		{4, "moved, but changed to fit: cwd"},
 		{5, "not moved: another record of the project has its id"},
 	}
