@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"errors"
 	"io"
 	"mime"
@@ -104,46 +107,37 @@ func (m metered) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadBody reads a request's whole body, inflating gzip and zstd, within the
-// host's limits. The bytes are valid until the request has been answered.
+// ReadBody reads a request's whole body, inflating gzip, zstd and deflate, within
+// the host's limits. The bytes are valid until the request has been answered.
 // fault.TooLarge names the limit; fault.Invalid an encoding that
-// is not supported or damaged.
+// is damaged, fault.Unsupported one that is not known.
 func ReadBody(r *http.Request) ([]byte, error) {
+	return ReadMessage(r, r.Body, r.ContentLength, r.Header.Get("Content-Encoding"))
+}
+
+// ReadMessage is ReadBody for a part of a request's body: src, of length bytes as
+// sent, or -1 if that is not known. It may be called once for a request.
+func ReadMessage(r *http.Request, src io.Reader, length int64, encoding string) ([]byte, error) {
 	allowed := allowanceOf(r)
 	limits := allowed.limits
-	if r.ContentLength > limits.MaxCompressedBodyBytes {
+	if length > limits.MaxCompressedBodyBytes {
 		return nil, tooLarge("request body", limits.MaxCompressedBodyBytes)
 	}
-	sent := &countingReader{r: r.Body, left: limits.MaxCompressedBodyBytes + 1}
-	var src io.Reader = sent
-	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	switch encoding {
-	case "", "identity":
-	case "gzip", "x-gzip":
-		gz, err := gzip.NewReader(sent)
-		if err != nil {
-			return nil, readFault(sent, limits, encoding, err)
-		}
-		src = gz
-	case "zstd":
-		zr, err := zstd.NewReader(sent, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(uint64(limits.MaxBodyBytes)+1), zstd.WithDecoderMaxWindow(8<<20))
-		if err != nil {
-			return nil, readFault(sent, limits, encoding, err)
-		}
-		defer zr.Close()
-		src = zr
-	default:
-		return nil, fault.New(fault.Unsupported, "Unsupported Content-Encoding: send gzip, zstd or none")
+	sent := &countingReader{r: src, left: limits.MaxCompressedBodyBytes + 1}
+	encoding = strings.ToLower(strings.TrimSpace(encoding))
+	inflated, done, err := inflate(sent, encoding, limits)
+	if err != nil {
+		return nil, readFault(sent, limits, encoding, err)
 	}
+	defer done()
 	if allowed.body == nil {
 		allowed.body, _ = bodies.Get().(*bytes.Buffer)
 	}
 	buf := allowed.body
-	if r.ContentLength > 0 && encoding == "" { // as much as is pooled: a length may lie
-		buf.Grow(int(min(r.ContentLength, maxPooledBody)) + bytes.MinRead)
+	if length > 0 && encoding == "" { // as much as is pooled: a length may lie
+		buf.Grow(int(min(length, maxPooledBody)) + bytes.MinRead)
 	}
-	n, err := buf.ReadFrom(io.LimitReader(metered{src, allowed}, limits.MaxBodyBytes+1))
+	n, err := buf.ReadFrom(io.LimitReader(metered{inflated, allowed}, limits.MaxBodyBytes+1))
 	if err != nil {
 		return nil, readFault(sent, limits, encoding, err)
 	}
@@ -154,6 +148,41 @@ func ReadBody(r *http.Request) ([]byte, error) {
 		return nil, tooLarge("decompressed request body", limits.MaxBodyBytes)
 	}
 	return buf.Bytes(), nil
+}
+
+// Hold counts n more bytes that a request needs beside its body until it is
+// answered: fault.Unavailable if that is more than all requests may hold.
+func Hold(r *http.Request, n int) error { return allowanceOf(r).take(n) }
+
+// zstdWindow is the largest window that a sender may ask for. It is what encoders
+// ask for by default, however small the content.
+const zstdWindow = 8 << 20
+
+// inflate gives what src holds in an encoding. done must be called at the end.
+func inflate(src io.Reader, encoding string, limits Limits) (inflated io.Reader, done func(), err error) {
+	done = func() {}
+	switch encoding {
+	case "", "identity":
+		return src, done, nil
+	case "gzip", "x-gzip":
+		gz, err := gzip.NewReader(src)
+		return gz, done, err
+	case "zstd":
+		zr, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(uint64(max(limits.MaxBodyBytes+1, zstdWindow))), zstd.WithDecoderMaxWindow(zstdWindow))
+		if err != nil {
+			return nil, nil, err
+		}
+		return zr, zr.Close, nil
+	case "deflate", "zlib": // the first is zlib too, but some send it without the frame
+		buffered := bufio.NewReaderSize(src, 4<<10)
+		if head, err := buffered.Peek(2); err == nil && head[0]&0xf == 8 && (int(head[0])<<8|int(head[1]))%31 == 0 {
+			zr, err := zlib.NewReader(buffered)
+			return zr, done, err
+		}
+		return flate.NewReader(buffered), done, nil
+	}
+	return nil, nil, fault.New(fault.Unsupported, "Unsupported Content-Encoding: send gzip, zstd, deflate or none")
 }
 
 func readFault(sent *countingReader, limits Limits, encoding string, err error) error {

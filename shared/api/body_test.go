@@ -1,12 +1,18 @@
 package api
 
 import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -88,4 +94,61 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// encodings are how bodies may come, by what Content-Encoding calls them.
+var encodings = map[string]func(io.Writer) (io.WriteCloser, error){
+	"gzip":    func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
+	"zstd":    func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
+	"deflate": func(w io.Writer) (io.WriteCloser, error) { return zlib.NewWriter(w), nil },
+	"zlib":    func(w io.Writer) (io.WriteCloser, error) { return zlib.NewWriter(w), nil },
+	"Deflate": func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) },
+}
+
+func TestReadBodyInflates(t *testing.T) {
+	t.Parallel()
+	h := New(Options{Log: slog.New(slog.DiscardHandler), Limits: Limits{MaxBodyBytes: 1 << 16}}, group{
+		{Method: http.MethodPost, Pattern: "/read", Handler: func(w http.ResponseWriter, r *http.Request) error {
+			body, err := ReadBody(r)
+			if err == nil {
+				WriteBody(w, http.StatusOK, "text/plain", body)
+			}
+			return err
+		}},
+	})
+	send := func(encoding string, body []byte) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/read", bytes.NewReader(body))
+		r.Header.Set("Content-Encoding", encoding)
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for name, writer := range encodings {
+		compressed := func(text string) []byte {
+			var b bytes.Buffer
+			w, err := writer(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(w, text); err != nil || w.Close() != nil {
+				t.Fatal(name, err)
+			}
+			return b.Bytes()
+		}
+		for _, text := range []string{"", "x", strings.Repeat("Hello 青 ", 1000)} {
+			if w := send(name, compressed(text)); w.Code != http.StatusOK || w.Body.String() != text {
+				t.Errorf("%s of %d bytes: %d, %d bytes", name, len(text), w.Code, w.Body.Len())
+			}
+		}
+		if w := send(name, compressed(strings.Repeat("A", 1<<24))); w.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s of a bomb: %d %s", name, w.Code, w.Body)
+		}
+		whole := compressed(strings.Repeat("Hello", 1000))
+		if w := send(name, whole[:len(whole)-3]); w.Code != http.StatusBadRequest {
+			t.Errorf("%s, cut: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if w := send("br", nil); w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("br: %d %s", w.Code, w.Body)
+	}
 }

@@ -42,6 +42,18 @@ type Route struct {
 	// Form says that the route takes bodies that a browser may send across
 	// sites without asking (forms): it does its own origin check.
 	Form bool
+	// Protocol, if set, is how the route differs from JSON over HTTP.
+	Protocol Protocol
+}
+
+// Protocol is what clients speak that are not Pulse's own: they have other ways
+// to send a key, other bodies (the route's handler checks their type) and other
+// forms of errors.
+type Protocol interface {
+	// Key gives the API key of a request, as BearerToken does.
+	Key(r *http.Request) (string, bool)
+	// WriteError answers what went wrong.
+	WriteError(w http.ResponseWriter, r *http.Request, f Failure)
 }
 
 // Group is one set of routes that is deployed together.
@@ -187,21 +199,27 @@ func (rt *router) fallback(path string) Fallback {
 	return nil
 }
 
-// isAPI reports whether path is one that tolerates stray slashes.
-func isAPI(path string) bool {
-	return strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/dashboard/api/")
+// isAPI reports whether path is one that tolerates stray slashes: that of a
+// route with a protocol, or one with the prefix of our own APIs.
+func (rt *router) isAPI(path string) bool {
+	if strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/dashboard/api/") {
+		return true
+	}
+	return slices.ContainsFunc(rt.bySegments[strings.Count(path, "/")], func(c *compiled) bool {
+		return c.Protocol != nil && c.Pattern == path
+	})
 }
 
 // tidyPath drops doubled and trailing slashes from API paths: SDKs join base
 // URLs and paths carelessly. It reports whether there were any.
-func tidyPath(u *url.URL) bool {
+func (rt *router) tidyPath(u *url.URL) bool {
 	escaped := u.EscapedPath()
 	clean := escaped
 	for strings.Contains(clean, "//") {
 		clean = strings.ReplaceAll(clean, "//", "/")
 	}
 	clean = strings.TrimSuffix(clean, "/")
-	if clean == escaped || !isAPI(clean) {
+	if clean == escaped || !rt.isAPI(clean) {
 		return false
 	}
 	path, err := url.PathUnescape(clean)

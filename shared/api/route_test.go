@@ -1,13 +1,21 @@
 package api
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/api/reqctx"
+	"github.com/pulse-traces/pulse/shared/fault"
 )
 
 // named is a group whose routes answer with their pattern and their value.
@@ -136,6 +144,87 @@ func TestElsewhere(t *testing.T) {
 	} {
 		if got := answerOf(h, c.method, c.path); got != c.want {
 			t.Errorf("%s %s: %s, want %s", c.method, c.path, got, c.want)
+		}
+	}
+}
+
+// shouting is a protocol whose key is a header's and whose errors are loud.
+type shouting struct{}
+
+func (shouting) Key(r *http.Request) (string, bool) {
+	key := r.Header.Get("X-Key")
+	return key, key != ""
+}
+
+func (shouting) WriteError(w http.ResponseWriter, _ *http.Request, f Failure) {
+	WriteBody(w, http.StatusOK, "text/plain", fmt.Appendf(nil, "%d %d %s", f.Status, f.RPC, strings.ToUpper(f.Message)))
+}
+
+// oneKey knows one key.
+type oneKey struct{}
+
+func (oneKey) Check(_ context.Context, key string) (account.APIKey, error) {
+	if key != "good" {
+		return account.APIKey{}, fault.New(fault.Unauthenticated, "Invalid API key")
+	}
+	return account.APIKey{ProjectID: "p"}, nil
+}
+
+// TestProtocol asks a route that differs from all others in how it is called.
+func TestProtocol(t *testing.T) {
+	t.Parallel()
+	failure := map[string]error{
+		"invalid": fault.New(fault.Invalid, "no"), "busy": fault.New(fault.Unavailable, "wait"), "bug": errors.New("secret"),
+	}
+	var observed []int
+	h := New(Options{
+		Log: slog.New(slog.DiscardHandler), Keys: oneKey{},
+		Observe: func(_, _ string, status int, _ time.Duration) { observed = append(observed, status) },
+	}, group{{
+		Method: http.MethodPost, Pattern: "/else/v1/x", Auth: AuthKey, Protocol: shouting{},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			if reqctx.Project(r.Context()) != "p" {
+				return errors.New("whose?")
+			}
+			if r.Header.Get("Content-Type") == "application/x-protobuf" {
+				return WriteJSON(w, http.StatusOK, "read")
+			}
+			return failure[r.Header.Get("Content-Type")]
+		},
+	}})
+	for _, c := range []struct {
+		path, key, contentType, want, retry, challenge string
+		status                                         int
+	}{
+		{"/else/v1/x", "good", "application/x-protobuf", `"read"`, "", "", 200},
+		{"//else//v1/x/", "good", "application/x-protobuf", `"read"`, "", "", 200},
+		{"/else/v1/x", "", "", "401 16 MISSING OR INVALID AUTHORIZATION HEADER", "", "Bearer", 401},
+		{"/else/v1/x", "bad", "", "401 16 INVALID API KEY", "", "Bearer", 401},
+		{"/else/v1/x", "good", "invalid", "400 3 NO", "", "", 400},
+		{"/else/v1/x", "good", "busy", "503 14 WAIT", "1", "", 503},
+		{"/else/v1/x", "good", "bug", "500 13 INTERNAL SERVER ERROR", "", "", 500},
+		{"/else/v1/y/", "good", "", `{"error":"Not found"}`, "", "", 404},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "http://pulse.test"+c.path, nil)
+		r.Header.Set("X-Key", c.key)
+		r.Header.Set("Content-Type", c.contentType)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Body.String() != c.want || w.Header().Get("Retry-After") != c.retry || w.Header().Get("WWW-Authenticate") != c.challenge {
+			t.Errorf("%+v: %s %v", c, w.Body, w.Header())
+		}
+		if last := observed[len(observed)-1]; last != c.status {
+			t.Errorf("%+v: observed as %d", c, last)
+		}
+	}
+}
+
+// TestStatuses looks for every code in the table.
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	for _, code := range fault.Codes() {
+		if s := statuses[code]; s.http == 0 || s.rpc == 0 {
+			t.Errorf("%s has status %d and code %d", code, s.http, s.rpc)
 		}
 	}
 }

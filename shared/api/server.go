@@ -104,9 +104,19 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer allowed.release()
 	r = r.WithContext(context.WithValue(ctx, allowanceKey{}, allowed))
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	route, err := s.serve(rec, r)
 	var pattern string
-	err := s.serve(rec, r, &pattern)
-	if err != nil {
+	if route != nil {
+		pattern = route.Pattern
+	}
+	switch {
+	case err == nil:
+	case route != nil && route.Protocol != nil:
+		f := failureOf(r, err)
+		f.setHeader(rec.Header())
+		route.Protocol.WriteError(rec, r, f)
+		rec.status = f.Status // the protocol may have a place of its own for it
+	default:
 		WriteError(rec, r, err)
 	}
 	elapsed := time.Since(start)
@@ -127,7 +137,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Log.LogAttrs(ctx, level, "request", attrs...)
 }
 
-func (s *server) serve(w http.ResponseWriter, r *http.Request, pattern *string) (err error) {
+// serve answers, or gives the error to answer with. route is the one that was
+// asked, nil where none matched.
+func (s *server) serve(w http.ResponseWriter, r *http.Request) (route *compiled, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			if cause, ok := v.(error); ok && errors.Is(cause, http.ErrAbortHandler) {
@@ -137,37 +149,36 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, pattern *string) 
 		}
 	}()
 	sent := r.URL.Path
-	tidied := tidyPath(r.URL)
+	tidied := s.router.tidyPath(r.URL)
 	route, allow := s.router.match(r)
 	if s.DecodedPaths && route == nil && len(allow) == 0 {
 		route, allow = s.router.matchDecoded(r, sent)
 	}
 	if s.cors(w, r) {
-		return nil
+		return nil, nil
 	}
 	if route != nil && route.elsewhere {
 		if tidied {
 			w.Header().Set("Location", r.URL.RequestURI())
 			NoContent(w, http.StatusPermanentRedirect)
-			return nil
+			return nil, nil
 		}
 		route = nil
 	}
 	if route == nil {
 		if f := s.router.fallback(r.URL.Path); f != nil {
-			return f.Unmatched(w, r, allow)
+			return nil, f.Unmatched(w, r, allow)
 		}
-		return Unmatched(w, allow)
+		return nil, Unmatched(w, allow)
 	}
-	*pattern = route.Pattern
 	if err := s.checkBrowser(r, route); err != nil {
-		return err
+		return route, err
 	}
-	r, err = s.authorize(w, r, route.Auth)
+	r, err = s.authorize(w, r, route)
 	if err != nil {
-		return err
+		return route, err
 	}
-	return route.Handler(w, r)
+	return route, route.Handler(w, r)
 }
 
 // Unmatched is the answer to a path or method that no route has.
@@ -181,13 +192,17 @@ func Unmatched(w http.ResponseWriter, allow []string) error {
 
 // authorize runs the checks of a level in the contract's order: key, or
 // session, project header, membership, role.
-func (s *server) authorize(w http.ResponseWriter, r *http.Request, level Auth) (*http.Request, error) {
-	ctx := r.Context()
+func (s *server) authorize(w http.ResponseWriter, r *http.Request, route *compiled) (*http.Request, error) {
+	ctx, level := r.Context(), route.Auth
 	switch level {
 	case AuthNone:
 		return r, nil
 	case AuthKey:
-		key, ok := BearerToken(r)
+		read := BearerToken
+		if route.Protocol != nil {
+			read = route.Protocol.Key
+		}
+		key, ok := read(r)
 		if !ok {
 			return nil, fault.New(fault.Unauthenticated, "Missing or invalid Authorization header")
 		}
@@ -250,7 +265,7 @@ func BearerToken(r *http.Request) (string, bool) {
 // from a page of our own. Other writing methods always ask. On key routes only
 // what is clearly no JSON is refused.
 func (s *server) checkBrowser(r *http.Request, route *compiled) error {
-	if route.Form || r.Method != http.MethodPost {
+	if route.Form || route.Protocol != nil || r.Method != http.MethodPost {
 		return nil
 	}
 	if route.Auth == AuthKey || !strings.HasPrefix(r.URL.Path, "/dashboard/api/") {

@@ -19,22 +19,83 @@ import (
 // defaultRetryAfter goes with answers that ask the caller to come again.
 const defaultRetryAfter = time.Second
 
-// statuses is the one table from codes to HTTP.
-var statuses = map[fault.Code]int{
-	fault.Invalid:         http.StatusBadRequest,
-	fault.TooLarge:        http.StatusRequestEntityTooLarge,
-	fault.Unsupported:     http.StatusUnsupportedMediaType,
-	fault.Unauthenticated: http.StatusUnauthorized,
-	fault.Forbidden:       http.StatusForbidden,
-	fault.NotFound:        http.StatusNotFound,
-	fault.Conflict:        http.StatusConflict,
-	fault.RateLimited:     http.StatusTooManyRequests,
-	fault.Unavailable:     http.StatusServiceUnavailable,
-	fault.Internal:        http.StatusInternalServerError,
+// The codes of google.rpc.Status that errors have.
+const (
+	rpcInvalidArgument   = 3
+	rpcNotFound          = 5
+	rpcAlreadyExists     = 6
+	rpcPermissionDenied  = 7
+	rpcResourceExhausted = 8
+	rpcUnimplemented     = 12
+	rpcInternal          = 13
+	rpcUnavailable       = 14
+	rpcUnauthenticated   = 16
+)
+
+// statuses is the one table from codes to HTTP and to google.rpc.Status. What is
+// too large is an invalid argument there: clients that are told of an exhausted
+// resource may send the same again.
+var statuses = map[fault.Code]struct{ http, rpc int }{
+	fault.Invalid:         {http.StatusBadRequest, rpcInvalidArgument},
+	fault.TooLarge:        {http.StatusRequestEntityTooLarge, rpcInvalidArgument},
+	fault.Unsupported:     {http.StatusUnsupportedMediaType, rpcUnimplemented},
+	fault.Unauthenticated: {http.StatusUnauthorized, rpcUnauthenticated},
+	fault.Forbidden:       {http.StatusForbidden, rpcPermissionDenied},
+	fault.NotFound:        {http.StatusNotFound, rpcNotFound},
+	fault.Conflict:        {http.StatusConflict, rpcAlreadyExists},
+	fault.RateLimited:     {http.StatusTooManyRequests, rpcResourceExhausted},
+	fault.Unavailable:     {http.StatusServiceUnavailable, rpcUnavailable},
+	fault.Internal:        {http.StatusInternalServerError, rpcInternal},
 }
 
 // Status gives the HTTP status of an error.
-func Status(err error) int { return statuses[fault.CodeOf(err)] }
+func Status(err error) int { return statuses[fault.CodeOf(err)].http }
+
+// Failure is what a caller is told of an error: what is not a fault, or is
+// fault.Internal, shows nothing of itself.
+type Failure struct {
+	Status     int // of HTTP
+	RPC        int // the code of google.rpc.Status
+	Message    string
+	RetryAfter time.Duration // 0 unless the same call may work later
+	Issues     []fault.Issue
+	RequestID  string // of internal errors
+
+	challenge bool
+}
+
+func failureOf(r *http.Request, err error) Failure {
+	e, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		e = fault.Wrap(fault.Internal, "", err)
+	}
+	s := statuses[e.Code]
+	f := Failure{Status: s.http, RPC: s.rpc, Message: e.Message, Issues: e.Issues}
+	switch e.Code {
+	case fault.Internal:
+		f.Message, f.RequestID = "Internal server error", reqctx.RequestID(r.Context())
+	case fault.RateLimited, fault.Unavailable:
+		if f.RetryAfter = e.RetryAfter; f.RetryAfter <= 0 {
+			f.RetryAfter = defaultRetryAfter
+		}
+	case fault.Unauthenticated:
+		f.challenge = true
+	}
+	if f.Message == "" {
+		f.Message = http.StatusText(f.Status)
+	}
+	return f
+}
+
+// setHeader sets what of a failure is in headers.
+func (f *Failure) setHeader(h http.Header) {
+	if f.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+	if f.challenge {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+}
 
 // ErrorBody is how the application's routes say what went wrong. (/api/auth
 // answers as Better Auth does.)
@@ -82,35 +143,16 @@ func WriteBody(w http.ResponseWriter, status int, contentType string, body []byt
 // NoContent answers status without a body.
 func NoContent(w http.ResponseWriter, status int) { w.WriteHeader(status) }
 
-// WriteError answers err through the table: what is not a fault, or is
-// Internal, shows nothing of itself.
+// WriteError answers err through the table.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	e, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		e = fault.Wrap(fault.Internal, "", err)
-	}
-	body := ErrorBody{Error: e.Message}
-	switch e.Code {
-	case fault.Internal:
-		body.Error, body.RequestID = "Internal server error", reqctx.RequestID(r.Context())
-	case fault.RateLimited, fault.Unavailable:
-		after := e.RetryAfter
-		if after <= 0 {
-			after = defaultRetryAfter
-		}
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
-	case fault.Unauthenticated:
-		if strings.HasPrefix(r.URL.Path, "/v1/") {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-		}
-	}
-	for _, i := range e.Issues {
+	f := failureOf(r, err)
+	f.challenge = f.challenge && strings.HasPrefix(r.URL.Path, "/v1/") // a session is no scheme of HTTP
+	f.setHeader(w.Header())
+	body := ErrorBody{Error: f.Message, RequestID: f.RequestID}
+	for _, i := range f.Issues {
 		body.Details = append(body.Details, ErrorDetail{Code: i.Code, Path: append([]any{}, i.Path...), Message: i.Message})
 	}
-	if body.Error == "" {
-		body.Error = http.StatusText(statuses[e.Code])
-	}
-	if err := WriteJSON(w, statuses[e.Code], body); err != nil {
+	if err := WriteJSON(w, f.Status, body); err != nil {
 		panic(err) // strings and ints always encode
 	}
 }
