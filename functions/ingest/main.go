@@ -1,4 +1,4 @@
-// Command ingest accepts batches of traces and spans: POST /v1/{traces,spans}/….
+// Command ingest accepts batches of traces and spans, and OTLP.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/ingestapi"
+	"github.com/pulse-traces/pulse/shared/api/otlpapi"
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/function"
@@ -14,7 +15,7 @@ import (
 )
 
 func main() {
-	os.Exit(function.HTTP{Name: "ingest", Needs: config.NeedLog, WithoutDatabase: true, Groups: groups}.Main(os.Args[1:]))
+	os.Exit(function.HTTP{Name: "ingest", Needs: config.NeedLog, WithoutDatabase: true, GRPC: true, Groups: groups}.Main(os.Args[1:]))
 }
 
 func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
@@ -22,5 +23,8 @@ func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []api.Group{ingestapi.New(ingestapi.Deps{Accept: accept, Rejected: d.Rejected})}, nil
+	return []api.Group{
+		ingestapi.New(ingestapi.Deps{Accept: accept, Rejected: d.Rejected}),
+		otlpapi.New(otlpapi.Deps{Accept: accept, Rejected: d.Metrics.Rejected, GRPC: host.ServesGRPC(d.Config)}),
+	}, nil
 }

@@ -42,7 +42,7 @@ func TestLoadDefaults(t *testing.T) {
 	want := Config{
 		Mode: ModeSingle, RuntimeMode: RuntimeAll, NodeEnv: NodeEnvDevelopment,
 		Home: "/home/ada/.pulse", DataDir: "/home/ada/.pulse/.data", DatabasePath: "/home/ada/.pulse/.data/pulse.db", DatabaseMaxConns: 10,
-		Port: 3000, PublicURL: "http://localhost:3000",
+		Port: 3000, GRPCPort: 4317, PublicURL: "http://localhost:3000",
 		ShutdownTimeout: 30 * time.Second, MaxBodyBytes: 32 << 20, MaxSentBodyBytes: 32 << 20, MaxInFlightBytes: 512 << 20,
 		SignupMode: SignupOpen, AuthRateLimit: true, APIKeyStorage: APIKeyStorageSealed, KeyCacheTTL: 10 * time.Second, KeyCacheStale: 15 * time.Minute, WALKind: WALFile, NATSReplicas: 1,
 		TraceWALDir: "/home/ada/.pulse/.data/wal", SpanWALDir: "/home/ada/.pulse/.data/wal-spans",

@@ -117,6 +117,11 @@ var variables = []variable{
 		bind:   func(l *loader) value { return whole(&l.cfg.Port, 0, math.MaxUint16, "") },
 	},
 	{
+		Section: sectionHTTP, Name: "OTLP_GRPC_PORT", Default: "4317", New: true,
+		Effect: "Port that takes OTLP over gRPC, as `PORT` does beside HTTP. 0 turns gRPC off. If it is in use, the process goes on without it, unless the variable was set. No effect on Lambda.",
+		bind:   func(l *loader) value { return whole(&l.cfg.GRPCPort, 0, math.MaxUint16, "") },
+	},
+	{
 		Section: sectionHTTP, Name: "BETTER_AUTH_URL", Derived: "`http://localhost:<PORT>`; on Lambda the host of each request, under https",
 		Effect: "Public base URL. Its scheme decides the name and the `Secure` attribute of the session cookie, its origin is trusted, and if it is set the dashboard calls the API there (otherwise at its own origin).",
 		bind:   func(l *loader) value { return publicURL{&l.cfg.PublicURL} },

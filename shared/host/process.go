@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/logging"
 )
 
 const (
@@ -24,22 +26,50 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
-// Listen opens PORT and tells cfg which one it is.
-func Listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
+// Listen opens PORT, tells cfg which one it is, and with grpc OTLP_GRPC_PORT as
+// well. Where that one is in use by chance (a Collector listens on the same port
+// by default) it goes on without.
+func Listen(ctx context.Context, cfg *config.Config, log *slog.Logger, grpc bool) ([]net.Listener, error) {
+	l, err := listen(ctx, cfg, cfg.Port)
 	if err != nil {
 		return nil, fmt.Errorf("listen on PORT %d (set PORT to another one, or to 0 for any that is free): %w", cfg.Port, err)
 	}
 	cfg.BindPort(l.Addr().(*net.TCPAddr).Port)
-	return l, nil
+	listeners := []net.Listener{l}
+	if !grpc || !ServesGRPC(cfg) || cfg.GRPCPort == cfg.Port {
+		return listeners, nil
+	}
+	second, err := listen(ctx, cfg, cfg.GRPCPort)
+	switch {
+	case err == nil:
+		return append(listeners, second), nil
+	case slices.Contains(cfg.Given, "OTLP_GRPC_PORT"):
+		return nil, errors.Join(fmt.Errorf("listen on OTLP_GRPC_PORT %d (set OTLP_GRPC_PORT to another one, or to 0 for no gRPC): %w", cfg.GRPCPort, err), l.Close())
+	}
+	log.Warn("OTLP_GRPC_PORT cannot be listened on: gRPC is taken on PORT alone", slog.Int("port", cfg.GRPCPort), slog.Any(logging.KeyError, err))
+	return listeners, nil
+}
+
+func listen(ctx context.Context, cfg *config.Config, port int) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(port)))
+}
+
+// ServesGRPC reports whether OTLP over gRPC is among what is served.
+func ServesGRPC(cfg *config.Config) bool { return cfg.GRPCPort != 0 && !OnLambda(cfg) }
+
+// CloseAll closes listeners that may be closed already.
+func CloseAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // nobody listens any more either way
+	}
 }
 
 // Process is what runs until it is told to stop: a server, workers, or both.
 type Process struct {
 	Log *slog.Logger
-	// Listener is closed at the end; nil serves no HTTP.
-	Listener net.Listener
-	Handler  http.Handler
+	// Listeners are closed at the end; with none, no HTTP is served.
+	Listeners []net.Listener
+	Handler   http.Handler
 	// Workers run until their context ends. One that fails ends the process.
 	Workers []func(context.Context) error
 	// Settle, if set, is called between the last answer and the end of the
@@ -60,13 +90,18 @@ func (p Process) Run(ctx context.Context) error {
 		workers.Go(func() error { return work(background) })
 	}
 	var server *http.Server
-	if p.Listener != nil {
+	if len(p.Listeners) > 0 {
 		server = &http.Server{
 			Handler: p.Handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+			Protocols: &http.Protocols{},
 		}
+		server.Protocols.SetHTTP1(true)
+		server.Protocols.SetUnencryptedHTTP2(true) // what gRPC is made of
+	}
+	for _, l := range p.Listeners {
 		workers.Go(func() error {
-			if err := server.Serve(p.Listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve: %w", err)
 			}
 			return nil

@@ -141,7 +141,7 @@ func (p *Pulse) Output() string { return p.out.String() }
 func (p *Pulse) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(Function(p.t, p.name), args...)
 	cmd.Dir = p.Home
-	cmd.Env = append(os.Environ(), append([]string{"PULSE_HOME=" + p.Home, "PORT=" + strconv.Itoa(p.port), "PULSE_HOST=127.0.0.1", "NODE_ENV=test"}, p.Env...)...)
+	cmd.Env = append(os.Environ(), append([]string{"PULSE_HOME=" + p.Home, "PORT=" + strconv.Itoa(p.port), "PULSE_HOST=127.0.0.1", "NODE_ENV=test", "OTLP_GRPC_PORT=0"}, p.Env...)...)
 	return cmd
 }
 

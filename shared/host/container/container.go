@@ -12,11 +12,11 @@ import (
 )
 
 // Run says that the function has started, all that it needs being open, and
-// serves h on l and runs workers, until ctx ends or a worker fails.
-func Run(ctx context.Context, d *host.Deps, l net.Listener, h http.Handler, workers ...func(context.Context) error) error {
+// serves h on all listeners and runs workers, until ctx ends or a worker fails.
+func Run(ctx context.Context, d *host.Deps, listeners []net.Listener, h http.Handler, workers ...func(context.Context) error) error {
 	d.Log.Info("function started", slog.String("version", d.Version), slog.Int("port", d.Config.Port))
 	return host.Process{
-		Log: d.Log, Listener: l, Handler: h, Timeout: d.Config.ShutdownTimeout,
+		Log: d.Log, Listeners: listeners, Handler: h, Timeout: d.Config.ShutdownTimeout,
 		Workers: append(workers, host.KeepMemorySmall),
 	}.Run(ctx)
 }

@@ -25,7 +25,7 @@ func Function() function.Function {
 }
 
 // consume drains both logs and maintains the store until ctx ends.
-func consume(ctx context.Context, d *host.Deps, l net.Listener) error {
+func consume(ctx context.Context, d *host.Deps, listeners []net.Listener) error {
 	logs, err := stream.Open(ctx, d.Config, filewal.RoleConsume, d.Log)
 	if err != nil {
 		return err
@@ -33,5 +33,5 @@ func consume(ctx context.Context, d *host.Deps, l net.Listener) error {
 	d.OnClose(logs.Close)
 	logs.Watch(d.Metrics)
 	health := healthapi.New(d.Health(d.DatabaseCheck(), logs.Check(d.Config)))
-	return container.Run(ctx, d, l, api.New(d.Options(), health), append(logs.Consumers(d.NewDrain().Handle), d.Maintain)...)
+	return container.Run(ctx, d, listeners, api.New(d.Options(), health), append(logs.Consumers(d.NewDrain().Handle), d.Maintain)...)
 }

@@ -35,9 +35,11 @@ type Function struct {
 	// Lambda makes what answers the function's events.
 	Lambda func(context.Context, *host.Deps) (lambda.Handler, error)
 	// Container does the same work until ctx ends, or it is done.
-	Container func(context.Context, *host.Deps, net.Listener) error
-	// Batch says that Container serves no HTTP and gets no listener.
+	Container func(context.Context, *host.Deps, []net.Listener) error
+	// Batch says that Container serves no HTTP and gets no listeners.
 	Batch bool
+	// GRPC says that Container also listens on OTLP_GRPC_PORT.
+	GRPC bool
 }
 
 // HTTP is a function that serves route groups, and health beside them.
@@ -46,6 +48,8 @@ type HTTP struct {
 	Needs config.Needs
 	// Groups makes what is served; what they hold open is left to Deps.OnClose.
 	Groups func(context.Context, *host.Deps) ([]api.Group, error)
+	// GRPC says that a container listens on OTLP_GRPC_PORT as well.
+	GRPC bool
 	// Elsewhere, if set, makes the groups of other functions for which this one
 	// answers what nobody has: see api.Options.
 	Elsewhere func(*host.Deps) []api.Group
@@ -58,19 +62,19 @@ type HTTP struct {
 // after the program's name.
 func (h HTTP) Main(args []string) int {
 	return Function{
-		Name: h.Name, Needs: h.Needs,
+		Name: h.Name, Needs: h.Needs, GRPC: h.GRPC,
 		Lambda: func(ctx context.Context, d *host.Deps) (lambda.Handler, error) {
 			o := d.Options()
 			o.DecodedPaths = true
 			handler, err := h.handler(ctx, d, o)
 			return lambda.NewHTTP(handler, d.Log), err
 		},
-		Container: func(ctx context.Context, d *host.Deps, l net.Listener) error {
+		Container: func(ctx context.Context, d *host.Deps, listeners []net.Listener) error {
 			handler, err := h.handler(ctx, d, d.Options())
 			if err != nil {
 				return err
 			}
-			return container.Run(ctx, d, l, handler)
+			return container.Run(ctx, d, listeners, handler)
 		},
 	}.Main(args)
 }
@@ -136,12 +140,12 @@ func (f Function) run(ctx context.Context, args []string) error {
 }
 
 func (f Function) serve(ctx context.Context, cfg *config.Config, log *slog.Logger) (err error) {
-	var listener net.Listener
+	var listeners []net.Listener
 	if !host.OnLambda(cfg) && !f.Batch { // first, so that a port in use costs nothing
-		if listener, err = host.Listen(ctx, cfg); err != nil {
+		if listeners, err = host.Listen(ctx, cfg, log, f.GRPC); err != nil {
 			return err
 		}
-		defer listener.Close()
+		defer host.CloseAll(listeners)
 	}
 	st, err := host.OpenPostgres(ctx, cfg)
 	if err != nil {
@@ -154,7 +158,7 @@ func (f Function) serve(ctx context.Context, cfg *config.Config, log *slog.Logge
 	defer func() { err = errors.Join(err, d.Close()) }()
 	d.Version = version
 	if !host.OnLambda(cfg) {
-		return f.Container(ctx, d, listener)
+		return f.Container(ctx, d, listeners)
 	}
 	h, err := f.Lambda(ctx, d)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/api/ingestapi"
+	"github.com/pulse-traces/pulse/shared/api/otlpapi"
 	"github.com/pulse-traces/pulse/shared/api/queryapi"
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/drain"
@@ -48,6 +49,7 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain) (http.Handler
 			_ = logs.Barrier(ctx) // patience ended: the read shows what is there
 		}},
 		Writes: ingestapi.Deps{Accept: accept, Rejected: deps.Rejected},
+		OTLP:   otlpapi.Deps{Accept: accept, Rejected: deps.Metrics.Rejected, GRPC: host.ServesGRPC(cfg)},
 		Auth:   authapi.Deps{Auth: deps.Auth, Log: deps.Log},
 		Control: dashboardapi.Deps{
 			Users: st, Projects: st, Keys: st, Ring: deps.Keys, Auth: deps.Auth,

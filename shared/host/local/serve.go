@@ -84,12 +84,12 @@ func (c *command) serve(ctx context.Context) (err error) {
 	role := map[config.RuntimeMode]filewal.Role{
 		config.RuntimeAll: filewal.RoleAll, config.RuntimeAPI: filewal.RoleAppend, config.RuntimeListener: filewal.RoleConsume,
 	}[cfg.RuntimeMode]
-	var listener net.Listener
+	var listeners []net.Listener
 	if cfg.RuntimeMode != config.RuntimeListener { // first, so that a port in use costs nothing
-		if listener, err = host.Listen(ctx, &cfg); err != nil {
+		if listeners, err = host.Listen(ctx, &cfg, log, true); err != nil {
 			return err
 		}
-		defer listener.Close()
+		defer host.CloseAll(listeners)
 	}
 	st, err := openStore(ctx, &cfg, log, func(line string) { log.Info("database", slog.String(logging.KeyReason, line)) })
 	if err != nil {
@@ -116,7 +116,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 	}
 
 	process := host.Process{
-		Log: log, Listener: listener, Handler: handler, Workers: []func(context.Context) error{host.KeepMemorySmall}, Timeout: cfg.ShutdownTimeout,
+		Log: log, Listeners: listeners, Handler: handler, Workers: []func(context.Context) error{host.KeepMemorySmall}, Timeout: cfg.ShutdownTimeout,
 	}
 	if cfg.RuntimeMode != config.RuntimeAPI {
 		process.Workers = append(process.Workers, logs.Consumers(drain.Handle)...)
@@ -127,7 +127,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 			}
 		}
 	}
-	if listener != nil {
+	if len(listeners) > 0 {
 		c.welcome(&cfg)
 	}
 	log.Info("Pulse runtime started", slog.String("version", c.Version), slog.String("mode", string(cfg.Mode)),

@@ -17,7 +17,7 @@ import (
 func Function() function.Function {
 	return function.Function{
 		Name: "migrate", Batch: true, Lambda: newEventHandler,
-		Container: func(ctx context.Context, d *host.Deps, _ net.Listener) error {
+		Container: func(ctx context.Context, d *host.Deps, _ []net.Listener) error {
 			d.Log.Info("function started", slog.String("version", d.Version))
 			return migrate(ctx, d)
 		},

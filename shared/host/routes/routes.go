@@ -13,6 +13,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/api/ingestapi"
+	"github.com/pulse-traces/pulse/shared/api/otlpapi"
 	"github.com/pulse-traces/pulse/shared/api/queryapi"
 	"github.com/pulse-traces/pulse/shared/api/webapi"
 )
@@ -22,6 +23,7 @@ import (
 type Parts struct {
 	Reads   queryapi.Deps
 	Writes  ingestapi.Deps
+	OTLP    otlpapi.Deps
 	Auth    authapi.Deps
 	Control dashboardapi.Deps
 	Health  healthapi.Deps
@@ -35,7 +37,7 @@ var Functions = []string{"ingest", "query", "dashboard", "auth", "web"}
 func (p Parts) Of(function string) []api.Group {
 	switch function {
 	case "ingest":
-		return []api.Group{ingestapi.New(p.Writes)}
+		return []api.Group{ingestapi.New(p.Writes), otlpapi.New(p.OTLP)}
 	case "query":
 		return []api.Group{queryapi.New(p.Reads)}
 	case "dashboard":
