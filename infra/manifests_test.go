@@ -15,6 +15,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/host/routes"
 )
 
 // functions are the names of the deployables but the local binary.
@@ -202,5 +203,37 @@ func TestGatewaysSendTheSame(t *testing.T) {
 	a, b := rules("gateway/nginx.conf"), rules("knative/pulse.yaml")
 	if len(a) < 6 || !slices.Equal(a, b) {
 		t.Errorf("compose's gateway has\n%q\nKnative's has\n%q", a, b)
+	}
+}
+
+// TestGatewaysKnowEveryRoute asks compose's gateway where each route goes.
+func TestGatewaysKnowEveryRoute(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.FromSlash("gateway/nginx.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type rule struct {
+		request  *regexp.Regexp
+		function string
+	}
+	var rules []rule
+	for _, m := range regexp.MustCompile(`(?m)^ +"~([^"]+)" +(\w+);`).FindAllStringSubmatch(string(raw), -1) {
+		rules = append(rules, rule{regexp.MustCompile(m[1]), m[2]})
+	}
+	table, err := routes.Table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for function, list := range table {
+		for _, r := range list {
+			request, goes := r.Method+" "+strings.NewReplacer("{", "", "}", "").Replace(r.Pattern), "web"
+			if i := slices.IndexFunc(rules, func(rule rule) bool { return rule.request.MatchString(request) }); i >= 0 {
+				goes = rules[i].function
+			}
+			if goes != function {
+				t.Errorf("%s goes to %s, and is %s's", request, goes, function)
+			}
+		}
 	}
 }

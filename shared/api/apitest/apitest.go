@@ -45,6 +45,7 @@ func Exercise(t *testing.T, target Target) {
 	t.Run("Observed", s.observed)
 	t.Run("Reads", s.reads)
 	t.Run("Values", s.values)
+	t.Run("OTLP", s.otlp)
 	t.Run("Tenants", s.tenants)
 	t.Run("BadInput", s.badInput)
 }
@@ -169,7 +170,7 @@ func (s *suite) addProject(t testing.TB, p *person) {
 func (p person) credentials(path string) http.Header {
 	h := http.Header{}
 	switch {
-	case strings.HasPrefix(path, "/v1/"):
+	case strings.HasPrefix(path, "/v1/"), strings.Contains(path, "/otel/v1/"):
 		if p.key != "" {
 			h.Set("Authorization", "Bearer "+p.key)
 		}

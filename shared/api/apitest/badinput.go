@@ -323,7 +323,7 @@ func (s *suite) bombs(t *testing.T, p person, marker string) {
 		for _, r := range s.ingestRoutes() {
 			send(r, r.Pattern, b.encoding, b.body)
 		}
-		for _, pattern := range []string{"/dashboard/api/signup", "/dashboard/api/projects", "/dashboard/api/users", "/dashboard/api/api-keys", "/dashboard/api/local-login-token", "/api/auth/sign-in/email"} {
+		for _, pattern := range []string{"/v1/traces", "/v1/logs", "/v1/metrics", "/dashboard/api/signup", "/dashboard/api/projects", "/dashboard/api/users", "/dashboard/api/api-keys", "/dashboard/api/local-login-token", "/api/auth/sign-in/email"} {
 			send(api.Route{Method: http.MethodPost}, pattern, b.encoding, b.body)
 		}
 	}

@@ -53,6 +53,16 @@ var deviations = map[string]struct {
 	"scale-mode-differences/11": {200, "more was stored than then"},
 	"scale-mode-differences/12": {404, "a client's mistake was a 500"},
 
+	"not-found-and-methods/6": {401, "it is a route since generation 2"},
+
+	"gen2-otlp/4":  {200, "there are more kinds, and the message lists them"},
+	"gen2-otlp/5":  {200, "there are more kinds, and the message lists them"},
+	"gen2-otlp/8":  {200, "the names of protobuf are taken too"},
+	"gen2-otlp/11": {200, "the reason is no longer one of JavaScript's"},
+	"gen2-otlp/14": {200, "there may be 100,000 spans in a request"},
+	"gen2-otlp/16": {200, "protobuf is taken"},
+	"gen2-otlp/17": {notSent, "gzip is taken"},
+
 	"signup/8":  {400, "a client's mistake was a 500"},
 	"signup/10": {403, "sent without a content type, as a form of another site would be"},
 	"signup/11": {400, "a client's mistake was a 500"},

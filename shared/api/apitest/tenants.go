@@ -97,6 +97,11 @@ func (s *suite) tenants(t *testing.T) {
 
 // bodies are what the writing routes take.
 var bodies = map[string]func(victim tenant) string{
+	"/traces": func(v tenant) string { return exportOf(v.ownID(), "shared-span", "taken") },
+	"/logs": func(v tenant) string {
+		return fmt.Sprintf(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"traceId":%q,"spanId":"shared-span","body":{"stringValue":"taken"}}]}]}]}`, v.ownID())
+	},
+	"/metrics":       func(tenant) string { return `{"resourceMetrics":[]}` },
 	"/traces/batch":  func(v tenant) string { return "[" + traceRecord(v.ownID()) + "," + traceRecord(sharedID) + "]" },
 	"/traces/async":  func(v tenant) string { return "[" + traceRecord(v.ownID()) + "]" },
 	"/spans/batch":   func(v tenant) string { return "[" + spanRecord(v.ownID()) + "," + spanRecord("shared-span") + "]" },
@@ -122,7 +127,7 @@ func (s *suite) ask(t *testing.T, r api.Route, p person, victim tenant, id strin
 	}
 	body := ""
 	if r.Method == http.MethodPost || r.Method == http.MethodPatch {
-		_, rest, _ := strings.Cut(r.Pattern, "/v1")
+		rest := r.Pattern[strings.LastIndex(r.Pattern, "/v1")+len("/v1"):]
 		if after, ok := strings.CutPrefix(r.Pattern, "/dashboard/api"); ok {
 			rest = after
 		}
@@ -140,7 +145,7 @@ func (s *suite) ask(t *testing.T, r api.Route, p person, victim tenant, id strin
 func (s *suite) data() []api.Route {
 	var list []api.Route
 	for _, r := range s.Routes {
-		if strings.HasPrefix(r.Pattern, "/v1/") || strings.HasPrefix(r.Pattern, "/dashboard/api/") {
+		if strings.HasPrefix(r.Pattern, "/v1/") || strings.HasPrefix(r.Pattern, "/dashboard/api/") || r.Protocol != nil {
 			list = append(list, r)
 		}
 	}

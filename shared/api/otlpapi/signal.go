@@ -95,7 +95,7 @@ func (g *Group) logs(ctx context.Context, body []byte, enc otlp.Encoding) (p par
 func (g *Group) metrics(_ context.Context, body []byte, enc otlp.Encoding) (p partial, err error) {
 	points, err := otlp.CountPoints(body, enc)
 	if err == nil && points > 0 {
-		p.add(points, "Pulse keeps no metrics: it counts tokens, costs and latency from spans")
+		p.add(int(points), "Pulse keeps no metrics: it counts tokens, costs and latency from spans")
 	}
 	return p, err
 }

@@ -136,7 +136,7 @@ This page lists the routes. Who may call one:
 | Access | What the request carries |
 |---|---|
 | none | nothing; routes below ` + "`/api/auth`" + ` look for a session themselves |
-| key | ` + "`Authorization: Bearer <API key>`" + `; the project is the key's |
+| key | ` + "`Authorization: Bearer <API key>`" + `; the project is the key's. Routes for OpenTelemetry look in more places: see [otlp.md](otlp.md) |
 | session | the session cookie that ` + "`/api/auth/sign-in/email`" + ` sets |
 | project | the session cookie, and ` + "`X-Project-Id`" + ` with a project that the user is a member of |
 | admin | the same, as an administrator of the project |
@@ -151,7 +151,7 @@ const apiGuide = `
 ## What is sent
 
 A POST holds a JSON array of up to 100 records. Absent and null are the same; unknown fields are ignored. ´/v1´ takes any ´Content-Type´ but what is clearly
-no JSON, and bodies compressed with gzip or zstd.
+no JSON, and bodies compressed with gzip, zstd or deflate.
 
 A trace, one model call, to ´/v1/traces/batch´ or ´/v1/traces/async´:
 
@@ -194,6 +194,15 @@ curl -sS http://localhost:3000/v1/spans/batch -H "Authorization: Bearer $PULSE_A
   "event_type": "tool_result", "status": "success", "tool_name": "search", "tool_input": {"query": "weather"}, "duration_ms": 120 }]'
 ´´´
 
+OpenTelemetry exporters send to ´/v1/traces´, ´/v1/logs´ and ´/v1/metrics´, in protobuf or JSON; [otlp.md](otlp.md) tells what becomes of it.
+
+´´´sh
+curl -sS http://localhost:3000/v1/traces -H "Authorization: Bearer $PULSE_API_KEY" -H 'Content-Type: application/json' -d '{"resourceSpans": [{"scopeSpans": [{"spans": [{
+  "traceId": "5b8aa5a2d2c872e8321cf37308d69df2", "spanId": "051581bf3cb55c13", "name": "chat gpt-4o-mini", "startTimeUnixNano": "1795597200000000000", "endTimeUnixNano": "1795597200420000000",
+  "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}}, {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o-mini"}},
+    {"key": "gen_ai.usage.input_tokens", "value": {"intValue": 8}}, {"key": "gen_ai.usage.output_tokens", "value": {"intValue": 2}}] }] }] }]}'
+´´´
+
 ## What is read
 
 Lists take ´limit´ (1 to 1000), ´offset´ or ´cursor´, ´fields=summary´ (no payloads), ´date_from´, ´date_to´ (a day, epoch seconds or milliseconds, or RFC 3339), and filters:
@@ -211,7 +220,8 @@ const apiTail = `
 ## Errors
 
 Every error is JSON, ` + "`{\"error\": \"…\"}`" + `, with ` + "`details`" + ` that name each faulty field or parameter, and ` + "`requestId`" + ` if it is
-Pulse's own fault. (Below ` + "`/api/auth`" + ` it is ` + "`{\"code\": \"…\", \"message\": \"…\"}`" + `, as Better Auth's clients expect.)
+Pulse's own fault. (Below ` + "`/api/auth`" + ` it is ` + "`{\"code\": \"…\", \"message\": \"…\"}`" + `, as Better Auth's clients expect. OpenTelemetry
+exporters get a ` + "`google.rpc.Status`" + ` in the encoding of their request; in JSON it has ` + "`error`" + ` as well.)
 
 | Status | Meaning | Send again? |
 |---|---|---|
@@ -221,7 +231,7 @@ Pulse's own fault. (Below ` + "`/api/auth`" + ` it is ` + "`{\"code\": \"…\", 
 | 404, 405 | no such record, or below ` + "`/v1`, `/api` and `/dashboard/api`" + ` no such path or method (` + "`Allow`" + ` lists those that there are) | no |
 | 409 | there already | no |
 | 413 | the body is too large, as sent or decompressed | in smaller parts |
-| 415 | a body that is not JSON, or an unknown ` + "`Content-Encoding`" + ` | after a change |
+| 415 | a body of a type that the route does not take, or an unknown ` + "`Content-Encoding`" + ` | after a change |
 | 429, 503 | too much, or a part of Pulse is away | after ` + "`Retry-After`" + ` seconds; storing is idempotent |
 | 500 | a fault in Pulse | maybe |
 `
