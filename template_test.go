@@ -553,7 +553,7 @@ var notInTemplate = map[string]string{
 	"PULSE_MODE": "functions store in Postgres", "PULSE_RUNTIME_MODE": "each function is one part",
 	"SHUTDOWN_TIMEOUT_SECONDS": "Lambda ends processes", "PULSE_HOME": "no disk", "PULSE_DATA_DIR": "no disk", "DATABASE_PATH": "no SQLite",
 	"DATABASE_MAX_CONNS": "the functions' own defaults fit one event at a time",
-	"PULSE_HOST":         "no port", "PORT": "no port", "DASHBOARD_DIST_DIR": "the dashboard is in the binary",
+	"PULSE_HOST":         "no port", "PORT": "no port", "OTLP_GRPC_PORT": "no port", "DASHBOARD_DIST_DIR": "the dashboard is in the binary",
 	"MAX_*BODY_BYTES": "Lambda's 6 MB come first", "MAX_IN_FLIGHT_BYTES": "one request at a time",
 	"PULSE_PASSWORD": "of the local binary", "AUTH_RATE_LIMIT": "on", "WAL_*": "the log is in SQS: the prefixes say so", "NATS_REPLICAS": "no NATS",
 	"DRAIN_BATCH_*": "the mapping makes the batches", "READ_AFTER_WRITE_TIMEOUT_MS": "the drain is another process", "SQS_CREATE_QUEUES": "the template makes them",

@@ -771,7 +771,7 @@ func TestEncodedBodies(t *testing.T) {
 	}{
 		"Gzip":        {"gzip", packed.String(), 400, problem("Invalid email", "INVALID_EMAIL")},
 		"Damaged":     {"gzip", "no gzip", 400, problem("Request body is not valid gzip", "BAD_REQUEST")},
-		"Unsupported": {"br", "x", 415, problem("Unsupported Content-Encoding: send gzip, zstd or none", "UNSUPPORTED_MEDIA_TYPE")},
+		"Unsupported": {"br", "x", 415, problem("Unsupported Content-Encoding: send gzip, zstd, deflate or none", "UNSUPPORTED_MEDIA_TYPE")},
 		"Bomb":        {"gzip", bomb.String(), 413, `{"message":"The request body is larger than 1048576 bytes","code":"PAYLOAD_TOO_LARGE"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
