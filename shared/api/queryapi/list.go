@@ -10,6 +10,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/api/view"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -95,6 +96,34 @@ func (h *handlers) getTrace(w http.ResponseWriter, r *http.Request) error {
 	return api.WriteJSON(w, http.StatusOK, h.rows(r, store.Full).Trace(&t))
 }
 
+// traceSpans gives a page of a trace's tree, depth first.
+func (h *handlers) traceSpans(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r, "Trace not found")
+	if err != nil {
+		return err
+	}
+	q := parseQuery(r)
+	page := q.page(defaultListLimit)
+	if err := q.err(); err != nil {
+		return err
+	}
+	h.Barrier(r.Context())
+	tree, err := h.Traces.TraceSpans(r.Context(), reqctx.Project(r.Context()), trace.TraceID(id), page)
+	if err != nil {
+		return cursorFault(notFound(err, "Trace not found"))
+	}
+	rows := h.rows(r, page.Detail)
+	nodes := make([]view.Node, len(tree.Spans))
+	for i := range tree.Spans {
+		nodes[i] = rows.Node(&tree.Spans[i])
+	}
+	return api.WriteJSON(w, http.StatusOK, struct {
+		Spans      []view.Node `json:"spans"`
+		Total      int64       `json:"total"`
+		NextCursor *string     `json:"nextCursor"`
+	}{nodes, tree.Total, cursor(tree.Next)})
+}
+
 func (h *handlers) listSpans(w http.ResponseWriter, r *http.Request) error {
 	q := parseQuery(r)
 	page := q.listPage()
@@ -127,12 +156,33 @@ func (h *handlers) getSpan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	q := parseQuery(r)
+	wantsRaw := enum(q, "raw", []rawForm{rawNo, rawYes}) == rawYes
+	if err := q.err(); err != nil {
+		return err
+	}
 	h.Barrier(r.Context())
 	s, err := h.Spans.Span(r.Context(), reqctx.Project(r.Context()), trace.SpanID(id))
 	if err != nil {
 		return notFound(err, "Span not found")
 	}
+	if wantsRaw {
+		return writeRaw(w, &s)
+	}
 	return api.WriteJSON(w, http.StatusOK, h.rows(r, store.Full).Span(&s))
+}
+
+// writeRaw answers a span as it was sent: OTLP JSON.
+func writeRaw(w http.ResponseWriter, s *trace.Span) error {
+	if len(s.Payload.Raw) == 0 {
+		return fault.New(fault.NotFound, "The span was not sent as OpenTelemetry: leave out raw")
+	}
+	body, err := otlp.RawJSON(s.Payload.Raw)
+	if err != nil {
+		return err
+	}
+	api.WriteBody(w, http.StatusOK, "application/json", body)
+	return nil
 }
 
 const noSession = "Session not found"
@@ -218,6 +268,14 @@ func (h *handlers) listSessions(w http.ResponseWriter, r *http.Request) error {
 		Offset   int            `json:"offset"`
 	}{rows, list.Total, page.Limit, page.Offset})
 }
+
+// rawForm is the query parameter raw.
+type rawForm string
+
+const (
+	rawNo  rawForm = "0"
+	rawYes rawForm = "1"
+)
 
 // pathID gives the id of a path. What no record can be called is not found,
 // without asking the store.

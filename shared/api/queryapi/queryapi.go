@@ -74,6 +74,7 @@ func (h *handlers) routes(prefix string, auth api.Auth) []api.Route {
 	return []api.Route{
 		get("/traces", h.listTraces),
 		get("/traces/{id}", h.getTrace),
+		get("/traces/{id}/spans", h.traceSpans),
 		get("/spans", h.listSpans),
 		get("/spans/{id}", h.getSpan),
 		get("/sessions/{id}", h.sessionTraces),
