@@ -5,9 +5,9 @@ import "github.com/pulse-traces/pulse/shared/trace"
 // told is what the provider's own request and answer say, for instrumentations
 // that have no attributes for it.
 type bodyFacts struct {
-	model, modelUsed, responseID, user, finish, system string
-	usage                                              ref
-	cost                                               float64
+	provider, model, modelUsed, responseID, user, finish, system string
+	usage                                                        ref
+	cost                                                         float64
 }
 
 // readBodies looks into the bodies of a call.

@@ -229,6 +229,8 @@ func toldMessage(event, role string, body ref) []trace.Message {
 			}
 			if message.isText() {
 				m.Parts = textParts(message.text())
+			} else if parts := blocks(message); parts != nil {
+				m.Parts = parts
 			}
 		}
 		m.Role = cmp.Or(m.Role, roleAssistant)
@@ -241,7 +243,9 @@ func toldMessage(event, role string, body ref) []trace.Message {
 	if !ok {
 		m, _ = messageBody(body)
 		m.Role = role
-		if call := body.get("id").text(); role == roleTool && call != "" {
+		if parts := blocks(textTree(body.get("content"))); parts != nil {
+			m.Parts = parts
+		} else if call := body.get("id").text(); role == roleTool && call != "" {
 			p := trace.Part{Type: trace.PartToolResult, ID: call}
 			if content := body.get("content"); content.isText() {
 				p.Result = appendQuoted(nil, content.text())
@@ -255,6 +259,23 @@ func toldMessage(event, role string, body ref) []trace.Message {
 		return nil
 	}
 	return []trace.Message{m}
+}
+
+// blocks gives the parts that a list is made of; nil if it is not, or not only,
+// made of parts.
+func blocks(list ref) []trace.Part {
+	if list.kind() != kindList {
+		return nil
+	}
+	parts := partsOf(list)
+	for i := range parts {
+		switch parts[i].Type {
+		case trace.PartText, trace.PartReasoning, trace.PartToolCall, trace.PartToolResult, trace.PartImage, trace.PartAudio, trace.PartFile:
+		default:
+			return nil
+		}
+	}
+	return parts
 }
 
 // textTree parses a text that holds JSON; the text itself if it holds none.
@@ -381,6 +402,9 @@ func (r *reading) tool(s *trace.Span) {
 			}
 		}
 	}
+	if p.ToolInput == nil {
+		p.ToolInput = r.toldOf("gen_ai.tool.message", "content")
+	}
 	for _, f := range []fact{factToolOutput, factOutput} {
 		for _, h := range r.of(f) {
 			if p.ToolResponse == nil {
@@ -392,6 +416,29 @@ func (r *reading) tool(s *trace.Span) {
 			}
 		}
 	}
+	if p.ToolResponse == nil {
+		p.ToolResponse = r.toldOf("gen_ai.choice", "message")
+	}
+}
+
+// toldOf gives what an event tells of a tool.
+func (r *reading) toldOf(event, name string) json.RawMessage {
+	for i := range r.events {
+		if e := &r.events[i]; string(e.name) == event {
+			return resultOf(textTree(parseTree(string(appendPairs(nil, e.attributes))).root().get(name)))
+		}
+	}
+	return nil
+}
+
+// first gives the JSON of the first attribute that tells a fact.
+func (r *reading) first(f fact) json.RawMessage {
+	for _, h := range r.of(f) {
+		if v := r.json(h.at); v != nil {
+			return v
+		}
+	}
+	return nil
 }
 
 // id is short for identifiers.

@@ -57,7 +57,7 @@ func init() {
 				case "user_prompt":
 					r.kind = trace.KindUserPrompt
 				case "assistant_response":
-					r.kind = trace.KindLLMResponse
+					r.kind, r.role = trace.KindLLMResponse, trace.RolePart // the call's span has no answer
 				}
 			}
 		},

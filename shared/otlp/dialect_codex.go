@@ -59,8 +59,6 @@ func codexBefore(r *reading) {
 			r.kind = trace.KindUserPrompt
 		case "codex.tool_result":
 			r.kind, r.role = trace.KindToolUse, trace.RoleReport
-		case "codex.turn_ttft":
-			r.role = trace.RolePart
 		case "codex.sse_event", "codex.websocket_event":
 			if r.has(factInputTokens) || r.has(factOutputTokens) {
 				r.kind, r.role = trace.KindLLMCall, trace.RoleReport
@@ -93,11 +91,14 @@ func codexAfter(r *reading, s *trace.Span) {
 		if kind := r.attrText("event.kind"); s.Kind == trace.KindLLMCall && kind != "" {
 			s.FinishReason = finishText(strings.TrimPrefix(kind, "response."))
 		}
-		if event == "codex.turn_ttft" && s.DurationMS != nil {
-			s.TimeToFirstTokenMS = s.DurationMS
-		}
 		if code := r.attrText("http.response.status_code"); len(code) == 3 && code >= "400" {
 			s.Status = trace.StatusError
+		}
+	}
+	for i := range r.events { // on what is around the call; the record of the same name counts from the turn's begin
+		if e := &r.events[i]; string(e.attr("event.name").data) == "codex.turn_ttft" && e.time >= r.start {
+			ms := float64(e.time-r.start) / 1e6
+			s.TimeToFirstTokenMS = &ms
 		}
 	}
 	if s.Kind == trace.KindLLMCall && s.Provider == nil {

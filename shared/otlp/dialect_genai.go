@@ -10,6 +10,10 @@ func init() {
 		rules: []rule{
 			{key: "gen_ai.operation.name", fact: factOperation},
 			{key: "gen_ai.operation.name", fact: factKind, kinds: genAIKinds},
+			{key: "gen_ai.span.kind", late: true, fact: factKind, kinds: map[string]trace.Kind{
+				"LLM": trace.KindLLMCall, "EMBEDDING": trace.KindEmbedding, "CHAIN": trace.KindChain, "RETRIEVER": trace.KindRetrieval,
+				"RERANKER": trace.KindRerank, "TOOL": trace.KindToolUse, "AGENT": trace.KindAgentRun, "TASK": trace.KindChain,
+			}},
 			{key: "gen_ai.provider.name", fact: factProvider},
 			{key: "gen_ai.system", fact: factProvider},
 			{key: "gen_ai.request.model", fact: factModel},
@@ -21,7 +25,7 @@ func init() {
 			{key: "gen_ai.output.messages", fact: factOutput},
 			{key: "gen_ai.system_instructions", fact: factSystem},
 			{key: "gen_ai.tool.definitions", fact: factTools},
-			{key: "gen_ai.output.type", fact: factParameter},
+			{key: "gen_ai.output.type", fact: factNone, keep: true},
 			{key: "gen_ai.request.user", fact: factUser},
 			{key: "gen_ai.request.base_url", fact: factNone, keep: true},
 			{key: "gen_ai.request.*", fact: factParameter},
@@ -111,6 +115,6 @@ var genAIKinds = map[string]trace.Kind{
 	"execute_tool": trace.KindToolUse, "tool": trace.KindToolUse, "tools/call": trace.KindToolUse,
 	"invoke_agent": trace.KindAgentRun, "create_agent": trace.KindAgentRun, "agent": trace.KindAgentRun,
 	"invoke_workflow": trace.KindChain, "workflow": trace.KindChain, "execute_task": trace.KindChain, "agent_step": trace.KindChain,
-	"chain": trace.KindChain, "task": trace.KindChain, "plan": trace.KindChain, "handoff": trace.KindChain, "unknown": trace.KindChain,
+	"framework": trace.KindChain, "chain": trace.KindChain, "task": trace.KindChain, "plan": trace.KindChain, "handoff": trace.KindChain, "unknown": trace.KindChain,
 	"guardrail": trace.KindGuardrail, "guardrails": trace.KindGuardrail, "evaluation": trace.KindEvaluator, "evaluate": trace.KindEvaluator,
 }

@@ -27,15 +27,6 @@ func init() {
 
 			{key: "span.kind", fact: factKind, kinds: genericKinds},
 			{key: "span.type", fact: factKind, kinds: genericKinds},
-			{key: "genkit:metadata:subtype", fact: factKind, kinds: map[string]trace.Kind{
-				"model": trace.KindLLMCall, "background-model": trace.KindLLMCall, "embedder": trace.KindEmbedding, "tool": trace.KindToolUse,
-				"tool.v2": trace.KindToolUse, "retriever": trace.KindRetrieval, "evaluator": trace.KindEvaluator, "reranker": trace.KindRerank,
-				"flow": trace.KindChain,
-			}},
-			{key: "genkit:input", fact: factInput},
-			{key: "genkit:output", fact: factOutput},
-			{key: "genkit:output", fact: factResponse},
-
 			{key: "llm.model", fact: factModel},
 			{key: "ai.model", fact: factModel},
 			{key: "model", fact: factModel},
@@ -69,6 +60,7 @@ func init() {
 			{key: "completion_tokens", fact: factOutputTokens},
 			{key: "input_tokens", fact: factInputTokens},
 			{key: "output_tokens", fact: factOutputTokens},
+			{key: "metrics.ttfb", fact: factFirstToken, scale: 1000},
 			{key: "llm.cost", fact: factCost},
 			{key: "cost_usd", fact: factCost},
 

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -32,6 +33,9 @@ func init() {
 // litellmBefore reads the child that each call has, with the provider's own
 // words in attributes that are named for the provider: llm.openai.messages.
 func litellmBefore(r *reading) {
+	if vendor, _, ok := strings.Cut(r.attrText("litellm.provider.model"), "/"); ok {
+		r.provider = vendor
+	}
 	if r.has(factOperation) || r.has(factModel) || r.has(factModelUsed) {
 		return
 	}
@@ -41,7 +45,10 @@ func litellmBefore(r *reading) {
 	o := objectWriter{}
 	for i := range r.own {
 		rest, ok := bytes.CutPrefix(r.attributes[i].key, []byte("llm."))
-		if _, last, two := bytes.Cut(rest, []byte(".")); ok && two {
+		if provider, last, two := bytes.Cut(rest, []byte(".")); ok && two {
+			if knownProviders[string(provider)] {
+				r.provider = string(provider)
+			}
 			o.raw(last, r.json(int32(i)))
 			if litellmBodies[string(last)] && r.kind == "" {
 				r.kind, r.role = trace.KindLLMCall, trace.RoleReport

@@ -23,6 +23,7 @@ func init() {
 			if op, model, ok := strings.Cut(string(r.name), " "); ok && r.in("openlit.instrumentation.") && r.kindSaid() == "" {
 				if r.kind = genAIKinds[op]; isCall(r.kind) {
 					r.bodyFacts.model = model
+					r.provider = r.scope.Name[strings.LastIndexByte(r.scope.Name, '.')+1:]
 				}
 			}
 			if r.scope.Name == "openlit" && r.kindSaid() == "" { // its decorator

@@ -56,6 +56,7 @@ func init() {
 			{key: clientMetadata + "pulse.response", fact: factMetadataEntry},
 		},
 		before: pulseBefore,
+		after:  pulseAfter,
 	})
 }
 
@@ -84,6 +85,18 @@ func pulseBefore(r *reading) {
 	if r.kind = trace.KindToolUse; event == eventOfCall {
 		r.kind = trace.KindLLMCall
 	}
+}
+
+// pulseAfter sets what the earlier service set of spans of whatever kind.
+func pulseAfter(r *reading, s *trace.Span) {
+	if s.EventType == "" && r.kind != "" {
+		s.EventType = eventOfCall
+	}
+	if s.Kind == trace.KindToolUse {
+		return
+	}
+	s.ToolUseID = r.id(factToolID)
+	s.Payload.ToolInput, s.Payload.ToolResponse = r.first(factToolInput), r.first(factToolOutput)
 }
 
 // pulseClient reports whether the span came from one of Pulse's own clients.

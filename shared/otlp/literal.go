@@ -52,7 +52,7 @@ func parseTree(s string) *tree { return parseInto(s, nil) }
 
 // parseInto is parseTree with a list to put the nodes into.
 func parseInto(s string, nodes []node) *tree {
-	s = strings.TrimSpace(s)
+	s = strings.Trim(s, " \t\r\n") // the spaces of JSON
 	if s == "" || !beginsValue[s[0]] {
 		return nil
 	}

@@ -411,7 +411,7 @@ func (r *reading) kindByContents() trace.Kind {
 	counts := r.has(factInputTokens) || r.has(factOutputTokens) || r.has(factUsage)
 	talk := r.knows(factInput, factInputAt, factOutput, factOutputAt, factOutputText)
 	switch {
-	case model && (counts || talk):
+	case model && (counts || talk || r.knows(factProvider)):
 		return trace.KindLLMCall
 	case r.has(factToolName) || r.knows(factToolInput, factToolOutput):
 		return trace.KindToolUse
@@ -482,7 +482,8 @@ func (r *reading) times(s *trace.Span, now time.Time) {
 	if !r.hasEnd || (r.end == 0 && r.start != 0) { // not ended yet
 		return
 	}
-	d := max(float64(int64(r.end-r.start))/1e6, 0) // clocks are set back at times
+	ns := max(int64(r.end-r.start), 0)         // clocks are set back at times
+	d := float64(ns/1e6) + float64(ns%1e6)/1e6 // whole milliseconds stay whole
 	s.DurationMS = &d
 }
 
@@ -590,7 +591,7 @@ func (r *reading) model(s *trace.Span) {
 		s.ModelUsed = name(b.modelUsed)
 	}
 	if s.Provider == nil && isCall(s.Kind) {
-		s.Provider = r.guessProvider(s)
+		s.Provider = cmp.Or(name(b.provider), r.guessProvider(s))
 	}
 	s.ProviderRequestID = cmp.Or(r.short(factResponseID), name(b.responseID))
 	if operation, ok := r.str(factOperation); ok {
@@ -610,7 +611,8 @@ func name(s string) *string {
 }
 
 // guessProvider names the provider of a call whose sender does not: by the host
-// that was called, or by the vendor that some put before the model's name.
+// that was called, by the vendor that some put before the model's name, or by the
+// client that failed.
 func (r *reading) guessProvider(s *trace.Span) *string {
 	for _, key := range []string{"server.address", "gen_ai.request.base_url", "gen_ai.openai.api_base", "url.full", "http.url"} {
 		host := strings.TrimSuffix(r.attrText(key), "/")
@@ -626,6 +628,12 @@ func (r *reading) guessProvider(s *trace.Span) *string {
 	if s.Model != nil {
 		if vendor, _, ok := strings.Cut(*s.Model, "/"); ok && knownProviders[strings.ToLower(vendor)] {
 			return name(strings.ToLower(vendor))
+		}
+	}
+	for i := range r.events { // the exception that the provider's client has thrown
+		library, _, ok := strings.Cut(clean(r.events[i].attr("exception.type").data), ".")
+		if ok && knownProviders[library] {
+			return name(library)
 		}
 	}
 	return nil
@@ -721,16 +729,20 @@ func (r *reading) firstToken(start time.Time) *float64 {
 }
 
 // firstTokenEvents mark the moment of the first token.
-var firstTokenEvents = map[string]bool{"First Token Stream Event": true, "ai.stream.firstChunk": true, "gen_ai.first_token": true}
+var firstTokenEvents = map[string]bool{
+	"First Token Stream Event": true, "ai.stream.firstChunk": true, "gen_ai.first_token": true,
+	"gen_ai.content.completion.chunk": true, "llm.content.completion.chunk": true, // of which the first is the first
+}
 
 // counted sets tokens and cost.
 func (r *reading) counted(s *trace.Span) {
 	if s.Usage = r.usage(); s.Usage != nil {
 		in, out := s.Usage.InputTokens(), s.Usage.OutputTokens()
 		s.InputTokens, s.OutputTokens = &in, &out
-		if u := s.Usage; in == 0 && !r.countsInput() {
+		if in == 0 && !r.countsInput() {
 			s.InputTokens = nil
-		} else if *u == (trace.Usage{}) && !r.countsOutput() {
+		}
+		if out == 0 && !r.countsOutput() {
 			s.OutputTokens = nil
 		}
 	}

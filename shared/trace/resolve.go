@@ -182,6 +182,12 @@ func (r *resolver) joinKeys() {
 // to every call.
 const neighbours = 32
 
+// near gives those of a list in the order of starts that begin next to t.
+func (r *resolver) near(list []int, t time.Time) []int {
+	at, _ := slices.BinarySearchFunc(list, t, func(i int, t time.Time) int { return r.spans[i].Start.Compare(t) })
+	return list[max(0, at-neighbours):min(len(list), at+neighbours)]
+}
+
 // joinKeyed joins the spans of one key. A report is of one call, and a call has
 // one report of each instrumentation.
 func (r *resolver) joinKeyed(list []int) {
@@ -215,8 +221,7 @@ func (r *resolver) joinKeyed(list []int) {
 			continue
 		}
 		best, bestApart := -1, [2]time.Duration{}
-		at, _ := slices.BinarySearchFunc(calls, s.Start, func(i int, t time.Time) int { return r.spans[i].Start.Compare(t) })
-		for _, i := range calls[max(0, at-neighbours):min(len(calls), at+neighbours)] {
+		for _, i := range r.near(calls, s.Start) {
 			apart := [2]time.Duration{max(r.apart(i, j), 0), r.end(i).Sub(r.end(j)).Abs()}
 			if apart[0] > nearby || taken[pair{i, s.Scope.Name}] || !r.alike(i, j) {
 				continue
@@ -271,7 +276,7 @@ func (r *resolver) joinReports() {
 			continue
 		}
 		best, bestApart := -1, time.Duration(0)
-		for _, j := range beside[family{r.parent[i], s.TraceID, s.Kind}] {
+		for _, j := range r.near(beside[family{r.parent[i], s.TraceID, s.Kind}], s.Start) {
 			if o := &r.spans[j]; o.Scope.Name == s.Scope.Name || o.CallKey != "" && s.CallKey != "" || r.apart(i, j) >= 0 {
 				continue
 			}
