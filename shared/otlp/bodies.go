@@ -5,9 +5,9 @@ import "github.com/pulse-traces/pulse/shared/trace"
 // told is what the provider's own request and answer say, for instrumentations
 // that have no attributes for it.
 type bodyFacts struct {
-	provider, model, modelUsed, responseID, user, finish, system string
-	usage                                                        ref
-	cost                                                         float64
+	provider, model, modelUsed, responseID, user, finish, system, tier string
+	usage                                                              ref
+	cost                                                               float64
 }
 
 // readBodies looks into the bodies of a call.
@@ -72,9 +72,15 @@ func (f *bodyFacts) answer(answer ref) {
 				f.finish = p.get("status").text()
 			}
 		}
+		if f.tier == "" {
+			f.tier = p.get("service_tier", "serviceTier").text()
+		}
 		if f.usage.count() == 0 {
 			f.usage = p.get("usage", "usageMetadata", "usage_metadata", "token_usage")
 		}
+	}
+	if f.tier == "" {
+		f.tier = f.usage.get("service_tier", "serviceTier").text() // Anthropic's
 	}
 	f.cost, _ = f.usage.get("cost").number()
 }

@@ -81,6 +81,7 @@ const (
 	factModelUsed
 	factResponseID
 	factFinish
+	factTier         // the class of service that the call was billed as
 	factFirstToken   // a duration; scale says the unit
 	factFirstTokenAt // a time
 	factParameter    // one, by name

@@ -30,7 +30,12 @@ func init() {
 			{key: "gen_ai.request.base_url", fact: factNone, keep: true},
 			{key: "gen_ai.request.*", fact: factParameter},
 			{key: "gen_ai.embeddings.dimension.count", fact: factParameter, keep: true},
+			{key: "openai.response.service_tier", fact: factTier},
+			{key: "gen_ai.openai.response.service_tier", fact: factTier},
+			{key: "anthropic.response.service_tier", fact: factTier},
+			{key: "gen_ai.response.service_tier", fact: factTier},
 			{key: "openai.request.service_tier", fact: factParameter},
+			{key: "gen_ai.openai.request.service_tier", fact: factParameter},
 
 			{key: "gen_ai.usage.input_tokens", fact: factInputTokens},
 			{key: "gen_ai.usage.prompt_tokens", fact: factInputTokens},

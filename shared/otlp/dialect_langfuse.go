@@ -30,6 +30,7 @@ func init() {
 			{key: "langfuse.observation.level", fact: factLevel, keep: true},
 			{key: "langfuse.observation.status_message", fact: factStatusMessage},
 			{key: "langfuse.observation.metadata.finish_reason", fact: factFinish, quoted: true},
+			{key: "langfuse.observation.metadata.service_tier", fact: factTier, quoted: true},
 			{key: "langfuse.observation.metadata.tool_call_id", fact: factToolID, quoted: true},
 			{key: "langfuse.observation.metadata.lc_agent_name", fact: factAgent, quoted: true},
 			{key: "langfuse.observation.metadata.ls_*", fact: factNone, keep: true},

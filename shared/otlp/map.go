@@ -597,6 +597,7 @@ func (r *reading) model(s *trace.Span) {
 	if operation, ok := r.str(factOperation); ok {
 		s.Operation = cut(operation, trace.MaxNameBytes)
 	}
+	s.ServiceTier = cmp.Or(r.short(factTier), name(b.tier))
 	s.FinishReason = r.finishReason()
 	s.TimeToFirstTokenMS = r.firstToken(s.Start)
 }

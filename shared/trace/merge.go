@@ -53,6 +53,7 @@ func Merge(stored, arrived *Span) Span {
 		{&m.AgentName, &a.AgentName, &b.AgentName},
 		{&m.Provider, &a.Provider, &b.Provider},
 		{&m.ModelUsed, &a.ModelUsed, &b.ModelUsed},
+		{&m.ServiceTier, &a.ServiceTier, &b.ServiceTier},
 		{&m.FinishReason, &a.FinishReason, &b.FinishReason},
 		{&m.ProviderRequestID, &a.ProviderRequestID, &b.ProviderRequestID},
 		{&m.EditedFile, &a.EditedFile, &b.EditedFile},

@@ -513,6 +513,7 @@ func Complete(s *Span, from ...*Span) Span {
 			{&c.Model, &o.Model},
 			{&c.ModelUsed, &o.ModelUsed},
 			{&c.Provider, &o.Provider},
+			{&c.ServiceTier, &o.ServiceTier},
 			{&c.FinishReason, &o.FinishReason},
 			{&c.ProviderRequestID, &o.ProviderRequestID},
 			{&c.UserID, &o.UserID},
