@@ -15,6 +15,7 @@ func init() {
 			{key: "thread.id", fact: factNone, keep: true}, // an operating system's
 			{key: "conversation_id", fact: factSession},
 			{key: "conversation.id", fact: factSession},
+			{key: "wandb.thread_id", fact: factSession},
 			{key: "user_id", fact: factUser},
 			{key: "userId", fact: factUser},
 			{key: "tags", fact: factTags},

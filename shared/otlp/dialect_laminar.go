@@ -12,6 +12,8 @@ func init() {
 				"HUMAN_EVALUATOR": trace.KindEvaluator, "EXECUTOR": trace.KindChain, "EVALUATION": trace.KindChain, "PIPELINE": trace.KindChain,
 				"EVENT": trace.KindEvent, "CACHED": trace.KindChain,
 			}},
+			{key: "aisdk.model.id", fact: factModel, late: true},
+			{key: "aisdk.model.provider", fact: factProvider, late: true},
 			{key: "lmnr.span.input", fact: factInput},
 			{key: "lmnr.span.output", fact: factOutput},
 			{key: "lmnr.association.properties.session_id", fact: factSession},

@@ -1,6 +1,10 @@
 package otlp
 
-import "github.com/pulse-traces/pulse/shared/trace"
+import (
+	"strings"
+
+	"github.com/pulse-traces/pulse/shared/trace"
+)
 
 // OpenLLMetry (Traceloop). Its model calls speak the conventions; this is what
 // it says of the program around them.
@@ -15,6 +19,7 @@ func init() {
 			{key: "traceloop.entity.name", fact: factToolName, keep: true},
 			{key: "traceloop.entity.input", fact: factInput},
 			{key: "traceloop.entity.output", fact: factOutput},
+			{key: "db.system", fact: factNone, keep: true},
 			{key: "traceloop.entity.version", fact: factRelease},
 			{key: "gen_ai.task.input", fact: factNone}, // says the same again
 			{key: "gen_ai.task.output", fact: factNone},
@@ -30,6 +35,10 @@ func init() {
 			{key: "traceloop.association.properties.*", fact: factMetadataEntry},
 		},
 		before: func(r *reading) {
+			name := strings.ToLower(string(r.name))
+			if vectorStores[r.attrText("db.system")] && (strings.Contains(name, "query") || strings.Contains(name, "search")) && r.kindSaid() == "" {
+				r.kind = trace.KindRetrieval
+			}
 			// A graph's root says that it invokes an agent, and its nodes that they
 			// execute a task.
 			if r.kindSaid() == trace.KindToolUse && r.attrText("traceloop.span.kind") != "tool" && !r.has(factToolInput) && r.has(factModel) {
@@ -37,4 +46,9 @@ func init() {
 			}
 		},
 	})
+}
+
+// vectorStores are the databases that its instrumentations of retrievals name.
+var vectorStores = map[string]bool{
+	"chroma": true, "pinecone": true, "qdrant": true, "weaviate": true, "milvus": true, "lancedb": true, "marqo": true,
 }

@@ -291,6 +291,23 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 			want: map[string]string{"kind": "llm_call", "model": "gpt-4o", "in": "user: Hi", "out": "assistant: Hello"},
 		},
 		{
+			name: "LiveKit: a tool", span: `"name":"function_tool"`, scope: "livekit-agents",
+			attrs: map[string]string{"lk.function_tool.name": "weather", "lk.function_tool.arguments": `{"city":"Oslo"}`, "lk.function_tool.output": "rain"},
+			want:  map[string]string{"kind": "tool_use", "toolName": "weather", "toolInput": `{"city":"Oslo"}`, "toolResponse": "rain"},
+		},
+		{
+			name: "a vector store, by OpenLLMetry", span: `"name":"pinecone.query"`,
+			attrs: map[string]string{"db.system": "pinecone", "db.operation": "query"},
+			want:  map[string]string{"kind": "retrieval"},
+		},
+		{
+			name: "Logfire: a span that is still open", span: `"name":"chat m","parentSpanId":"00f067aa0ba902b7"`, scope: "pydantic-ai",
+			attrs: map[string]string{
+				"logfire.span_type": "pending_span", "logfire.pending_parent_id": "0123456789abcdef", "gen_ai.operation.name": "chat", "gen_ai.request.model": "m",
+			},
+			want: map[string]string{"kind": "llm_call", "spanId": "00f067aa0ba902b7", "parentSpanId": "0123456789abcdef", "durationMs": ""},
+		},
+		{
 			name: "a program that follows nobody", span: `"name":"my llm call"`,
 			attrs: map[string]string{
 				"llm.model": "gpt-4o", "llm.prompt": "Hi", "llm.completion": "Hello", "prompt_tokens": `={"intValue":"3"}`, "completion_tokens": `={"intValue":"2"}`,
