@@ -8,6 +8,56 @@ import (
 	"github.com/pulse-traces/pulse/shared/testkit"
 )
 
+// migrated gives an empty store.
+func migrated(t *testing.T) store.Store { return setup(t) }
+
+// damaging runs SQL on an open store.
+func damaging(text string) func(t *testing.T, s store.Store) {
+	return func(t *testing.T, s store.Store) {
+		t.Helper()
+		if _, err := s.(*DB).pool.Exec(t.Context(), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestRecount(t *testing.T) {
+	t.Parallel()
+	damage := map[string]func(t *testing.T, s store.Store){}
+	for name, text := range map[string]string{
+		"TraceChanged":   `UPDATE traces SET error_count = error_count + 1`,
+		"TraceMissing":   `DELETE FROM traces WHERE span_count > 1`,
+		"SessionChanged": `UPDATE sessions SET span_count = 0`,
+		"SessionMissing": `DELETE FROM sessions WHERE session_id < 'x3'`,
+		"RollupChanged":  `UPDATE rollups SET cost_nano_usd = 1 WHERE grain = 'hour'`,
+		"RollupMissing":  `DELETE FROM rollups WHERE grain = 'day'`,
+		"SketchMissing":  `DELETE FROM rollup_sessions`,
+		"CountsMissing":  `DELETE FROM trace_counts`,
+		"CountsChanged":  `UPDATE trace_counts SET count = count + 1`,
+		"RepeatsMissing": `UPDATE spans SET repeats = false`,
+		"LentChanged":    `UPDATE spans SET input_tokens = 1 WHERE own IS NOT NULL`,
+		"LenderMissing":  `UPDATE spans SET told_by = NULL`,
+		"RootChanged":    `UPDATE traces SET name = 'x' WHERE root_span_id IS NOT NULL`,
+	} {
+		damage[name] = damaging(text)
+	}
+	storetest.ExerciseRecount(t, migrated, damage)
+}
+
+func TestUpgradeOfVersion2(t *testing.T) {
+	t.Parallel()
+	storetest.ExerciseUpgrade(t, migrated, func(t *testing.T, s store.Store) {
+		text := `DROP INDEX spans_key_idx; DROP TABLE prices; DELETE FROM goose_db_version WHERE version_id > 2;`
+		for _, c := range spanTable.columns[len(plainSpanTable.columns):] {
+			text += `ALTER TABLE spans DROP COLUMN ` + c.name + `;`
+		}
+		for _, c := range traceTable.columns[len(plainTraceTable.columns):] {
+			text += `ALTER TABLE traces DROP COLUMN ` + c.name + `;`
+		}
+		damaging(text)(t, s)
+	})
+}
+
 func TestStore(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"cache_describe", "exec"} {

@@ -83,6 +83,19 @@ func TestRecount(t *testing.T) {
 	storetest.ExerciseRecount(t, open, damage)
 }
 
+func TestUpgradeOfVersion2(t *testing.T) {
+	t.Parallel()
+	storetest.ExerciseUpgrade(t, open, func(t *testing.T, s store.Store) {
+		statements := []string{`DROP INDEX spans_key_idx`, `DROP TABLE prices`, `DELETE FROM goose_db_version WHERE version_id > 2`}
+		for table, columns := range map[string][]string{"spans": sqlite.MappedColumns, "traces": sqlite.MappedTraceColumns} {
+			for _, c := range columns {
+				statements = append(statements, `ALTER TABLE `+table+` DROP COLUMN "`+c+`"`)
+			}
+		}
+		raw(t.Context(), t, s.(opened).path, statements...)
+	})
+}
+
 func TestMigrateRefusesNewerSchema(t *testing.T) {
 	t.Parallel()
 	s := open(t).(opened)

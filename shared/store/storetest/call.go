@@ -106,8 +106,8 @@ func calls(t *testing.T, open OpenFunc) {
 				for _, sp := range spans {
 					write(t, s, p, sp)
 					m.add(sp)
-					m.check(t, s, p)
 				}
+				m.check(t, s, p)
 				same(t, "traces", c.want, totalsOf(t, s, name, true))
 				if got := totalsOf(t, s, name, false); got.Calls != c.want.Calls || got.Input != c.want.Input {
 					t.Errorf("analytics: %+v, want %+v", got, c.want)

@@ -88,6 +88,35 @@ func maintenance(t *testing.T, open OpenFunc) {
 	})
 }
 
+// ExerciseUpgrade checks that a filled database of schema version 2, which has
+// no spans from OpenTelemetry, is brought up to date. downgrade makes such a one
+// of an open store.
+func ExerciseUpgrade(t *testing.T, open OpenFunc, downgrade func(t *testing.T, s store.Store)) {
+	s := open(t)
+	p := newProject(t, s, "a")
+	spans := randomSpans(rand.New(rand.NewPCG(13, 1)), 200)
+	m := model{}
+	var later []trace.Span
+	for _, sp := range spans {
+		if sp.Mapped() {
+			later = append(later, sp)
+			continue
+		}
+		write(t, s, p, sp)
+		m.add(sp)
+	}
+	downgrade(t, s)
+	applied := 0
+	ok(t, s.Migrate(t.Context(), func(string) { applied++ }))
+	if applied == 0 {
+		t.Fatal("nothing was brought up to date")
+	}
+	m.check(t, s, p)
+	write(t, s, p, later...)
+	m.add(later...)
+	m.check(t, s, p)
+}
+
 // ExerciseRecount checks that Recount finds and repairs damage. damage runs SQL
 // of the engine on an open store that holds one project's random spans; each
 // call must change at least one row of traces, sessions or roll-ups.

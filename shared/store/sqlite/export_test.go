@@ -1,0 +1,7 @@
+package sqlite
+
+// The columns of migration 3, for tests that take it back.
+var (
+	MappedColumns      = mappedColumns
+	MappedTraceColumns = mappedTraceColumns
+)
