@@ -17,12 +17,15 @@ ALTER TABLE spans
     ADD COLUMN content         bigint, -- store.PayloadRef.Content, NULL for 0
     ADD COLUMN patch           boolean NOT NULL DEFAULT false,
     ADD COLUMN role            text COLLATE "C",
-    ADD COLUMN call_key        text COLLATE "C",
+    ADD COLUMN call_key        text COLLATE "C", -- fold.KeyOf
     ADD COLUMN tells           smallint NOT NULL DEFAULT 0, -- trace.Tells
     ADD COLUMN repeats         boolean NOT NULL DEFAULT false, -- trace.Span.Repeat
     ADD COLUMN told_by         text COLLATE "C", -- a JSON array: the spans that complete this one, best first; NULL for none
     ADD COLUMN own             bytea; -- store.EncodeSpan of what it says itself, where that is not all
 
+-- Serves the spans of traces, as before, and without the table their tree.
+DROP INDEX spans_trace_idx;
+CREATE INDEX spans_trace_idx ON spans (project_id, trace_id, start_time, span_id) INCLUDE (parent_id) WHERE form = 'span' AND trace_id <> '';
 -- Serves trace.Resolve: the spans that tell of one call, in whichever traces.
 CREATE INDEX spans_key_idx ON spans (project_id, call_key, start_time) WHERE mapping_version > 0 AND call_key IS NOT NULL;
 
@@ -40,7 +43,8 @@ ALTER TABLE traces
     ADD COLUMN services       text COLLATE "C", -- a JSON array, as the next
     ADD COLUMN tags           text COLLATE "C",
     ADD COLUMN environment    text COLLATE "C",
-    ADD COLUMN user_id        text COLLATE "C";
+    ADD COLUMN user_id        text COLLATE "C",
+    ADD COLUMN reports        boolean;
 
 -- The prices that projects set themselves (store.Price).
 CREATE TABLE prices (

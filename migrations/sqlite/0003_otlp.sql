@@ -16,12 +16,15 @@ ALTER TABLE spans ADD COLUMN mapping_version INTEGER NOT NULL DEFAULT 0; -- 0: n
 ALTER TABLE spans ADD COLUMN content         INTEGER; -- store.PayloadRef.Content, NULL for 0
 ALTER TABLE spans ADD COLUMN patch           INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE spans ADD COLUMN role            TEXT;
-ALTER TABLE spans ADD COLUMN call_key        TEXT;
+ALTER TABLE spans ADD COLUMN call_key        TEXT; -- fold.KeyOf
 ALTER TABLE spans ADD COLUMN tells           INTEGER NOT NULL DEFAULT 0; -- trace.Tells
 ALTER TABLE spans ADD COLUMN repeats         INTEGER NOT NULL DEFAULT 0; -- trace.Span.Repeat
 ALTER TABLE spans ADD COLUMN told_by         TEXT; -- a JSON array: the spans that complete this one, best first; NULL for none
 ALTER TABLE spans ADD COLUMN own             BLOB; -- store.EncodeSpan of what it says itself, where that is not all
 
+-- Serves the spans of a trace, as before, and without the table their tree.
+DROP INDEX spans_trace_idx;
+CREATE INDEX spans_trace_idx ON spans (project, trace_id, start_time, span_id, parent_id) WHERE form = 'span' AND trace_id <> '';
 -- Serves trace.Resolve: the spans that tell of one call, in whichever traces.
 CREATE INDEX spans_key_idx ON spans (project, call_key, start_time) WHERE mapping_version > 0 AND call_key IS NOT NULL;
 
@@ -39,6 +42,7 @@ ALTER TABLE traces ADD COLUMN services       TEXT; -- a JSON array, as the next
 ALTER TABLE traces ADD COLUMN tags           TEXT;
 ALTER TABLE traces ADD COLUMN environment    TEXT;
 ALTER TABLE traces ADD COLUMN user_id        TEXT;
+ALTER TABLE traces ADD COLUMN reports        INTEGER;
 
 -- The prices that projects set themselves (store.Price). Times are milliseconds.
 CREATE TABLE prices (

@@ -137,7 +137,7 @@ func (t *Trace) replaceMapped(old, now *Span) bool {
 		}
 	}
 	if !keepsLargest(t.Environment, old.Environment, now.Environment) || !keepsLargest(t.UserID, old.UserID, now.UserID) ||
-		(old.SessionID == t.AnySession && now.SessionID < old.SessionID) {
+		(old.SessionID == t.AnySession && now.SessionID < old.SessionID) || (old.Reports() && !now.Reports()) {
 		return false
 	}
 	t.addMapped(now)

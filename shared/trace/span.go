@@ -212,6 +212,9 @@ func (s *Span) IsLifecycle() bool {
 // Mapped reports whether s was made from OpenTelemetry.
 func (s *Span) Mapped() bool { return s.MappingVersion > 0 }
 
+// Reports reports whether s only tells of a call, or holds a part of it.
+func (s *Span) Reports() bool { return s.Role == RoleReport || s.Role == RolePart }
+
 // Counted reports whether s is a model call that counts as one.
 func (s *Span) Counted() bool { return s.Kind == KindLLMCall && s.Counts() }
 

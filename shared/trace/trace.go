@@ -39,6 +39,7 @@ type Trace struct {
 	Services            []string  // ascending; of more than MaxTraceServices the smallest
 	Tags                []string  // likewise, MaxTraceTags
 	Environment, UserID *string   // the largest value
+	Reports             bool      // some span only tells of a call, or holds a part of it (Span.Role)
 	AnySession          SessionID // the largest id
 
 	// Spans are filled by reads that ask for them, by start time, then id.
@@ -179,6 +180,7 @@ func (t *Trace) addMapped(s *Span) {
 	}
 	t.Environment, t.UserID = larger(t.Environment, s.Environment), larger(t.UserID, s.UserID)
 	t.AnySession = max(t.AnySession, s.SessionID)
+	t.Reports = t.Reports || s.Reports()
 }
 
 // addSmallest adds v to a set that is kept ascending and holds the limit

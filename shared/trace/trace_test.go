@@ -43,6 +43,7 @@ func randomSpan(rng *rand.Rand, id SpanID) Span {
 		if rng.IntN(2) == 0 {
 			s.SessionID = ""
 		}
+		s.Role = []Role{RoleNone, RoleNone, RoleReport, RolePart}[rng.IntN(4)]
 		if rng.IntN(2) == 0 {
 			s.ParentID = "p"
 		}

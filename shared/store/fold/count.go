@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -21,7 +22,33 @@ type Peer struct {
 	From []trace.SpanID
 }
 
-// CallKey is the key of a call (trace.Span.CallKey) and when, in Unix
+// TraceFacts are what Count asks of a trace.
+type TraceFacts struct {
+	Spans   int64 // of all forms
+	Reports bool  // trace.Trace.Reports
+}
+
+// toolKey begins the keys of tools' executions.
+const toolKey = "\x01"
+
+// KeyOf gives what an index has of s: the key of its call, or of the execution
+// of a tool, by which others tell of it within the trace; "" for none.
+func KeyOf(s *trace.Span) string {
+	if s.CallKey == "" && s.Kind == trace.KindToolUse && s.ToolUseID != nil {
+		return toolKey + *s.ToolUseID
+	}
+	return s.CallKey
+}
+
+// CallKeyOf gives trace.Span.CallKey of what KeyOf gave.
+func CallKeyOf(key string) string {
+	if strings.HasPrefix(key, toolKey) {
+		return ""
+	}
+	return key
+}
+
+// CallKey is a key (KeyOf) and when, in Unix
 // microseconds, spans begin that may tell of the call.
 type CallKey struct {
 	Key string
@@ -30,9 +57,10 @@ type CallKey struct {
 
 // Peers finds stored spans that were made from OpenTelemetry.
 type Peers interface {
-	// TraceSizes gives how many spans traces have; none of which nothing is
-	// stored.
-	TraceSizes(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]int64, error)
+	// Traces gives what is known of the stored ones among ids.
+	Traces(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]TraceFacts, error)
+	// Parents gives those of ids that spans of traces have as their parents.
+	Parents(ctx context.Context, traces []trace.TraceID, ids []trace.SpanID) ([]trace.SpanID, error)
 	// OfTraces gives all of some traces.
 	OfTraces(ctx context.Context, ids []trace.TraceID) ([]Peer, error)
 	// Beside gives those of a trace that begin in an interval, at most limit.
@@ -50,8 +78,8 @@ const (
 	MaxResolved = 2000
 	// maxBeside is how many spans of a larger trace are looked at.
 	maxBeside = 500
-	// maxAncestors is how far up those of a larger trace are followed.
-	maxAncestors = 16
+	// maxAncestors is how far up spans are followed.
+	maxAncestors = 32
 	// maxOfKey is how many spans tell of one call at most: a key that more have
 	// is what a test double gives to every call, and says nothing.
 	maxOfKey = 64
@@ -149,6 +177,10 @@ func Complete(shown *trace.Span, from []trace.SpanID, said map[trace.SpanID]*tra
 // a span depends on the spans that are stored and on nothing else, but for
 // traces of more than MaxResolved spans: there a new span is held against those
 // near it in time and above it in the tree.
+//
+// Where new spans only add leaves to a trace, and nothing beside or around them
+// can tell of the same calls, what is stored of the trace stays as it is, and
+// only their ancestors are read.
 func Count(ctx context.Context, p Peers, e Edit) (Verdicts, error) {
 	c := newCounting(ctx, p)
 	c.take(e)
@@ -200,7 +232,9 @@ type unit struct {
 	key     unitKey
 	spans   []*counted
 	loaded  bool
-	large   bool
+	partial bool  // not all that is stored of it is among the spans
+	large   bool  // and will not be
+	lost    bool  // something of it was changed or removed
 	parent  *unit // of a union-find: units that keys join
 	touched Interval
 }
@@ -262,7 +296,9 @@ func (c *counting) write(own *trace.Span) {
 }
 
 func (c *counting) lose(s *trace.Span) {
-	c.unit(unitOf(s)).touch(s)
+	u := c.unit(unitOf(s))
+	u.touch(s)
+	u.lost = true
 	c.lost = append(c.lost, s)
 }
 
@@ -278,7 +314,7 @@ func (c *counting) add(k *counted) {
 	k.unit = c.unit(unitOf(k.own))
 	k.unit.spans = append(k.unit.spans, k)
 	c.spans[k.own.ID] = k
-	if key := k.own.CallKey; key != "" {
+	if key := KeyOf(k.own); key != "" {
 		c.byKey[key] = append(c.byKey[key], k)
 	}
 }
@@ -313,31 +349,166 @@ func (c *counting) load(units []*unit) error {
 		return nil
 	}
 	slices.Sort(ids)
-	sizes, err := c.peers.TraceSizes(c.ctx, ids)
+	facts, err := c.peers.Traces(c.ctx, ids)
 	if err != nil {
 		return err
 	}
-	whole := ids[:0]
+	var whole, leaves []*unit
 	for _, id := range ids {
 		u := c.units[unitKey{trace: id}]
-		stored := sizes[id]
-		switch u.large = stored+int64(len(u.spans)) > MaxResolved; {
+		f := facts[id]
+		switch u.large = f.Spans+int64(len(u.spans)) > MaxResolved; {
 		case u.large:
+			u.partial = true
 			if err := c.loadLarge(u); err != nil {
 				return err
 			}
-		case stored > 0:
-			whole = append(whole, id)
+		case f.Spans == 0:
+		case !f.Reports && u.mayBeLeaves():
+			leaves = append(leaves, u)
+		default:
+			whole = append(whole, u)
 		}
 	}
-	if len(whole) == 0 {
+	others, err := c.loadAncestors(leaves)
+	if err != nil {
+		return err
+	}
+	return c.loadWhole(append(whole, others...))
+}
+
+// loadWhole reads all that is stored of units.
+func (c *counting) loadWhole(units []*unit) error {
+	if len(units) == 0 {
 		return nil
 	}
-	peers, err := c.peers.OfTraces(c.ctx, whole)
+	ids := make([]trace.TraceID, len(units))
+	for i, u := range units {
+		u.partial = false
+		ids[i] = u.key.trace
+	}
+	peers, err := c.peers.OfTraces(c.ctx, ids)
 	if err != nil {
 		return err
 	}
 	c.keep(peers)
+	return nil
+}
+
+// mayBeLeaves reports whether u has new spans only, none of which tells of what
+// is beside it.
+func (u *unit) mayBeLeaves() bool {
+	return !u.lost && len(u.spans) > 0 && !slices.ContainsFunc(u.spans, func(k *counted) bool { return k.own.Reports() })
+}
+
+// loadAncestors reads of units that may have new leaves only what is above
+// these, and gives those that have more.
+func (c *counting) loadAncestors(units []*unit) (others []*unit, err error) {
+	if len(units) == 0 {
+		return nil, nil
+	}
+	var traces []trace.TraceID
+	var ids []trace.SpanID
+	for _, u := range units {
+		traces = append(traces, u.key.trace)
+		for _, k := range u.spans {
+			ids = append(ids, k.own.ID)
+		}
+	}
+	parents, err := c.peers.Parents(c.ctx, traces, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range parents {
+		if k := c.spans[id]; k != nil {
+			k.unit.lost = true // it is no leaf
+		}
+	}
+	var from []*counted
+	units = slices.DeleteFunc(units, func(u *unit) bool {
+		if u.lost {
+			others = append(others, u)
+			return true
+		}
+		for _, k := range u.spans {
+			if isCall(k.own) || k.own.Usage != nil || k.own.CostNanoUSD != nil {
+				from = append(from, k)
+			}
+		}
+		return false
+	})
+	if err := c.climb(from); err != nil {
+		return nil, err
+	}
+	for _, u := range units {
+		if u.partial = !c.nested(u); !u.partial {
+			others = append(others, u)
+		}
+	}
+	return others, nil
+}
+
+// isCall reports whether s is of a kind that may be told of by spans within each
+// other.
+func isCall(s *trace.Span) bool {
+	switch s.Kind {
+	case trace.KindLLMCall, trace.KindEmbedding, trace.KindRetrieval, trace.KindRerank:
+		return true
+	}
+	return false
+}
+
+// nested reports whether a new span of u is within a stored one of its kind, or
+// too deep for that to be known.
+func (c *counting) nested(u *unit) bool {
+	return slices.ContainsFunc(u.spans, func(k *counted) bool {
+		if !k.written || !isCall(k.own) {
+			return false
+		}
+		at := k.own
+		for range maxAncestors {
+			p := c.spans[at.ParentID]
+			switch {
+			case p == nil || p.unit != u || p == k:
+				return false
+			case p.own.Kind == k.own.Kind && !p.written:
+				return true
+			}
+			at = p.own
+		}
+		return true
+	})
+}
+
+// climb reads the stored ancestors of spans.
+func (c *counting) climb(from []*counted) error {
+	passed := map[*counted]bool{}
+	for range maxAncestors {
+		var ids []trace.SpanID
+		asked := map[trace.SpanID]trace.TraceID{}
+		for _, k := range from {
+			for k != nil && !passed[k] {
+				passed[k] = true
+				id, of := k.own.ParentID, k.own.TraceID
+				if k = c.spans[id]; k == nil && id != "" && !c.gone[id] && asked[id] == "" {
+					asked[id] = of
+					ids = append(ids, id)
+				}
+			}
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		peers, err := c.peers.ByID(c.ctx, ids)
+		if err != nil {
+			return err
+		}
+		// A parent is one within its trace.
+		peers = slices.DeleteFunc(peers, func(p Peer) bool { return asked[p.Own.ID] != p.Own.TraceID })
+		if from = c.keep(peers); len(from) == 0 {
+			return nil
+		}
+	}
 	return nil
 }
 
@@ -351,25 +522,7 @@ func (c *counting) loadLarge(u *unit) error {
 		return err
 	}
 	c.keep(peers)
-	from := u.spans
-	for range maxAncestors {
-		var ids []trace.SpanID
-		for _, k := range from {
-			if id := k.own.ParentID; id != "" && c.spans[id] == nil && !c.gone[id] && !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-		if len(ids) == 0 {
-			return nil
-		}
-		if peers, err = c.peers.ByID(c.ctx, ids); err != nil {
-			return err
-		}
-		if from = c.keep(peers); len(from) == 0 {
-			return nil
-		}
-	}
-	return nil
+	return c.climb(u.spans)
 }
 
 // follow reads the traces that keys of calls lead to, and joins them.
@@ -388,53 +541,83 @@ func (c *counting) follow() error {
 			}
 			counts := map[string]int{}
 			for i := range peers {
-				counts[peers[i].Own.CallKey]++
+				counts[KeyOf(peers[i].Own)]++
 			}
 			for _, p := range peers {
-				if counts[p.Own.CallKey] <= maxOfKey {
+				if counts[KeyOf(p.Own)] <= maxOfKey {
 					waiting = append(waiting, p)
 				}
 			}
 		}
 		var led []Peer
-		var units []*unit
+		units := map[*unit]bool{}
 		waiting = slices.DeleteFunc(waiting, func(p Peer) bool {
-			if !c.leads(p.Own) {
+			if k := c.spans[p.Own.ID]; c.gone[p.Own.ID] || (k != nil && (k.written || !k.unit.partial)) {
+				return true
+			}
+			by, leads := c.leads(p.Own)
+			if !leads {
 				return false
 			}
 			led = append(led, p)
-			if u := c.unit(unitOf(p.Own)); !u.loaded {
-				units = append(units, u)
+			units[c.unit(unitOf(p.Own))] = true
+			for _, u := range by { // it has more to do with others than its ancestors
+				units[u] = true
 			}
 			return true
 		})
-		if len(led) == 0 {
+		c.eachLink(func(a, b *counted) { // of what is written itself
+			units[a.unit], units[b.unit] = true, true
+		})
+		var fresh, whole []*unit
+		for u := range units {
+			switch {
+			case !u.loaded:
+				fresh = append(fresh, u)
+			case u.partial && !u.large:
+				whole = append(whole, u)
+			}
+		}
+		if len(led)+len(fresh)+len(whole) == 0 {
 			break
 		}
-		if err := c.load(units); err != nil {
+		if err := c.load(fresh); err != nil {
+			return err
+		}
+		if err := c.loadWhole(whole); err != nil {
 			return err
 		}
 		c.keep(led) // of large traces, and of none
 		sources = sources[:0]
-		for _, u := range units {
+		for _, u := range append(fresh, whole...) {
 			for _, k := range u.spans {
 				sources = append(sources, k.own)
 			}
 		}
 	}
+	c.eachLink(func(a, b *counted) {
+		if x, y := a.unit.root(), b.unit.root(); x != y {
+			x.parent = y
+		}
+	})
+	return nil
+}
+
+// eachLink gives all pairs of spans in different units that may tell of one
+// call.
+func (c *counting) eachLink(do func(a, b *counted)) {
 	for _, list := range c.byKey {
 		if len(list) > maxOfKey {
 			continue
 		}
 		for i, a := range list {
 			for _, b := range list[:i] {
-				if x, y := a.unit.root(), b.unit.root(); x != y && near(a.own, b.own) {
-					x.parent = y
+				if a.unit != b.unit && linked(a.own, b.own) {
+					do(a, b)
 				}
 			}
 		}
 	}
-	return nil
 }
 
 // callKeys gives the keys of spans, and when others may begin that have them.
@@ -442,14 +625,15 @@ func (c *counting) follow() error {
 func callKeys(spans []*trace.Span, asked map[string]Interval) []CallKey {
 	wanted := map[string]Interval{}
 	for _, s := range spans {
-		if s.CallKey == "" {
+		key := KeyOf(s)
+		if key == "" {
 			continue
 		}
 		i := Interval{s.Start.Add(-keyReach).UnixMicro(), s.End().Add(keyGap).UnixMicro() + 1}
-		if w, ok := wanted[s.CallKey]; ok {
+		if w, ok := wanted[key]; ok {
 			i = Interval{min(i.From, w.From), max(i.To, w.To)}
 		}
-		wanted[s.CallKey] = i
+		wanted[key] = i
 	}
 	var keys []CallKey
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
@@ -463,15 +647,24 @@ func callKeys(spans []*trace.Span, asked map[string]Interval) []CallKey {
 	return keys
 }
 
-// leads reports whether a stored span may tell of a call that one of those that
-// are looked at, or were there before, tells of.
-func (c *counting) leads(s *trace.Span) bool {
-	for _, k := range c.byKey[s.CallKey] {
-		if near(k.own, s) {
-			return true
+// leads reports whether a stored span may tell of what one of those tells of
+// that are looked at, whose units it gives, or were there before.
+func (c *counting) leads(s *trace.Span) (by []*unit, leads bool) {
+	for _, k := range c.byKey[KeyOf(s)] {
+		if linked(k.own, s) {
+			by = append(by, k.unit)
 		}
 	}
-	return slices.ContainsFunc(c.lost, func(l *trace.Span) bool { return l.CallKey == s.CallKey && near(l, s) })
+	return by, len(by) > 0 || slices.ContainsFunc(c.lost, func(l *trace.Span) bool { return KeyOf(l) == KeyOf(s) && linked(l, s) })
+}
+
+// linked reports whether spans of one key may tell of the same.
+func linked(a, b *trace.Span) bool {
+	if a.TraceID == b.TraceID && a.TraceID != "" {
+		return true
+	}
+	// A tool's key is one within the trace, or among the spans of none.
+	return (a.CallKey != "" || a.TraceID == b.TraceID) && near(a, b)
 }
 
 // near reports whether spans are as close as those that tell of one call.
@@ -482,11 +675,11 @@ func near(a, b *trace.Span) bool {
 // verdicts resolves units that are joined together.
 func (c *counting) verdicts() Verdicts {
 	joined := map[*unit][]*counted{}
-	large := map[*unit]bool{}
+	partial := map[*unit]bool{}
 	for _, u := range c.units {
 		r := u.root()
 		joined[r] = append(joined[r], u.spans...)
-		large[r] = large[r] || u.large
+		partial[r] = partial[r] || u.partial
 	}
 	out := Verdicts{Written: map[trace.SpanID]Verdict{}}
 	for r, list := range joined {
@@ -501,7 +694,7 @@ func (c *counting) verdicts() Verdicts {
 			switch {
 			case k.written:
 				out.Written[k.own.ID] = v
-			case large[r] && !(v.Shown.Repeat && !k.stored.Shown.Repeat):
+			case partial[r] && !(v.Shown.Repeat && !k.stored.Shown.Repeat):
 				// Not all was looked at: what was found before stays.
 			case !reflect.DeepEqual(v.Shown, k.stored.Shown) || !slices.Equal(v.From, k.stored.From):
 				out.Marked = append(out.Marked, Marked{Peer: *k.stored, Verdict: v})

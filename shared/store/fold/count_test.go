@@ -36,12 +36,22 @@ func (m *memory) read(list []Peer) ([]Peer, error) {
 	return list, nil
 }
 
-func (m *memory) TraceSizes(_ context.Context, ids []trace.TraceID) (map[trace.TraceID]int64, error) {
-	out := map[trace.TraceID]int64{}
+func (m *memory) Traces(_ context.Context, ids []trace.TraceID) (map[trace.TraceID]TraceFacts, error) {
+	out := map[trace.TraceID]TraceFacts{}
 	for _, p := range m.peers {
-		if slices.Contains(ids, p.Own.TraceID) {
-			out[p.Own.TraceID]++
+		if id := p.Own.TraceID; slices.Contains(ids, id) {
+			out[id] = TraceFacts{out[id].Spans + 1, out[id].Reports || p.Own.Reports()}
 		}
+	}
+	return out, nil
+}
+
+func (m *memory) Parents(_ context.Context, traces []trace.TraceID, ids []trace.SpanID) ([]trace.SpanID, error) {
+	var out []trace.SpanID
+	for _, p := range m.find(func(s *trace.Span) bool {
+		return slices.Contains(traces, s.TraceID) && slices.Contains(ids, s.ParentID)
+	}) {
+		out = append(out, p.Own.ParentID)
 	}
 	return out, nil
 }
@@ -67,7 +77,7 @@ func (m *memory) ByKey(_ context.Context, keys []CallKey, limit int) ([]Peer, er
 	for _, k := range keys {
 		list := m.find(func(s *trace.Span) bool {
 			at := s.Start.UnixMicro()
-			return s.CallKey == k.Key && at >= k.From && at < k.To
+			return KeyOf(s) == k.Key && at >= k.From && at < k.To
 		})
 		out = append(out, list[:min(len(list), limit)]...)
 	}
@@ -100,12 +110,12 @@ func (m *memory) write(t *testing.T, added []*trace.Span, changes []Change, remo
 }
 
 // randomCall makes a span of few traces, with few keys.
-func randomCall(rng *rand.Rand, i int) *trace.Span {
+func randomCall(rng *rand.Rand, i int, roles ...trace.Role) *trace.Span {
 	id := func(i int) trace.SpanID { return trace.SpanID(fmt.Sprintf("s%03d", i)) }
 	s := &trace.Span{
 		ID: id(i), TraceID: trace.TraceID(fmt.Sprint("t", i%4)), Form: trace.FormSpan, MappingVersion: 1, Status: trace.StatusSuccess,
 		Kind: pick(rng, trace.KindLLMCall, trace.KindLLMCall, trace.KindEmbedding, trace.KindChain, trace.KindAgentRun, trace.KindToolUse),
-		Role: pick(rng, trace.RoleNone, trace.RoleNone, trace.RoleNone, trace.RoleReport, trace.RoleWrapper, trace.RolePart),
+		Role: pick(rng, append([]trace.Role{trace.RoleWrapper}, roles...)...),
 		// Two traces at a time share keys, and few pairs of them are near.
 		Start: time.Date(2026, 1, 25, 0, i%4/2*10, rng.IntN(30), 0, time.UTC), Scope: trace.Scope{Name: pick(rng, "one", "two", "three")},
 	}
@@ -121,7 +131,10 @@ func randomCall(rng *rand.Rand, i int) *trace.Span {
 		v, cost := int64(3), rng.Int64N(9)
 		s.Usage, s.InputTokens, s.CostNanoUSD, s.CostSource = &trace.Usage{Input: v}, &v, &cost, pick(rng, trace.CostOfSender, trace.CostOfPrices)
 	}
-	if rng.IntN(2) == 0 {
+	if s.Kind == trace.KindToolUse && rng.IntN(3) > 0 {
+		use := fmt.Sprint("use", rng.IntN(6))
+		s.ToolUseID = &use
+	} else if rng.IntN(2) == 0 {
 		s.CallKey = fmt.Sprint("k", rng.IntN(4))
 		model := pick(rng, "a", "b")
 		s.Model = &model
@@ -137,9 +150,13 @@ func TestCountEqualsResolve(t *testing.T) {
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		n := 5 + rng.IntN(40)
+		roles := []trace.Role{trace.RoleNone, trace.RoleNone, trace.RoleNone}
+		if rng.IntN(2) == 0 {
+			roles = append(roles, trace.RoleReport, trace.RolePart)
+		}
 		rest := make([]*trace.Span, n)
 		for i := range rest {
-			rest[i] = randomCall(rng, i)
+			rest[i] = randomCall(rng, i, roles...)
 		}
 		m := &memory{peers: map[trace.SpanID]Peer{}}
 		rng.Shuffle(n, func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
@@ -157,7 +174,7 @@ func TestCountEqualsResolve(t *testing.T) {
 				if rng.IntN(4) == 0 {
 					removed = append(removed, id)
 				} else {
-					changes = append(changes, Change{Old: m.peers[id].Shown, Now: randomCall(rng, number)})
+					changes = append(changes, Change{Old: m.peers[id].Shown, Now: randomCall(rng, number, roles...)})
 				}
 			}
 			m.write(t, rest[:k], changes, removed...)

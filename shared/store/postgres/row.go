@@ -67,7 +67,7 @@ func newSpanRow(s *trace.Span, content uint64, own *trace.Span, from []trace.Spa
 		r.own = store.EncodeSpan(own)
 	}
 	r.name, r.operation, r.costSource = orNull(s.Name), orNull(s.Operation), orNull(string(s.CostSource))
-	r.role, r.callKey, r.tells = orNull(string(s.Role)), orNull(s.CallKey), int16(s.Tells)
+	r.role, r.callKey, r.tells = orNull(string(s.Role)), orNull(fold.KeyOf(s)), int16(s.Tells)
 	if s.Mapped() { // never NULL, for comparisons
 		r.scopeName, r.scopeVersion = &r.Scope.Name, &r.Scope.Version
 	}
@@ -89,7 +89,7 @@ func scanSpan(row pgx.CollectableRow) (*spanRow, error) {
 		return nil, err
 	}
 	r.Name, r.Operation, r.CostSource = orEmpty[string](r.name), orEmpty[string](r.operation), orEmpty[trace.CostSource](r.costSource)
-	r.Role, r.CallKey, r.Tells = orEmpty[trace.Role](r.role), orEmpty[string](r.callKey), trace.Tells(r.tells)
+	r.Role, r.CallKey, r.Tells = orEmpty[trace.Role](r.role), fold.CallKeyOf(orEmpty[string](r.callKey)), trace.Tells(r.tells)
 	r.Scope = trace.Scope{Name: orEmpty[string](r.scopeName), Version: orEmpty[string](r.scopeVersion)}
 	if r.usage != nil {
 		if r.Usage, err = store.ParseUsage(r.usage); err != nil {
@@ -214,7 +214,7 @@ type traceRow struct {
 	// Of traces with spans made from OpenTelemetry; see newTraceRow and scanTrace.
 	mainSession, anySession *string
 	rootStart, failedStart  *time.Time
-	rootOrphan              *bool
+	rootOrphan, reports     *bool
 	root, name              *string
 	failed, failedService   *string
 	services, tags          *string
@@ -230,6 +230,7 @@ func newTraceRow(t *trace.Trace) *traceRow {
 	if t.Failure.SpanID != "" {
 		r.failed, r.failedStart, r.failedService = (*string)(&r.Failure.SpanID), &r.Failure.Start, &r.Failure.Service
 	}
+	r.reports = &r.Reports
 	r.services, r.tags = fold.EncodeList(t.Services), fold.EncodeList(t.Tags)
 	return r
 }
@@ -250,6 +251,7 @@ func scanTrace(row pgx.CollectableRow) (*trace.Trace, error) {
 	if r.rootStart != nil && r.rootOrphan != nil {
 		r.Root.Start, r.Root.Orphan = *r.rootStart, *r.rootOrphan
 	}
+	r.Reports = r.reports != nil && *r.reports
 	if r.failedStart != nil {
 		r.Failure.Start = *r.failedStart
 	}
@@ -313,6 +315,7 @@ var traceTable = newTable("traces", 1, slices.Concat(plainTraceTable.columns, []
 	col("tags", "text", func(t *traceRow) **string { return &t.tags }),
 	col("environment", "text", func(t *traceRow) **string { return &t.Environment }),
 	col("user_id", "text", func(t *traceRow) **string { return &t.UserID }),
+	col("reports", "boolean", func(t *traceRow) **bool { return &t.reports }),
 })...)
 
 var sessionTable = newTable("sessions", 1,

@@ -154,20 +154,32 @@ func (w *writing) peers(ctx context.Context, condition string, args ...any) ([]f
 	return out, err
 }
 
-// TraceSizes implements fold.Peers.
-func (w *writing) TraceSizes(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]int64, error) {
-	out := map[trace.TraceID]int64{}
-	rows, err := w.tx.Query(ctx, `SELECT trace_id, span_count FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, string(w.project), texts(ids))
+// Traces implements fold.Peers.
+func (w *writing) Traces(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]fold.TraceFacts, error) {
+	rows, err := w.tx.Query(ctx, `SELECT trace_id, span_count, coalesce(reports, false) FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`,
+		string(w.project), texts(ids))
 	if err != nil {
 		return nil, faultOf(err)
 	}
+	out := map[trace.TraceID]fold.TraceFacts{}
 	var id string
-	var n int64
-	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
-		out[trace.TraceID(id)] = n
+	var f fold.TraceFacts
+	_, err = pgx.ForEachRow(rows, []any{&id, &f.Spans, &f.Reports}, func() error {
+		out[trace.TraceID(id)] = f
 		return nil
 	})
 	return out, faultOf(err)
+}
+
+// Parents implements fold.Peers. It reads the index of traces alone.
+func (w *writing) Parents(ctx context.Context, traces []trace.TraceID, ids []trace.SpanID) ([]trace.SpanID, error) {
+	list, err := collect(ctx, w.tx, pgx.RowTo[string], `SELECT DISTINCT parent_id FROM spans WHERE project_id = $1 AND form = 'span'
+		AND trace_id <> '' AND trace_id = ANY($2) AND parent_id = ANY($3)`, string(w.project), texts(traces), texts(ids))
+	out := make([]trace.SpanID, len(list))
+	for i, id := range list {
+		out[i] = trace.SpanID(id)
+	}
+	return out, err
 }
 
 // OfTraces implements fold.Peers.

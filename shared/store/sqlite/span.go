@@ -75,7 +75,7 @@ func appendMapped(args []any, s *trace.Span, content uint64, own *trace.Span, fr
 	}
 	return append(args, notEmpty(s.Name), notEmpty(s.Operation), orNull(s.UserID), orNull(fold.EncodeList(s.Tags)), orNull(s.Environment),
 		orNull(s.Release), scopeName, scopeVersion, usage, notEmpty(string(s.CostSource)), int64(s.MappingVersion), s.Patch,
-		notEmpty(string(s.Role)), notEmpty(s.CallKey), int64(s.Tells), s.Repeat,
+		notEmpty(string(s.Role)), notEmpty(fold.KeyOf(s)), int64(s.Tells), s.Repeat,
 		contentOrNull, orNull(fold.EncodeList(from)), ownOrNull)
 }
 
@@ -158,7 +158,7 @@ func scanSpan(rows *sql.Rows) (storedSpan, error) {
 		}
 	}
 	s.Name, s.Operation, s.CostSource = name.String, operation.String, trace.CostSource(costSource.String)
-	s.Role, s.CallKey = trace.Role(role.String), callKey.String
+	s.Role, s.CallKey = trace.Role(role.String), fold.CallKeyOf(callKey.String)
 	s.Scope = trace.Scope{Name: scopeName.String, Version: scopeVersion.String}
 	if usage != nil {
 		if s.Usage, err = store.ParseUsage(usage); err != nil {

@@ -178,20 +178,42 @@ func (w *writing) peers(ctx context.Context, rest string, args ...any) ([]fold.P
 	return out, err
 }
 
-// TraceSizes implements fold.Peers.
-func (w *writing) TraceSizes(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]int64, error) {
+// Traces implements fold.Peers.
+func (w *writing) Traces(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]fold.TraceFacts, error) {
 	list, err := jsonList(ids)
 	if err != nil {
 		return nil, err
 	}
-	out := map[trace.TraceID]int64{}
-	err = query(ctx, w.tx, "read sizes of traces", func(rows *sql.Rows) error {
+	out := map[trace.TraceID]fold.TraceFacts{}
+	err = query(ctx, w.tx, "read traces", func(rows *sql.Rows) error {
 		var id trace.TraceID
-		var n int64
-		err := rows.Scan(&id, &n)
-		out[id] = n
+		var f fold.TraceFacts
+		err := rows.Scan(&id, &f.Spans, &f.Reports)
+		out[id] = f
 		return err
-	}, `SELECT trace_id, span_count FROM traces WHERE project = ? AND trace_id IN (SELECT value FROM json_each(?))`, int64(w.project), list)
+	}, `SELECT trace_id, span_count, coalesce(reports, 0) FROM traces WHERE project = ? AND trace_id IN (SELECT value FROM json_each(?))`,
+		int64(w.project), list)
+	return out, err
+}
+
+// Parents implements fold.Peers. It reads the index of traces alone.
+func (w *writing) Parents(ctx context.Context, traces []trace.TraceID, ids []trace.SpanID) ([]trace.SpanID, error) {
+	ofTraces, err := jsonList(traces)
+	if err != nil {
+		return nil, err
+	}
+	list, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []trace.SpanID
+	err = query(ctx, w.tx, "find parents", func(rows *sql.Rows) error {
+		var id trace.SpanID
+		err := rows.Scan(&id)
+		out = append(out, id)
+		return err
+	}, `SELECT DISTINCT parent_id FROM spans `+spansByTrace+`WHERE project = ? AND trace_id IN (SELECT value FROM json_each(?)) AND trace_id <> ''
+		AND form = 'span' AND parent_id IN (SELECT value FROM json_each(?))`, int64(w.project), ofTraces, list)
 	return out, err
 }
 

@@ -430,7 +430,7 @@ var plainTraceColumns = []string{
 // beside, in the order of appendMappedTrace.
 var mappedTraceColumns = []string{
 	"main_session", "any_session", "root_span_id", "root_start", "root_orphan", "name", "failed_span_id", "failed_start", "failed_service",
-	"services", "tags", "environment", "user_id",
+	"services", "tags", "environment", "user_id", "reports",
 }
 
 // traceColumns are all columns.
@@ -458,7 +458,7 @@ func appendMappedTrace(args []any, t *trace.Trace) []any {
 	} else {
 		args = append(args, string(f.SpanID), f.Start.UnixMicro(), f.Service)
 	}
-	return append(args, orNull(fold.EncodeList(t.Services)), orNull(fold.EncodeList(t.Tags)), orNull(t.Environment), orNull(t.UserID))
+	return append(args, orNull(fold.EncodeList(t.Services)), orNull(fold.EncodeList(t.Tags)), orNull(t.Environment), orNull(t.UserID), t.Reports)
 }
 
 // scanTrace reads a row of selectTrace.
@@ -468,12 +468,12 @@ func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 	var end, mainStart int64
 	var mainSession, anySession, root, name, failed, failedService sql.NullString
 	var rootStart, failedStart sql.NullInt64
-	var rootOrphan sql.NullBool
+	var rootOrphan, reports sql.NullBool
 	var services, tags *string
 	err := rows.Scan(&t.ID, &t.SessionID, &start, &end, &t.Main.SpanID, &mainStart, &t.Main.LLMCall, &t.Form, &t.SpanCount, &t.LLMCount,
 		&t.ErrorCount, &t.DurationUS, &t.Sources, &t.InputTokens, &t.OutputTokens, &t.CostNanoUSD, &t.ProviderKey, &t.ModelKey,
 		&mainSession, &anySession, &root, &rootStart, &rootOrphan, &name, &failed, &failedStart, &failedService,
-		&services, &tags, &t.Environment, &t.UserID)
+		&services, &tags, &t.Environment, &t.UserID, &reports)
 	if err != nil {
 		return t, err
 	}
@@ -486,6 +486,7 @@ func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 		t.Main.SessionID = t.SessionID
 		return t, nil
 	}
+	t.Reports = reports.Bool
 	t.Main.SessionID, t.AnySession = trace.SessionID(mainSession.String), trace.SessionID(anySession.String)
 	t.Root = trace.Root{SpanID: trace.SpanID(root.String), Name: name.String, Start: time.UnixMicro(rootStart.Int64).UTC(), Orphan: rootOrphan.Bool}
 	if failed.Valid {
