@@ -75,6 +75,9 @@ func allowanceOf(r *http.Request) *allowance {
 
 // take notes n more bytes.
 func (a *allowance) take(n int) error {
+	if n == 0 { // it has all that it needs, whatever others take
+		return nil
+	}
 	a.mine += int64(n)
 	if a.inFlight.Add(int64(n)) > a.limits.MaxInFlightBytes {
 		return fault.New(fault.Unavailable, "The server is busy with other large requests: try again")

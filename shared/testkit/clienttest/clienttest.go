@@ -6,11 +6,8 @@ package clienttest
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -287,65 +284,27 @@ func decode(t *testing.T, raw []byte) any {
 const sdkPackage = "pulse_trace_sdk-0.2.4"
 
 // pythonWithSDK gives a virtual environment with the packages of
-// requirements.txt and the SDK beside them. It is kept in the user's cache, one
-// for each version of the file and of Python.
+// requirements.txt and the SDK beside them.
 func pythonWithSDK(t *testing.T) string {
 	t.Helper()
-	base, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skipf("the published SDK needs Python: %v", err)
-	}
-	raw := read(t, "requirements.txt")
-	list := filepath.Join(t.TempDir(), "requirements.txt")
-	if err := os.WriteFile(list, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	version, err := exec.CommandContext(ctx, base, "-c", "import sys; print(sys.version, sys.prefix)").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(slices.Concat(raw, version, []byte(sdkPackage)))
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	kept := filepath.Join(cache, "pulse-test", "python-sdk-"+hex.EncodeToString(sum[:6]))
-	if _, err := os.Stat(kept); err == nil {
-		return kept
-	}
-	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	fresh, err := os.MkdirTemp(filepath.Dir(kept), "new-*") //nolint:usetesting // renamed into place, so on the same disk
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(fresh)
-	python := filepath.Join(fresh, "bin", "python")
-	for _, args := range [][]string{
-		{base, "-m", "venv", fresh},
-		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", list},
-		{
-			python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "pulse-trace-sdk",
-			"--dest", fresh, strings.ReplaceAll(strings.Replace(sdkPackage, "sdk-", "sdk==", 1), "_", "-"),
-		},
-		{python, "-m", "tarfile", "-e", filepath.Join(fresh, sdkPackage+".tar.gz"), fresh},
-	} {
-		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			if os.Getenv("PULSE_TEST_REQUIRE") == "1" {
-				t.Fatalf("%v: %v\n%s", args, err, out)
-			}
-			t.Skipf("Python cannot install the published SDK: %v: %v\n%s", args, err, out)
+	base, version := testkit.Python(t)
+	list := read(t, "requirements.txt")
+	return testkit.Kept(t, "python-sdk", slices.Concat(list, version, []byte(sdkPackage)), func(ctx context.Context, dir string) error {
+		python := filepath.Join(dir, "bin", "python") // it finds its packages wherever it is moved to
+		requirements := filepath.Join(dir, "requirements.txt")
+		if err := os.WriteFile(requirements, list, 0o600); err != nil {
+			return err
 		}
-	}
-	// Moved into place whole, so that a run that is cut short leaves nothing
-	// half done. Python itself finds its packages wherever it is.
-	if err := os.Rename(fresh, kept); err != nil && !errors.Is(err, fs.ErrExist) {
-		t.Fatal(err)
-	}
-	return kept
+		return testkit.RunAll(ctx, dir,
+			[]string{base, "-m", "venv", dir},
+			[]string{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements},
+			[]string{
+				python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "pulse-trace-sdk",
+				"--dest", dir, strings.ReplaceAll(strings.Replace(sdkPackage, "sdk-", "sdk==", 1), "_", "-"),
+			},
+			[]string{python, "-m", "tarfile", "-e", filepath.Join(dir, sdkPackage+".tar.gz"), dir},
+		)
+	})
 }
 
 // capture is the truth about a captured request, written down at the provider.

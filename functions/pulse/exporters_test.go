@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pulse-traces/pulse/shared/testkit"
+)
+
+// exporter is a program of testdata/exporters: the official exporters of a
+// language, by the variants that it knows.
+type exporter struct {
+	language string
+	variants []string
+	// givesUp are those of variants that do not try again.
+	givesUp []string
+	install func(*testing.T) (command []string)
+}
+
+// sources reads files of a program, which what is installed for it depends on.
+func sources(t *testing.T, names ...string) []byte {
+	t.Helper()
+	var all []byte
+	for _, name := range names {
+		b, err := os.ReadFile(filepath.Join("testdata", "exporters", filepath.FromSlash(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	return all
+}
+
+func absolute(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", "exporters", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var exporters = []exporter{
+	{"go", []string{"http", "http-gzip", "grpc", "grpc-gzip"}, nil, func(t *testing.T) []string {
+		dir := testkit.Kept(t, "exporters-go", sources(t, "go/go.mod", "go/go.sum", "go/main.go"), func(ctx context.Context, dir string) error {
+			return testkit.RunAll(ctx, absolute(t, "go"), []string{"go", "build", "-o", filepath.Join(dir, "exporters"), "."})
+		})
+		return []string{filepath.Join(dir, "exporters")}
+	}},
+	{"python", []string{"http", "http-gzip", "http-deflate", "grpc", "grpc-gzip"}, nil, func(t *testing.T) []string {
+		base, version := testkit.Python(t)
+		dir := testkit.Kept(t, "exporters-python", slices.Concat(sources(t, "python/requirements.txt"), version), func(ctx context.Context, dir string) error {
+			return testkit.RunAll(ctx, dir, []string{base, "-m", "venv", dir},
+				[]string{filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", absolute(t, "python/requirements.txt")})
+		})
+		return []string{filepath.Join(dir, "bin", "python"), absolute(t, "python/send.py")}
+	}},
+	{"node", []string{"json", "json-gzip", "protobuf", "protobuf-gzip", "grpc", "grpc-gzip"}, []string{"grpc", "grpc-gzip"}, func(t *testing.T) []string {
+		node, err := exec.LookPath("node")
+		if err != nil {
+			t.Skipf("this test needs Node: %v", err)
+		}
+		if _, err := exec.LookPath("npm"); err != nil {
+			t.Skipf("this test needs npm: %v", err)
+		}
+		dir := testkit.Kept(t, "exporters-node", sources(t, "node/package-lock.json", "node/send.js"), func(ctx context.Context, dir string) error {
+			for _, name := range []string{"package.json", "package-lock.json", "send.js"} {
+				if err := os.WriteFile(filepath.Join(dir, name), sources(t, "node/"+name), 0o600); err != nil {
+					return err
+				}
+			}
+			return testkit.RunAll(ctx, dir, []string{"npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"})
+		})
+		return []string{node, filepath.Join(dir, "send.js")}
+	}},
+}
+
+// freePort gives a port that nobody listens on now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// withGRPC starts Pulse with a port for gRPC.
+func withGRPC(t *testing.T, env ...string) (p *testkit.Pulse, grpc string) {
+	t.Helper()
+	port := strconv.Itoa(freePort(t))
+	return testkit.NewPulse(t, append(env, "OTLP_GRPC_PORT="+port)...), "127.0.0.1:" + port
+}
+
+// start runs all variants of an exporter side by side. wait gives what came of
+// it.
+func (e exporter) start(t *testing.T, p *testkit.Pulse, key, grpc string) (wait func()) {
+	t.Helper()
+	command := e.install(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	cmd := exec.CommandContext(ctx, command[0], append(command[1:], e.variants...)...)
+	cmd.Env = append(os.Environ(), "HTTP="+p.URL, "GRPC="+grpc, "KEY="+key, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		defer cancel()
+		if err := cmd.Wait(); err != nil {
+			t.Fatalf("%v\n%s", err, &out)
+		}
+	}
+}
+
+// received is what must come of a variant, whatever language and encoding.
+type received struct {
+	SpanID, ParentSpanID            string
+	Kind, Service                   string
+	Model, Provider, FinishReason   string
+	InputTokens, OutputTokens       int64
+	CostCents, DurationMS           float64
+	Status, TraceID, Name, ToolName string
+}
+
+func (e exporter) check(t *testing.T, p *testkit.Pulse, a testkit.Account) {
+	t.Helper()
+	for _, variant := range e.variants {
+		var page struct{ Spans []received }
+		p.JSON(a, http.MethodGet, "/v1/spans?service="+e.language+"-"+variant, "", http.StatusOK, &page)
+		if len(page.Spans) != 2 {
+			t.Errorf("%s: %d spans are shown", variant, len(page.Spans))
+			continue
+		}
+		i := slices.IndexFunc(page.Spans, func(s received) bool { return s.ParentSpanID != "" })
+		if i < 0 {
+			t.Errorf("%s: no span has a parent: %+v", variant, page.Spans)
+			continue
+		}
+		call, agent := page.Spans[i], page.Spans[1-i]
+		if len(call.TraceID) != 32 || len(call.SpanID) != 16 || call.TraceID != agent.TraceID || call.ParentSpanID != agent.SpanID {
+			t.Errorf("%s: %+v is not below %+v", variant, call, agent)
+		}
+		want := received{
+			SpanID: call.SpanID, ParentSpanID: agent.SpanID, Kind: "llm_call", Service: e.language + "-" + variant, Model: "gpt-4o-mini", Provider: "openai",
+			FinishReason: "stop", InputTokens: 1000, OutputTokens: 100, CostCents: 0.021, DurationMS: call.DurationMS, Status: "success", TraceID: call.TraceID, Name: call.Name,
+		}
+		if diff := cmp.Diff(want, call); diff != "" {
+			t.Errorf("%s:\n%s", variant, diff)
+		}
+	}
+}
+
+// TestExporters lets the official exporters send: protobuf, JSON and gRPC, plain
+// and compressed.
+func TestExporters(t *testing.T) {
+	t.Parallel()
+	for _, e := range exporters {
+		t.Run(e.language, func(t *testing.T) {
+			t.Parallel()
+			p, grpc := withGRPC(t)
+			a := p.SignUp()
+			e.start(t, p, a.Key, grpc)()
+			e.check(t, p, a)
+			// Where a container has one port, gRPC is sent to it as well.
+			b := p.SignUp()
+			e.start(t, p, b.Key, strings.TrimPrefix(p.URL, "http://"))()
+			e.check(t, p, b)
+		})
+	}
+}
+
+var refusals = regexp.MustCompile(`route=\S+(traces|Export) status=503`)
+
+// TestExportersTryAgain refuses their first attempts: the server is full of
+// another request, and has room again when that is gone.
+func TestExportersTryAgain(t *testing.T) {
+	t.Parallel()
+	for _, e := range exporters {
+		t.Run(e.language, func(t *testing.T) {
+			t.Parallel()
+			const room = 200 << 10
+			p, grpc := withGRPC(t, fmt.Sprint("MAX_IN_FLIGHT_BYTES=", room))
+			a := p.SignUp()
+			_ = e.install(t)
+			e.variants = slices.DeleteFunc(slices.Clone(e.variants), func(v string) bool { return slices.Contains(e.givesUp, v) })
+			body, rest := io.Pipe()
+			large := make(chan int, 1)
+			go func() {
+				req, err := http.NewRequest(http.MethodPost, p.URL+"/v1/traces", body)
+				if err != nil {
+					panic(err) // only for a malformed URL
+				}
+				req.Header.Set("Authorization", "Bearer "+a.Key)
+				req.Header.Set("Content-Type", "application/x-protobuf")
+				resp, err := http.DefaultTransport.RoundTrip(req)
+				if err != nil {
+					large <- 0
+					return
+				}
+				_ = resp.Body.Close()
+				large <- resp.StatusCode
+			}()
+			if _, err := rest.Write(bytes.Repeat([]byte(" "), room-1024)); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Until(t, "the server has all of the large request", func() bool {
+				resp, _ := p.Do(a, http.MethodPost, "/v1/traces", strings.Repeat(" ", 1025))
+				return resp.StatusCode == http.StatusServiceUnavailable
+			})
+			before := len(refusals.FindAllString(p.Output(), -1))
+			wait := e.start(t, p, a.Key, grpc)
+			testkit.Until(t, "each exporter was refused", func() bool {
+				return len(refusals.FindAllString(p.Output(), -1)) >= before+len(e.variants)
+			})
+			if err := rest.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if status := <-large; status != http.StatusOK { // blanks are fields that nobody knows
+				t.Errorf("the large request: %d", status)
+			}
+			wait()
+			e.check(t, p, a)
+		})
+	}
+}
