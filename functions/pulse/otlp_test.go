@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -75,10 +74,8 @@ func TestCorpus(t *testing.T) {
 				if len(result.Faults) == 0 {
 					sc.clean++
 				}
-				if testing.Verbose() || os.Getenv("CORPUS_FAULTS") != "" {
-					for _, f := range result.Faults {
-						t.Logf("%s/%s %s", s.Family, s.Name, f)
-					}
+				for _, f := range result.Faults {
+					t.Errorf("%s/%s %s", s.Family, s.Name, f)
 				}
 			}
 			slices.Sort(families)
