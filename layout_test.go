@@ -135,6 +135,7 @@ var arrows = []struct {
 	{"shared/ingest", with(domain, "shared/store", "shared/wal", "shared/logging")},
 	{"shared/drain", with(domain, "shared/store", "shared/wal", "shared/logging")},
 	{"shared/betterauth", with(domain, "shared/store", "shared/logging")},
+	{"shared/history", with(domain, "shared/store", "shared/otlp")},
 	{"shared/keyring", with(domain, "shared/store", "shared/logging")},
 	{"shared/metrics", with(domain, "shared/wal")},
 

@@ -42,6 +42,8 @@ Usage:
   pulse dlq show ID            show one, with its reason
   pulse dlq replay ID|--all    hand it to the drain again
   pulse dlq discard ID         remove it for good
+  pulse remap                  read stored OpenTelemetry spans again with today's mapping; --help shows how
+  pulse reprice                compute their costs again with today's prices; --help shows how
   pulse version                print the version
 
 The environment configures it; nothing is required in single mode. The most used:
@@ -121,6 +123,8 @@ func (c *command) run(ctx context.Context, args []string) error {
 			break
 		}
 		return c.deadLetters(ctx, rest)
+	case "remap", "reprice":
+		return c.rewrite(ctx, name, rest)
 	case "version", "--version", "-v":
 		fmt.Fprintln(c.stdout, c.Version)
 		return nil

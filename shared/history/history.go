@@ -1,0 +1,150 @@
+// Package history brings stored spans up to date with what Pulse has learned
+// since they came: today's reading of OpenTelemetry, today's prices. It goes
+// through a store in steps, in bounded memory, and may be stopped and begun
+// again; the sums are right after each step. It knows no host.
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/otlp"
+	"github.com/pulse-traces/pulse/shared/pricing"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Store is what a rewrite needs of a store.
+type Store interface {
+	Projects(ctx context.Context) ([]account.ProjectID, error)
+	RewriteSpans(ctx context.Context, project account.ProjectID, r store.Rewrite) (store.Rewritten, error)
+	store.PriceStore
+}
+
+// Options say what is gone through.
+type Options struct {
+	Time    store.TimeRange
+	Project account.ProjectID // "" is all of them
+	DryRun  bool              // change nothing, only count
+	// Progress, if set, is told after each step what was done in all.
+	Progress func(Result)
+}
+
+// Result counts spans.
+type Result struct {
+	Read, Changed int64
+	Damaged       int64 // whose raw bytes cannot be read any more: they stay as they are
+}
+
+// step is how many spans one transaction goes through: their payloads are in
+// memory at once.
+const step = 500
+
+// Remap reads the raw bytes of spans that came as OpenTelemetry again. A span
+// changes only if today's reading says something else of it.
+func Remap(ctx context.Context, st Store, o Options) (Result, error) {
+	return rewrite(ctx, st, o, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
+		fresh, err := otlp.Remap(s.Payload.Raw, s.Start)
+		if err != nil {
+			return false, true
+		}
+		// What the store has decided, and what came with the bytes.
+		fresh.ID, fresh.Form, fresh.Repeat, fresh.Payload.Raw = s.ID, s.Form, s.Repeat, s.Payload.Raw
+		pricing.Price(&fresh, custom, pricing.Default())
+		if same(s, &fresh) {
+			return false, false
+		}
+		*s = fresh
+		return true, false
+	})
+}
+
+// Reprice computes the costs of spans that came as OpenTelemetry again, by
+// today's prices for the time of each; costs that their senders gave stay.
+func Reprice(ctx context.Context, st Store, o Options) (Result, error) {
+	return rewrite(ctx, st, o, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
+		fresh, err := otlp.Remap(s.Payload.Raw, s.Start)
+		if err != nil {
+			return false, true
+		}
+		priced := *s
+		priced.ServiceTier = fresh.ServiceTier // stores do not keep it
+		pricing.Price(&priced, custom, pricing.Default())
+		if priced.CostSource == s.CostSource && reflect.DeepEqual(priced.CostNanoUSD, s.CostNanoUSD) {
+			return false, false
+		}
+		s.CostSource, s.CostNanoUSD = priced.CostSource, priced.CostNanoUSD
+		return true, false
+	})
+}
+
+// same reports whether two readings of a span say the same. What stores do not
+// keep as it was is left out: the order of a set, and what is spelled otherwise.
+func same(a, b *trace.Span) bool {
+	x, y := *a, *b
+	x.ServiceTier, y.ServiceTier = nil, nil
+	if len(x.Tags) == 0 && len(y.Tags) == 0 {
+		x.Tags, y.Tags = nil, nil
+	}
+	return reflect.DeepEqual(&x, &y)
+}
+
+func rewrite(ctx context.Context, st Store, o Options, change func(*trace.Span, []pricing.Custom) (changed, damaged bool)) (Result, error) {
+	projects := []account.ProjectID{o.Project}
+	if o.Project == "" {
+		var err error
+		if projects, err = st.Projects(ctx); err != nil {
+			return Result{}, err
+		}
+	}
+	var total Result
+	for _, project := range projects {
+		custom, err := customPrices(ctx, st, project)
+		if err != nil {
+			return total, err
+		}
+		r := store.Rewrite{Time: o.Time, Mapped: true, Detail: store.Full, DryRun: o.DryRun, Limit: step}
+		for {
+			var damaged int64
+			r.Change = func(s *trace.Span) bool {
+				changed, bad := change(s, custom)
+				if bad {
+					damaged++
+				}
+				return changed
+			}
+			did, err := st.RewriteSpans(ctx, project, r)
+			if err != nil {
+				return total, err
+			}
+			total.Read, total.Changed, total.Damaged = total.Read+did.Read, total.Changed+did.Changed, total.Damaged+damaged
+			if o.Progress != nil {
+				o.Progress(total)
+			}
+			if r.Cursor = did.Next; r.Cursor == "" {
+				break
+			}
+		}
+	}
+	return total, nil
+}
+
+// customPrices are those that a project has set for itself.
+func customPrices(ctx context.Context, st Store, project account.ProjectID) ([]pricing.Custom, error) {
+	stored, err := st.Prices(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	var list []pricing.Custom
+	for _, p := range stored {
+		c, err := pricing.ParseCustom(json.RawMessage(p.Data))
+		if err != nil {
+			return nil, fmt.Errorf("price %s of project %s: %w", p.ID, project, err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}

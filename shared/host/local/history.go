@@ -1,0 +1,115 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/history"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// rewrites are the commands that go through what is stored.
+var rewrites = map[string]struct {
+	usage string
+	run   func(context.Context, history.Store, history.Options) (history.Result, error)
+}{
+	"remap": {`Read spans that came as OpenTelemetry again, with today's mapping, and bring the
+sums up to date. A span changes only if the mapping says something else of it.
+The server may run meanwhile; the command may be stopped and repeated.
+
+Usage: pulse remap [--from TIME] [--to TIME] [--project ID] [--dry-run]
+
+`, history.Remap},
+	"reprice": {`Compute the costs of spans that came as OpenTelemetry again, with today's price
+lists for the time of each, and bring the sums up to date. Costs that their
+senders gave stay. The server may run meanwhile.
+
+Usage: pulse reprice [--from TIME] [--to TIME] [--project ID] [--dry-run]
+
+`, history.Reprice},
+}
+
+// rewrite is one of the commands of rewrites.
+func (c *command) rewrite(ctx context.Context, name string, args []string) (err error) {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(c.stderr)
+	flags.Usage = func() { fmt.Fprint(c.stderr, rewrites[name].usage); flags.PrintDefaults() }
+	from := flags.String("from", "", "only spans that began at this time or later (2026-01-31 or 2026-01-31T12:00:00Z)")
+	to := flags.String("to", "", "only spans that began before this time")
+	project := flags.String("project", "", "only this project; all by default")
+	dryRun := flags.Bool("dry-run", false, "count what would change, and change nothing")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return usageError(name + ": the flags are wrong")
+	}
+	if flags.NArg() > 0 {
+		return usageError(name + " takes flags only; --help shows all")
+	}
+	o := history.Options{Project: account.ProjectID(*project), DryRun: *dryRun}
+	for _, bound := range []struct {
+		flag, text string
+		to         **time.Time
+	}{{"--from", *from, &o.Time.From}, {"--to", *to, &o.Time.To}} {
+		if bound.text == "" {
+			continue
+		}
+		at, err := parseMoment(bound.text)
+		if err != nil {
+			return usageError(bound.flag + " is no time: write 2026-01-31 or 2026-01-31T12:00:00Z")
+		}
+		*bound.to = &at
+	}
+	cfg, log, err := c.settings()
+	if err != nil {
+		return err
+	}
+	st, err := openStore(ctx, &cfg, log, func(line string) { fmt.Fprintln(c.stderr, line) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	told := time.Now()
+	o.Progress = func(r history.Result) {
+		if time.Since(told) > progressEvery {
+			told = time.Now()
+			fmt.Fprintf(c.stderr, "%d spans read, %d changed\n", r.Read, r.Changed)
+		}
+	}
+	result, err := rewrites[name].run(ctx, st, o)
+	if err != nil {
+		return fmt.Errorf("%s: after %d spans: %w", name, result.Read, err)
+	}
+	verb := "changed"
+	if o.DryRun {
+		verb = "would change"
+	}
+	fmt.Fprintf(c.stdout, "%d of %d spans %s.\n", result.Changed, result.Read, verb)
+	if result.Damaged > 0 {
+		fmt.Fprintf(c.stdout, "%d spans have raw bytes that cannot be read; they stay as they are.\n", result.Damaged)
+	}
+	return nil
+}
+
+// progressEvery is how often a person wants to hear that it goes on.
+const progressEvery = 2 * time.Second
+
+// parseMoment reads a time, or a day as its beginning in UTC.
+func parseMoment(s string) (time.Time, error) {
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
+		return day, nil
+	}
+	at, ok := trace.ParseTime(s)
+	if !ok {
+		return at, errors.New("no time")
+	}
+	return at, nil
+}
+
+var _ history.Store = store.Store(nil)
