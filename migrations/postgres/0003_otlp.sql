@@ -9,7 +9,8 @@ ALTER TABLE spans
     ADD COLUMN tags            text COLLATE "C", -- a JSON array; NULL for none
     ADD COLUMN environment     text COLLATE "C",
     ADD COLUMN release         text COLLATE "C",
-    ADD COLUMN scope_name      text COLLATE "C", -- '' for none, as the next
+    ADD COLUMN service_tier    text COLLATE "C",
+    ADD COLUMN scope_name      text COLLATE "C",
     ADD COLUMN scope_version   text COLLATE "C",
     ADD COLUMN usage           bytea, -- store.AppendUsage
     ADD COLUMN cost_source     text COLLATE "C",

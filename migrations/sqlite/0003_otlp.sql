@@ -8,7 +8,8 @@ ALTER TABLE spans ADD COLUMN user_id         TEXT;
 ALTER TABLE spans ADD COLUMN tags            TEXT; -- a JSON array; NULL for none
 ALTER TABLE spans ADD COLUMN environment     TEXT;
 ALTER TABLE spans ADD COLUMN "release"       TEXT;
-ALTER TABLE spans ADD COLUMN scope_name      TEXT; -- '' for none, as the next
+ALTER TABLE spans ADD COLUMN service_tier    TEXT;
+ALTER TABLE spans ADD COLUMN scope_name      TEXT;
 ALTER TABLE spans ADD COLUMN scope_version   TEXT;
 ALTER TABLE spans ADD COLUMN usage           BLOB; -- store.AppendUsage
 ALTER TABLE spans ADD COLUMN cost_source     TEXT;
@@ -25,6 +26,13 @@ ALTER TABLE spans ADD COLUMN own             BLOB; -- store.EncodeSpan of what i
 -- Serves the spans of a trace, as before, and without the table their tree.
 DROP INDEX spans_trace_idx;
 CREATE INDEX spans_trace_idx ON spans (project, trace_id, start_time, span_id, parent_id) WHERE form = 'span' AND trace_id <> '';
+-- Serve the filter on services: of traces and spans of the older forms as
+-- before, of spans from OpenTelemetry by time. Their traces list services
+-- themselves, and nearly all of them have one: in the order of their traces'
+-- ids they would go to as many places.
+DROP INDEX spans_service_idx;
+CREATE INDEX spans_service_idx ON spans (project, service, trace_id, start_time) WHERE service IS NOT NULL AND mapping_version = 0;
+CREATE INDEX spans_service_start_idx ON spans (project, service, start_time) WHERE service IS NOT NULL AND mapping_version > 0;
 -- Serves trace.Resolve: the spans that tell of one call, in whichever traces.
 CREATE INDEX spans_key_idx ON spans (project, call_key, start_time) WHERE mapping_version > 0 AND call_key IS NOT NULL;
 

@@ -300,6 +300,7 @@ const (
 	hasRole
 	hasCallKey
 	hasTells
+	hasServiceTier
 )
 
 // AppendBatch encodes b for the log: a version byte, then b's fields in a
@@ -481,8 +482,8 @@ type optionalText struct {
 
 // optionalTexts lists a span's optional texts in the order they are written in:
 // append only.
-func optionalTexts(s *trace.Span) [14]optionalText {
-	return [14]optionalText{
+func optionalTexts(s *trace.Span) [15]optionalText {
+	return [15]optionalText{
 		{hasService, &s.Service},
 		{hasToolUseID, &s.ToolUseID},
 		{hasToolName, &s.ToolName},
@@ -497,6 +498,7 @@ func optionalTexts(s *trace.Span) [14]optionalText {
 		{hasUserID, &s.UserID},
 		{hasEnvironment, &s.Environment},
 		{hasRelease, &s.Release},
+		{hasServiceTier, &s.ServiceTier},
 	}
 }
 

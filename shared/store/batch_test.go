@@ -46,7 +46,7 @@ func spansForTest() []trace.Span {
 func mappedSpan(start time.Time) trace.Span {
 	return trace.Span{
 		ID: "s4", TraceID: "t1", Form: trace.FormSpan, Start: start, Kind: trace.KindLLMCall, Source: trace.SourceSDK,
-		Name: "chat gpt", Operation: "chat", UserID: ptr(""), Tags: []string{"b", "", "a"}, Environment: ptr("prod"), Release: ptr("1.2"),
+		Name: "chat gpt", Operation: "chat", UserID: ptr(""), Tags: []string{"b", "", "a"}, Environment: ptr("prod"), Release: ptr("1.2"), ServiceTier: ptr("flex"),
 		Scope:      trace.Scope{Name: "instrumentation", Version: "0.1"},
 		Usage:      &trace.Usage{Input: 1, CacheRead: 2, CacheWrite5m: 3, CacheWrite1h: 4, AudioInput: 5, ImageInput: 6, Output: 7, Reasoning: 8, AudioOutput: 9, ImageOutput: trace.MaxTokens},
 		CostSource: trace.CostOfPrices, MappingVersion: 3, Patch: true, Role: trace.RoleReport, CallKey: "msg_1", Tells: trace.TellsInput | trace.TellsOutput,

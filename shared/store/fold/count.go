@@ -694,7 +694,7 @@ func (c *counting) verdicts() Verdicts {
 			switch {
 			case k.written:
 				out.Written[k.own.ID] = v
-			case partial[r] && !(v.Shown.Repeat && !k.stored.Shown.Repeat):
+			case partial[r] && (!v.Shown.Repeat || k.stored.Shown.Repeat):
 				// Not all was looked at: what was found before stays.
 			case !reflect.DeepEqual(v.Shown, k.stored.Shown) || !slices.Equal(v.From, k.stored.From):
 				out.Marked = append(out.Marked, Marked{Peer: *k.stored, Verdict: v})

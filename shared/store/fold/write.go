@@ -77,7 +77,7 @@ func joinable(s *trace.Span) bool { return s.Form == trace.FormSpan && s.Mapped(
 // say.
 func Plain(s *trace.Span) bool {
 	return s.MappingVersion == 0 && s.Usage == nil && s.CostSource == "" && s.Name == "" && s.Operation == "" && s.UserID == nil &&
-		len(s.Tags) == 0 && s.Environment == nil && s.Release == nil && s.Scope == trace.Scope{} && !s.Patch && !s.Repeat && s.Role == "" && s.CallKey == "" && s.Tells == 0
+		len(s.Tags) == 0 && s.Environment == nil && s.Release == nil && s.ServiceTier == nil && s.Scope == trace.Scope{} && !s.Patch && !s.Repeat && s.Role == "" && s.CallKey == "" && s.Tells == 0
 }
 
 // Stored is what a look-up of ids tells of a stored span.

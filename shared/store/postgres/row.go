@@ -27,7 +27,7 @@ type spanRow struct {
 	name, operation, costSource *string // NULL for ""
 	role, callKey               *string // likewise
 	tells                       int16   // trace.Tells
-	scopeName, scopeVersion     *string // NULL of other spans
+	scopeName, scopeVersion     *string
 	tags                        *string
 	usage                       []byte
 	content                     *int64
@@ -68,9 +68,7 @@ func newSpanRow(s *trace.Span, content uint64, own *trace.Span, from []trace.Spa
 	}
 	r.name, r.operation, r.costSource = orNull(s.Name), orNull(s.Operation), orNull(string(s.CostSource))
 	r.role, r.callKey, r.tells = orNull(string(s.Role)), orNull(fold.KeyOf(s)), int16(s.Tells)
-	if s.Mapped() { // never NULL, for comparisons
-		r.scopeName, r.scopeVersion = &r.Scope.Name, &r.Scope.Version
-	}
+	r.scopeName, r.scopeVersion = orNull(s.Scope.Name), orNull(s.Scope.Version)
 	if s.Usage != nil {
 		r.usage = store.AppendUsage([]byte{}, s.Usage)
 	}
@@ -180,6 +178,7 @@ var spanTable = newTable("spans", 1, slices.Concat(plainSpanTable.columns, []col
 	col("tags", "text", func(r *spanRow) **string { return &r.tags }),
 	col("environment", "text", func(r *spanRow) **string { return &r.Environment }),
 	col("release", "text", func(r *spanRow) **string { return &r.Release }),
+	col("service_tier", "text", func(r *spanRow) **string { return &r.ServiceTier }),
 	col("scope_name", "text", func(r *spanRow) **string { return &r.scopeName }),
 	col("scope_version", "text", func(r *spanRow) **string { return &r.scopeVersion }),
 	col("usage", "bytea", func(r *spanRow) *[]byte { return &r.usage }),

@@ -176,6 +176,32 @@ func BenchmarkWriteMapped(b *testing.B) {
 	b.ReportMetric(float64(b.N*benchBatches*benchSpans)/b.Elapsed().Seconds(), "spans/s")
 }
 
+// BenchmarkWritePieces writes as many spans, ten at a time of each of 200 long
+// traces, whose agents go on as their exporters send what has ended.
+func BenchmarkWritePieces(b *testing.B) {
+	db := openBench(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for n := 0; b.Loop(); n++ {
+		b.StopTimer()
+		batches := mappedTransaction(rng, n)
+		for i := range batches {
+			for j := range batches[i].Spans {
+				s := &batches[i].Spans[j]
+				number := (i*benchSpans + j) / 10
+				s.TraceID = trace.TraceID(fmt.Sprintf("%032x", number))
+				if s.ParentID == "" {
+					s.ParentID = trace.SpanID(fmt.Sprintf("%016x", number)) // the agent's, which has not ended
+				}
+			}
+		}
+		b.StartTimer()
+		if _, err := db.WriteBatches(b.Context(), batches); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*benchBatches*benchSpans)/b.Elapsed().Seconds(), "spans/s")
+}
+
 // BenchmarkRead measures the two heaviest queries over 100,000 traces, all of
 // one hour.
 func BenchmarkRead(b *testing.B) {

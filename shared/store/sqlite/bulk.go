@@ -110,7 +110,7 @@ func (db *DB) writers(ctx context.Context) (*bulks, error) {
 		}
 	}
 	var err error
-	if b.findKey, err = db.w.PrepareContext(ctx, selectByKey); err != nil { //nolint:sqlclosecheck // kept as long as the database is open
+	if b.findKey, err = db.w.PrepareContext(ctx, selectByKey); err != nil {
 		return nil, toFault("prepare", err)
 	}
 	db.bulk.bulks = b

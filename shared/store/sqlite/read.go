@@ -203,11 +203,12 @@ func count(ctx context.Context, q querier, what, text string, args ...any) (int6
 // Without ANALYZE the engine guesses which index fits; INDEXED BY makes each
 // plan certain, and a plan that became impossible an error instead of a scan.
 const (
-	spansByStart   = "INDEXED BY spans_start_idx "
-	spansByTrace   = "INDEXED BY spans_trace_idx "
-	spansBySession = "INDEXED BY spans_session_idx "
-	spansByTool    = "INDEXED BY spans_tool_idx "
-	spansByService = "INDEXED BY spans_service_idx "
+	spansByStart        = "INDEXED BY spans_start_idx "
+	spansByTrace        = "INDEXED BY spans_trace_idx "
+	spansBySession      = "INDEXED BY spans_session_idx "
+	spansByTool         = "INDEXED BY spans_tool_idx "
+	spansByService      = "INDEXED BY spans_service_idx "
+	spansByServiceStart = "INDEXED BY spans_service_start_idx "
 )
 
 // ListSpans implements store.SpanReader.
@@ -255,13 +256,20 @@ func listSpans(ctx context.Context, q querier, project projectNumber, f store.Sp
 		out.Total, err = countSpans(ctx, q, project, f, w, bounds)
 		return out, err
 	}
-	if f.Service != "" && index == spansByStart {
-		index = spansByService
-		w.and("service IS NOT NULL")
-	}
 	w.andStart(bounds)
-	out.Total, err = count(ctx, q, "count spans", `SELECT count(*) FROM spans `+index+w.text.String(), w.args...)
-	return out, err
+	if f.Service == "" || index != spansByStart {
+		out.Total, err = count(ctx, q, "count spans", `SELECT count(*) FROM spans `+index+w.text.String(), w.args...)
+		return out, err
+	}
+	w.and("service IS NOT NULL")
+	for index, which := range map[string]string{spansByService: " AND mapping_version = 0", spansByServiceStart: " AND mapping_version > 0"} {
+		n, err := count(ctx, q, "count spans", `SELECT count(*) FROM spans `+index+w.text.String()+which, w.args...)
+		if err != nil {
+			return out, err
+		}
+		out.Total += n
+	}
+	return out, nil
 }
 
 // countSpans counts whole buckets from roll-ups, the rest from rows.

@@ -25,7 +25,7 @@ var plainColumns = []string{
 // mappedColumns are what spans made from OpenTelemetry have beside, in the order
 // of appendMapped.
 var mappedColumns = []string{
-	"name", "operation", "user_id", "tags", "environment", "release", "scope_name", "scope_version", "usage", "cost_source",
+	"name", "operation", "user_id", "tags", "environment", "release", "service_tier", "scope_name", "scope_version", "usage", "cost_source",
 	"mapping_version", "patch", "role", "call_key", "tells", "repeats", "content", "told_by", "own",
 }
 
@@ -60,7 +60,7 @@ func appendSpan(args []any, project projectNumber, s *trace.Span, at *place) []a
 // appendMapped appends a row of mappedColumns. own is what the span says itself
 // where that is not what s shows, else nil; from are the spans that complete it.
 func appendMapped(args []any, s *trace.Span, content uint64, own *trace.Span, from []trace.SpanID) []any {
-	var usage, contentOrNull, scopeName, scopeVersion, ownOrNull any
+	var usage, contentOrNull, ownOrNull any
 	if s.Usage != nil {
 		usage = store.AppendUsage([]byte{}, s.Usage)
 	}
@@ -70,11 +70,8 @@ func appendMapped(args []any, s *trace.Span, content uint64, own *trace.Span, fr
 	if own != nil {
 		ownOrNull = store.EncodeSpan(own)
 	}
-	if s.Mapped() { // never NULL, for comparisons
-		scopeName, scopeVersion = s.Scope.Name, s.Scope.Version
-	}
 	return append(args, notEmpty(s.Name), notEmpty(s.Operation), orNull(s.UserID), orNull(fold.EncodeList(s.Tags)), orNull(s.Environment),
-		orNull(s.Release), scopeName, scopeVersion, usage, notEmpty(string(s.CostSource)), int64(s.MappingVersion), s.Patch,
+		orNull(s.Release), orNull(s.ServiceTier), notEmpty(s.Scope.Name), notEmpty(s.Scope.Version), usage, notEmpty(string(s.CostSource)), int64(s.MappingVersion), s.Patch,
 		notEmpty(string(s.Role)), notEmpty(fold.KeyOf(s)), int64(s.Tells), s.Repeat,
 		contentOrNull, orNull(fold.EncodeList(from)), ownOrNull)
 }
@@ -144,7 +141,7 @@ func scanSpan(rows *sql.Rows) (storedSpan, error) {
 		&s.DurationMS, &s.TimeToFirstTokenMS, &s.Service, &s.ToolUseID, &s.ToolName, &s.IsInterrupt, &s.CWD, &s.Model, &s.AgentName,
 		&s.Provider, &s.ModelUsed, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &s.FinishReason, &s.ProviderRequestID, &s.EditedFile,
 		&day, &chunk, &index,
-		&name, &operation, &s.UserID, &tags, &s.Environment, &s.Release, &scopeName, &scopeVersion, &usage, &costSource,
+		&name, &operation, &s.UserID, &tags, &s.Environment, &s.Release, &s.ServiceTier, &scopeName, &scopeVersion, &usage, &costSource,
 		&s.MappingVersion, &s.Patch, &role, &callKey, &s.Tells, &s.Repeat, &content, &from, &own)
 	if err != nil {
 		return s, err

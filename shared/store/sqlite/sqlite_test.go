@@ -86,7 +86,10 @@ func TestRecount(t *testing.T) {
 func TestUpgradeOfVersion2(t *testing.T) {
 	t.Parallel()
 	storetest.ExerciseUpgrade(t, open, func(t *testing.T, s store.Store) {
-		statements := []string{`DROP INDEX spans_key_idx`, `DROP TABLE prices`, `DELETE FROM goose_db_version WHERE version_id > 2`}
+		statements := []string{
+			`DROP INDEX spans_key_idx`, `DROP INDEX spans_service_start_idx`, `DROP INDEX spans_service_idx`,
+			`CREATE INDEX spans_service_idx ON spans (project, service, trace_id, start_time) WHERE service IS NOT NULL`,
+			`DROP TABLE prices`, `DELETE FROM goose_db_version WHERE version_id > 2`}
 		for table, columns := range map[string][]string{"spans": sqlite.MappedColumns, "traces": sqlite.MappedTraceColumns} {
 			for _, c := range columns {
 				statements = append(statements, `ALTER TABLE `+table+` DROP COLUMN "`+c+`"`)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"maps"
 	"slices"
 
@@ -247,19 +246,23 @@ func (w *writing) ByID(ctx context.Context, ids []trace.SpanID) ([]fold.Peer, er
 func (w *writing) ByKey(ctx context.Context, keys []fold.CallKey, limit int) ([]fold.Peer, error) {
 	var rowids []int64
 	stmt := w.tx.StmtContext(ctx, w.findKey) //nolint:sqlclosecheck // ends with the transaction
-	for _, k := range keys {
+	find := func(k fold.CallKey) error {
 		rows, err := stmt.QueryContext(ctx, int64(w.project), k.Key, k.From, k.To, limit)
 		if err != nil {
-			return nil, toFault("find keys of calls", err)
+			return err
 		}
+		defer rows.Close()
 		for rows.Next() {
 			var id int64
 			if err := rows.Scan(&id); err != nil {
-				return nil, errors.Join(toFault("find keys of calls", err), rows.Close())
+				return err
 			}
 			rowids = append(rowids, id)
 		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return rows.Err()
+	}
+	for _, k := range keys {
+		if err := find(k); err != nil {
 			return nil, toFault("find keys of calls", err)
 		}
 	}

@@ -168,8 +168,13 @@ func listTraces(ctx context.Context, q querier, project projectNumber, f store.T
 		w.and("sources & ? <> 0", int64(f.Source.Mask()))
 	}
 	if f.Service != "" {
-		w.and(`EXISTS (SELECT 1 FROM spans s INDEXED BY spans_service_idx WHERE s.project = traces.project AND s.service IS NOT NULL
-			AND s.service = ? AND s.trace_id = traces.trace_id)`, f.Service)
+		// A trace lists some services of its spans from OpenTelemetry, as a rule all.
+		w.and(`(EXISTS (SELECT 1 FROM json_each(traces.services) WHERE value = ?)
+			OR EXISTS (SELECT 1 FROM spans s INDEXED BY spans_service_idx WHERE s.project = traces.project AND s.service IS NOT NULL
+				AND s.mapping_version = 0 AND s.service = ? AND s.trace_id = traces.trace_id)
+			OR (json_array_length(traces.services) >= ? AND EXISTS (SELECT 1 FROM spans s INDEXED BY spans_trace_idx WHERE s.project = traces.project
+				AND s.trace_id = traces.trace_id AND s.trace_id <> '' AND s.form = 'span' AND s.service = ?)))`,
+			f.Service, f.Service, trace.MaxTraceServices, f.Service)
 	}
 	w.andIf("provider_key", f.Provider)
 	w.andIf("model_key", f.Model)

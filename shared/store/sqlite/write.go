@@ -141,21 +141,27 @@ func (c chunkSet) place(batches []store.Batch, it fold.Item) *place {
 // insert writes new spans, and puts what they show into spans.
 func (w *writing) insert(ctx context.Context, batches []store.Batch, items []fold.Item, spans []*trace.Span, verdicts fold.Verdicts, chunks chunkSet) error {
 	args := make([]any, 0, len(items)*len(plainColumns))
-	var mapped []any
+	var mapped []int
 	for i, it := range items {
-		at := chunks.place(batches, it)
 		if fold.Plain(it.Span) {
-			args = appendSpan(args, w.project, it.Span, at)
-			continue
+			args = appendSpan(args, w.project, it.Span, chunks.place(batches, it))
+		} else {
+			mapped = append(mapped, i)
 		}
-		v := verdicts.Of(it.Span)
-		spans[i] = v.Shown
-		mapped = appendMapped(appendSpan(mapped, w.project, v.Shown, at), v.Shown, it.Content, fold.OwnOf(it.Span, v), v.From)
 	}
 	if err := w.plain.insert(ctx, w.tx, "insert spans", args); err != nil {
 		return err
 	}
-	return w.mapped.insert(ctx, w.tx, "insert spans", mapped)
+	// By time, as most of their indexes are.
+	slices.SortFunc(mapped, func(a, b int) int { return bySpanStart(items[a].Span, items[b].Span) })
+	args = make([]any, 0, len(mapped)*len(spanColumns))
+	for _, i := range mapped {
+		it := items[i]
+		v := verdicts.Of(it.Span)
+		spans[i] = v.Shown
+		args = appendMapped(appendSpan(args, w.project, v.Shown, chunks.place(batches, it)), v.Shown, it.Content, fold.OwnOf(it.Span, v), v.From)
+	}
+	return w.mapped.insert(ctx, w.tx, "insert spans", args)
 }
 
 // replace writes spans over what is stored of them, and puts what they show into

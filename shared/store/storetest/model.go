@@ -91,6 +91,7 @@ func mapped(rng *rand.Rand, s trace.Span) trace.Span {
 	s.Name, s.Operation, s.UserID = pick(rng, "", "chat m", "agent"), pick(rng, "", "chat"), maybe(rng, pick(rng, "u1", "u2"))
 	s.Environment, s.Release, s.Scope = maybe(rng, pick(rng, "prod", "test")), maybe(rng, "1.0"), pick(rng, trace.Scope{}, trace.Scope{Name: "one", Version: "1"}, trace.Scope{Name: "two"})
 	s.CallKey, s.Role, s.Tells = pick(rng, "", fmt.Sprint("call", rng.IntN(10))), pick(rng, trace.RoleNone, trace.RoleNone, trace.RoleReport), trace.Tells(rng.IntN(4))
+	s.ServiceTier = maybe(rng, pick(rng, "flex", "batch"))
 	for range rng.IntN(3) {
 		if tag := fmt.Sprint("tag", rng.IntN(4)); !slices.Contains(s.Tags, tag) {
 			s.Tags = append(s.Tags, tag)

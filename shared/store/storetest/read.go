@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -251,6 +252,25 @@ func reads(t *testing.T, open OpenFunc) {
 			check("ListTraces", must[store.TraceList](t)(s.ListTraces(t.Context(), p, store.TraceFilter{}, page)).Traces[0], store.MaxListedSpans)
 			check("SessionTraces", must[store.TraceList](t)(s.SessionTraces(t.Context(), p, "session", page)).Traces[0], store.MaxListedSpans)
 		},
+		"ServicesOfATraceAreAllFound": func(t *testing.T, s store.Store) {
+			p := newProject(t, s, "a")
+			m := model{}
+			for i := range trace.MaxTraceServices + 8 { // more than its row lists
+				sp := called(numbered("s", i), "", minute(i), 0)
+				sp.Service = ptr(numbered("service", i))
+				write(t, s, p, sp)
+				m.add(sp)
+			}
+			older := span("older", minute(1))
+			older.TraceID, older.Service = "t2", ptr("older")
+			write(t, s, p, older, called("other", "", minute(2), 0))
+			m.add(older, called("other", "", minute(2), 0))
+			for i := range trace.MaxTraceServices + 8 {
+				checkService(t, s, p, m, numbered("service", i))
+			}
+			checkService(t, s, p, m, "older")
+			checkService(t, s, p, m, "absent")
+		},
 		"OthersRowsAreNotFound": func(t *testing.T, s store.Store) {
 			p, other := newProject(t, s, "a"), newProject(t, s, "b")
 			sp := span("s", start)
@@ -275,4 +295,18 @@ func reads(t *testing.T, open OpenFunc) {
 			}
 		},
 	})
+}
+
+// checkService compares what a filter on a service finds with the model.
+func checkService(t *testing.T, s store.Store, p account.ProjectID, m model, service string) {
+	t.Helper()
+	tf, sf := store.TraceFilter{Service: service}, store.SpanFilter{Service: service}
+	traces := must[store.TraceList](t)(s.ListTraces(t.Context(), p, tf, store.Page{Limit: 100}))
+	if want := m.listTraces(tf); len(traces.Traces) != len(want) || traces.Total != int64(len(want)) {
+		t.Errorf("%s: %d traces of %d, want %d", service, len(traces.Traces), traces.Total, len(want))
+	}
+	spans := must[store.SpanList](t)(s.ListSpans(t.Context(), p, sf, store.Page{Limit: 100}))
+	if want := m.listSpans(sf); len(spans.Spans) != len(want) || spans.Total != int64(len(want)) {
+		t.Errorf("%s: %d spans of %d, want %d", service, len(spans.Spans), spans.Total, len(want))
+	}
 }
