@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -240,4 +242,161 @@ func TestExportersTryAgain(t *testing.T) {
 			e.check(t, p, a)
 		})
 	}
+}
+
+// collectorConfig is the Collector's: what comes in goes out by every exporter,
+// each with the key of its own project. OUT stands for them.
+const collectorConfig = `
+receivers: {otlp: {protocols: {http: {endpoint: "IN"}}}}
+exporters:
+OUT
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    traces: {receivers: [otlp], exporters: [NAMES]}
+    logs: {receivers: [otlp], exporters: [NAMES]}
+    metrics: {receivers: [otlp], exporters: [NAMES]}
+`
+
+// TestCollector sends all signals through the OpenTelemetry Collector.
+func TestCollector(t *testing.T) {
+	t.Parallel()
+	dir := testkit.Kept(t, "collector", sources(t, "collector/go.mod", "collector/go.sum", "collector/main.go"), func(ctx context.Context, dir string) error {
+		return testkit.RunAll(ctx, absolute(t, "collector"), []string{"go", "build", "-o", filepath.Join(dir, "collector"), "."})
+	})
+	p, grpc := withGRPC(t)
+	accounts := map[string]testkit.Account{}
+	var out strings.Builder
+	for name, settings := range map[string]string{
+		"otlphttp/gzip": "compression: gzip", "otlphttp/zstd": "compression: zstd", "otlphttp/deflate": "compression: deflate", "otlphttp/plain": "compression: none",
+		"otlphttp/json": "compression: gzip, encoding: json", "otlp/gzip": "compression: gzip", "otlp/zstd": "compression: zstd", "otlp/plain": "compression: none",
+	} {
+		a := p.SignUp()
+		accounts[name] = a
+		endpoint := "endpoint: " + p.URL
+		if strings.HasPrefix(name, "otlp/") {
+			endpoint = "tls: {insecure: true}, endpoint: " + grpc
+		}
+		fmt.Fprintf(&out, "  %s: {%s, headers: {Authorization: Bearer %s}, %s}\n", name, endpoint, a.Key, settings)
+	}
+	in := fmt.Sprint("127.0.0.1:", freePort(t))
+	file := filepath.Join(t.TempDir(), "collector.yaml")
+	names := strings.Join(slices.Sorted(maps.Keys(accounts)), ", ")
+	config := strings.NewReplacer("IN", in, "OUT", out.String(), "NAMES", names).Replace(collectorConfig)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(dir, "collector"), file)
+	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1")
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	testkit.DieWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	})
+	defer stop()
+	collector := testkit.NewClient(t, "http://"+in)
+	for path, body := range map[string]string{
+		"/v1/traces": `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331","name":"op","kind":1,
+			"startTimeUnixNano":"1769342400000000000","endTimeUnixNano":"1769342400250000000"}]}]}]}`,
+		"/v1/logs": `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1769342400000000000","body":{"stringValue":"hello"},
+			"attributes":[{"key":"session.id","value":{"stringValue":"of-logs"}}]}]}]}]}`,
+		"/v1/metrics": `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asInt":"1","timeUnixNano":"1769342400000000000"}]}}]}]}]}`,
+	} {
+		testkit.Until(t, "the Collector takes "+path, func() bool {
+			resp, _, err := collector.Try(t.Context(), testkit.Account{}, http.MethodPost, path, body)
+			return err == nil && resp.StatusCode == http.StatusOK
+		})
+	}
+	for name, a := range accounts {
+		testkit.Until(t, name+" has sent", func() bool {
+			var page struct{ Total int }
+			p.JSON(a, http.MethodGet, "/v1/spans?limit=1", "", http.StatusOK, &page)
+			return page.Total == 2
+		})
+		p.JSON(a, http.MethodGet, "/v1/spans/b7ad6b7169203331", "", http.StatusOK, nil)
+	}
+	stop() // it sends what it has left
+	if n := strings.Count(log.String(), "Partial success"); n < len(accounts) || strings.Contains(log.String(), "Exporting failed") {
+		t.Errorf("%d exporters were told that no metrics are kept:\n%s", n, &log)
+	}
+}
+
+// TestGRPCPortInUse starts where a Collector, or anything else, has the port.
+func TestGRPCPortInUse(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:4317")
+	if err == nil { // else somebody else has it
+		defer l.Close()
+	}
+	p := testkit.NewPulse(t, "OTLP_GRPC_PORT=") // as if it were not set
+	warnings := slices.DeleteFunc(strings.Split(p.Output(), "\n"), func(line string) bool { return !strings.Contains(line, "OTLP_GRPC_PORT") })
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "level=WARN") {
+		t.Errorf("warnings: %q", warnings)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	asked := testkit.NewPulse(t)
+	if err := asked.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	asked.Env = append(asked.Env, fmt.Sprint("OTLP_GRPC_PORT=", taken.Addr().(*net.TCPAddr).Port))
+	out, err := asked.Command().CombinedOutput()
+	if err == nil || !bytes.Contains(out, []byte("OTLP_GRPC_PORT")) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestGRPCStops asks the program to stop in the middle of a call, which it
+// answers before it ends.
+func TestGRPCStops(t *testing.T) {
+	t.Parallel()
+	p, grpc := withGRPC(t)
+	a := p.SignUp()
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: protocols}, Timeout: time.Minute}
+	body, rest := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+grpc+"/opentelemetry.proto.collector.trace.v1.TraceService/Export", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "Authorization": {"Bearer " + a.Key}}
+	status := make(chan string, 1)
+	go func() {
+		resp, err := client.Do(req)
+		if err != nil {
+			status <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		status <- fmt.Sprint(resp.Trailer.Get("Grpc-Status"), err)
+	}()
+	span := []byte("\x0a\x0e\x12\x0c\x12\x0a\x12\x0812345678") // of nothing but an id
+	if _, err := rest.Write(append([]byte{0, 0, 0, 0, byte(len(span))}, span[:5]...)); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- p.Stop() }()
+	testkit.Until(t, "it is stopping", func() bool { return strings.Contains(p.Output(), "stopping: finishing requests") })
+	if _, err := rest.Write(span[5:]); err != nil {
+		t.Fatal(err)
+	}
+	_ = rest.Close()
+	if got := <-status; got != "0<nil>" {
+		t.Errorf("the call ended with %s", got)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	p.Start()
+	p.JSON(a, http.MethodGet, "/v1/spans/3132333435363738", "", http.StatusOK, nil)
 }

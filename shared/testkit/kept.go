@@ -15,7 +15,7 @@ import (
 )
 
 // installPatience is how long the making of a kept directory may take.
-const installPatience = 5 * time.Minute
+const installPatience = 10 * time.Minute
 
 // Kept gives a directory that fill has filled, once for each content of what: it
 // is kept in the user's cache, so that tests do not install the same again and
