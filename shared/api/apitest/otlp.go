@@ -123,6 +123,7 @@ var compressors = map[string]func(io.Writer) (io.WriteCloser, error){
 // otlpEncodings sends the same span in every encoding: all show the same, with
 // the price that the sender did not know.
 func (s *suite) otlpEncodings(t *testing.T) {
+	owner := s.signUp(t)
 	traceID, spanID := newIDs()
 	const text = "青い空 \u0001 \\ \" 🗼"
 	var first map[string]any
@@ -137,7 +138,8 @@ func (s *suite) otlpEncodings(t *testing.T) {
 		}
 		for encoding, compressor := range compressors {
 			for _, chunked := range []bool{false, true} {
-				p := s.signUp(t)
+				p := owner
+				s.addProject(t, &p) // of its own
 				sent := bytes.NewBuffer(body)
 				if compressor != nil {
 					sent = &bytes.Buffer{}
