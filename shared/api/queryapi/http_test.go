@@ -85,9 +85,10 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 	want := []string{
-		"GET /v1/traces key", "GET /v1/traces/{id} key", "GET /v1/spans key", "GET /v1/spans/{id} key", "GET /v1/sessions/{id} key",
+		"GET /v1/traces key", "GET /v1/traces/{id} key", "GET /v1/traces/{id}/spans key", "GET /v1/spans key", "GET /v1/spans/{id} key", "GET /v1/sessions/{id} key",
 		"GET /v1/sessions/{id}/spans key", "GET /v1/analytics key", "GET /v1/analytics/spans key", "POST /v1/auth/login none",
-		"GET /dashboard/api/traces project", "GET /dashboard/api/traces/{id} project", "GET /dashboard/api/spans project",
+		"GET /dashboard/api/traces project", "GET /dashboard/api/traces/{id} project", "GET /dashboard/api/traces/{id}/spans project",
+		"GET /dashboard/api/spans project",
 		"GET /dashboard/api/spans/{id} project", "GET /dashboard/api/sessions/{id} project", "GET /dashboard/api/sessions/{id}/spans project",
 		"GET /dashboard/api/analytics project", "GET /dashboard/api/analytics/spans project", "GET /dashboard/api/agent-sessions project",
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/lambda"
+	"github.com/pulse-traces/pulse/shared/host/queue"
 	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/ingest"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -62,7 +63,7 @@ func setup(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Ensure(ctx, f.deps.Config, f.deps.Log); err != nil {
+	if err := queue.Ensure(ctx, f.deps.Config, f.deps.Log); err != nil {
 		t.Fatal(err)
 	}
 	if f.logs, err = stream.Open(ctx, f.deps.Config, filewal.RoleAppend, f.deps.Log); err != nil {

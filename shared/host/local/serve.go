@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/queue"
 	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -100,7 +101,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 		return errors.Join(err, st.Close())
 	}
 	defer func() { err = errors.Join(err, deps.Close()) }()
-	if err := stream.Ensure(ctx, &cfg, log); err != nil {
+	if err := queue.Ensure(ctx, &cfg, log); err != nil {
 		return err
 	}
 	logs, err := stream.Open(ctx, &cfg, role, log)
@@ -147,5 +148,5 @@ func (c *command) migrate(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(c.stdout, "The database is up to date.")
-	return errors.Join(stream.Ensure(ctx, &cfg, log), st.Close())
+	return errors.Join(queue.Ensure(ctx, &cfg, log), st.Close())
 }

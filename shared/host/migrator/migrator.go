@@ -9,7 +9,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/function"
-	"github.com/pulse-traces/pulse/shared/host/stream"
+	"github.com/pulse-traces/pulse/shared/host/queue"
 	"github.com/pulse-traces/pulse/shared/logging"
 )
 
@@ -30,5 +30,5 @@ func migrate(ctx context.Context, d *host.Deps) error {
 		return err
 	}
 	d.Log.Info("the database is up to date")
-	return stream.Ensure(ctx, d.Config, d.Log)
+	return queue.Ensure(ctx, d.Config, d.Log)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/queue"
 	"github.com/pulse-traces/pulse/shared/ingest"
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/metrics"
@@ -30,15 +31,15 @@ type Logs struct{ Traces, Spans wal.Log }
 
 // half is what the configuration says of one of the logs.
 type half struct {
-	name        string
-	dir         string
-	queuePrefix string
-	partitions  int
+	name       string
+	dir        string
+	queues     func(*config.Config, *slog.Logger) sqswal.Options
+	partitions int
 }
 
 func halves(cfg *config.Config) (traces, spans half) {
-	return half{"traces", cfg.TraceWALDir, cfg.TraceQueueURLPrefix, cfg.TraceWALPartitions},
-		half{"spans", cfg.SpanWALDir, cfg.SpanQueueURLPrefix, cfg.SpanWALPartitions}
+	return half{"traces", cfg.TraceWALDir, queue.Traces, cfg.TraceWALPartitions},
+		half{"spans", cfg.SpanWALDir, queue.Spans, cfg.SpanWALPartitions}
 }
 
 // Open opens both logs. role counts for logs of files alone: everybody may
@@ -67,7 +68,7 @@ func open(ctx context.Context, cfg *config.Config, h half, role filewal.Role, lo
 			BatchRecords: records, BatchBytes: bytes, Logger: log,
 		})
 	case config.WALSQS:
-		return sqswal.Open(queues(cfg, h, log))
+		return sqswal.Open(h.queues(cfg, log))
 	case config.WALNATS:
 		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()
@@ -82,33 +83,6 @@ func open(ctx context.Context, cfg *config.Config, h half, role filewal.Role, lo
 // connectTimeout is how long NATS may be away at the start, as when both come up
 // together.
 const connectTimeout = time.Minute
-
-func queues(cfg *config.Config, h half, log *slog.Logger) sqswal.Options {
-	return sqswal.Options{
-		QueueURLPrefix: h.queuePrefix, Partitions: h.partitions, Region: cfg.AWS.Region, Endpoint: cfg.SQSEndpoint,
-		Credentials: sqswal.Credentials(sqswal.CredentialSource{
-			AccessKeyID: cfg.AWS.AccessKeyID.Reveal(), SecretAccessKey: cfg.AWS.SecretAccessKey.Reveal(), SessionToken: cfg.AWS.SessionToken.Reveal(),
-			EndpointURL: cfg.AWS.CredentialsURI, EndpointPath: cfg.AWS.CredentialsPath, TokenFile: cfg.AWS.TokenFile,
-		}),
-		BatchRecords: cfg.DrainBatchRecords, BatchBytes: int(cfg.DrainBatchBytes), Logger: log,
-	}
-}
-
-// Ensure makes the queues of the logs that are missing, where SQS_CREATE_QUEUES
-// asks for it.
-func Ensure(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
-	if cfg.WALKind != config.WALSQS || !cfg.SQSCreateQueues {
-		return nil
-	}
-	traces, spans := halves(cfg)
-	for _, h := range []half{traces, spans} {
-		if err := sqswal.Ensure(ctx, queues(cfg, h, log)); err != nil {
-			return fmt.Errorf("make queues of %s: %w", h.name, err)
-		}
-	}
-	log.Info("the queues are there")
-	return nil
-}
 
 // askEvery is how often a remote log is asked for /health/ready at most.
 const askEvery = 5 * time.Second
@@ -136,7 +110,7 @@ func Where(cfg *config.Config) string {
 	first, second := halves(cfg)
 	switch cfg.WALKind {
 	case config.WALSQS:
-		where := fmt.Sprintf("the queues %s<n>-dlq and %s<n>-dlq", first.queuePrefix, second.queuePrefix)
+		where := fmt.Sprintf("the queues %s<n>-dlq and %s<n>-dlq", cfg.TraceQueueURLPrefix, cfg.SpanQueueURLPrefix)
 		if cfg.SQSEndpoint != "" {
 			where += " at " + cfg.SQSEndpoint
 		}
