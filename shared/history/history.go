@@ -46,7 +46,7 @@ const step = 500
 // Remap reads the raw bytes of spans that came as OpenTelemetry again. A span
 // changes only if today's reading says something else of it.
 func Remap(ctx context.Context, st Store, o Options) (Result, error) {
-	return rewrite(ctx, st, o, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
+	return rewrite(ctx, st, o, store.Full, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
 		fresh, err := otlp.Remap(s.Payload.Raw, s.Start)
 		if err != nil {
 			return false, true
@@ -65,34 +65,23 @@ func Remap(ctx context.Context, st Store, o Options) (Result, error) {
 // Reprice computes the costs of spans that came as OpenTelemetry again, by
 // today's prices for the time of each; costs that their senders gave stay.
 func Reprice(ctx context.Context, st Store, o Options) (Result, error) {
-	return rewrite(ctx, st, o, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
-		fresh, err := otlp.Remap(s.Payload.Raw, s.Start)
-		if err != nil {
-			return false, true
-		}
-		priced := *s
-		priced.ServiceTier = fresh.ServiceTier // stores do not keep it
-		pricing.Price(&priced, custom, pricing.Default())
-		if priced.CostSource == s.CostSource && reflect.DeepEqual(priced.CostNanoUSD, s.CostNanoUSD) {
-			return false, false
-		}
-		s.CostSource, s.CostNanoUSD = priced.CostSource, priced.CostNanoUSD
-		return true, false
+	return rewrite(ctx, st, o, store.Summary, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
+		source, cost := s.CostSource, s.CostNanoUSD
+		pricing.Price(s, custom, pricing.Default())
+		return s.CostSource != source || !reflect.DeepEqual(s.CostNanoUSD, cost), false
 	})
 }
 
-// same reports whether two readings of a span say the same. What stores do not
-// keep as it was is left out: the order of a set, and what is spelled otherwise.
+// same reports whether two readings of a span say the same; no tags are none.
 func same(a, b *trace.Span) bool {
 	x, y := *a, *b
-	x.ServiceTier, y.ServiceTier = nil, nil
 	if len(x.Tags) == 0 && len(y.Tags) == 0 {
 		x.Tags, y.Tags = nil, nil
 	}
 	return reflect.DeepEqual(&x, &y)
 }
 
-func rewrite(ctx context.Context, st Store, o Options, change func(*trace.Span, []pricing.Custom) (changed, damaged bool)) (Result, error) {
+func rewrite(ctx context.Context, st Store, o Options, detail store.Detail, change func(*trace.Span, []pricing.Custom) (changed, damaged bool)) (Result, error) {
 	projects := []account.ProjectID{o.Project}
 	if o.Project == "" {
 		var err error
@@ -106,7 +95,7 @@ func rewrite(ctx context.Context, st Store, o Options, change func(*trace.Span, 
 		if err != nil {
 			return total, err
 		}
-		r := store.Rewrite{Time: o.Time, Mapped: true, Detail: store.Full, DryRun: o.DryRun, Limit: step}
+		r := store.Rewrite{Time: o.Time, Mapped: true, Detail: detail, DryRun: o.DryRun, Limit: step}
 		for {
 			var damaged int64
 			r.Change = func(s *trace.Span) bool {
