@@ -6,7 +6,6 @@ package history
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"reflect"
 
@@ -129,7 +128,7 @@ func customPrices(ctx context.Context, st Store, project account.ProjectID) ([]p
 	}
 	var list []pricing.Custom
 	for _, p := range stored {
-		c, err := pricing.ParseCustom(json.RawMessage(p.Data))
+		c, err := pricing.ParseCustom(p.Data)
 		if err != nil {
 			return nil, fmt.Errorf("price %s of project %s: %w", p.ID, project, err)
 		}

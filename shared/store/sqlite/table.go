@@ -245,7 +245,7 @@ func (w *writing) ByID(ctx context.Context, ids []trace.SpanID) ([]fold.Peer, er
 // holds for each.
 func (w *writing) ByKey(ctx context.Context, keys []fold.CallKey, limit int) ([]fold.Peer, error) {
 	var rowids []int64
-	stmt := w.tx.StmtContext(ctx, w.findKey) //nolint:sqlclosecheck // ends with the transaction
+	stmt := w.tx.StmtContext(ctx, w.findKey)
 	find := func(k fold.CallKey) error {
 		rows, err := stmt.QueryContext(ctx, int64(w.project), k.Key, k.From, k.To, limit)
 		if err != nil {
