@@ -138,15 +138,6 @@ func consumeCalls(t *testing.T, l *Log, handle func([]wal.Delivery) []error) (st
 	return stop
 }
 
-func letters(t *testing.T, l *Log) []wal.DeadLetter {
-	t.Helper()
-	list, err := l.DeadLetters().List(within(t), 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
-}
-
 func wantLetters(t *testing.T, l *Log, n int) (list []wal.DeadLetter) {
 	t.Helper()
 	eventually(t, func() string {
