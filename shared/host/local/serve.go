@@ -120,7 +120,12 @@ func (c *command) serve(ctx context.Context) (err error) {
 		Log: log, Listeners: listeners, Handler: handler, Workers: []func(context.Context) error{host.KeepMemorySmall}, Timeout: cfg.ShutdownTimeout,
 	}
 	if cfg.RuntimeMode != config.RuntimeAPI {
-		process.Workers = append(process.Workers, logs.Consumers(drain.Handle)...)
+		handle := drain.Handle
+		if cfg.RuntimeMode == config.RuntimeAll {
+			makeRoom()
+			handle = inBackground(ctx, handle)
+		}
+		process.Workers = append(process.Workers, logs.Consumers(handle)...)
 		process.Workers = append(process.Workers, deps.Maintain)
 		process.Settle = func(ctx context.Context) {
 			if logs.Barrier(ctx) != nil { // what is left is durable and drained after the next start
