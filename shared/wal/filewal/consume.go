@@ -31,18 +31,11 @@ func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
 	if !l.opts.Role.consumes() {
 		return fault.New(fault.Internal, "this process does not consume the log")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	if err := l.startConsuming(cancel, done); err != nil {
+	ctx, end, err := l.life.Consume(ctx)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		l.mu.Lock()
-		l.consuming = nil
-		l.mu.Unlock()
-	}()
+	defer end()
 
 	group, ctx := errgroup.WithContext(ctx)
 	run := func(parts []*partition) {
@@ -60,7 +53,7 @@ func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
 	run(l.partitions())
 	if !l.opts.Role.appends() {
 		group.Go(func() error {
-			for pause(ctx, rescanInterval) {
+			for wal.Pause(ctx, rescanInterval) {
 				parts, err := l.findPartitions()
 				if err != nil {
 					return err
@@ -71,31 +64,6 @@ func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
 		})
 	}
 	return group.Wait()
-}
-
-func (l *Log) startConsuming(cancel context.CancelFunc, done chan struct{}) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closing {
-		return errClosed()
-	}
-	if l.consuming != nil {
-		return fault.New(fault.Internal, "the log is being consumed already")
-	}
-	l.consuming, l.consumed = cancel, done
-	return nil
-}
-
-// pause waits for d, or gives false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // consumer hands out one partition.
@@ -305,7 +273,7 @@ func (c *consumer) deliver(ctx context.Context, open []entry) {
 		delay := min(retryMin<<min(attempt-1, 16), retryMax)
 		delay = delay/2 + rand.N(delay/2)
 		c.logger.Warn("log records not stored yet", "records", len(left), "attempt", attempt, "retry_in", delay, logging.KeyError, cause)
-		if !pause(ctx, delay) {
+		if !wal.Pause(ctx, delay) {
 			return
 		}
 		open = left

@@ -227,7 +227,7 @@ func (l *Log) replayLoop() {
 		l.dead.appendHandedOver(ctx)
 		select {
 		case <-ticker.C:
-		case <-l.closed:
+		case <-l.life.Closed():
 			return
 		}
 	}

@@ -76,14 +76,11 @@ type Log struct {
 	// syncFunc makes a segment's data durable.
 	syncFunc func(*os.File) error
 
-	closed  chan struct{}
+	life    *wal.Lifetime
 	workers sync.WaitGroup
 
-	mu        sync.Mutex
-	parts     []*partition // ordered by index
-	closing   bool
-	consuming context.CancelFunc // set while Consume runs
-	consumed  chan struct{}      // closed when that Consume has returned
+	mu    sync.Mutex
+	parts []*partition // ordered by index
 }
 
 var _ wal.Ordered = (*Log)(nil)
@@ -104,7 +101,7 @@ func Open(o Options) (_ *Log, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Log{opts: o, closed: make(chan struct{}), syncFunc: (*os.File).Sync}
+	l := &Log{opts: o, life: wal.NewLifetime(), syncFunc: (*os.File).Sync}
 	rand.Read(l.mark[:])
 	l.dead = &deadLetters{log: l, dir: filepath.Join(o.Dir, "dead-letter"), replayDir: filepath.Join(o.Dir, "replay")}
 	dirs := []string{o.Dir, l.dead.dir, l.dead.replayDir}
@@ -304,26 +301,13 @@ func (l *Log) DeadLetters() wal.DeadLetters { return l.dead }
 // Consume is ended as if its context had ended, and waited for. A handler MUST
 // NOT call it. Closing twice is harmless.
 func (l *Log) Close() error {
-	l.mu.Lock()
-	if l.closing {
-		l.mu.Unlock()
+	if !l.life.Close() {
 		return nil
 	}
-	l.closing = true
-	close(l.closed)
-	if l.consuming != nil {
-		l.consuming()
-	}
-	consumed := l.consumed
-	l.mu.Unlock()
-
 	for _, p := range l.partitions() {
 		p.close()
 	}
 	l.workers.Wait()
-	if consumed != nil {
-		<-consumed
-	}
 	l.releaseLocks()
 	return nil
 }
@@ -335,5 +319,3 @@ func (l *Log) releaseLocks() {
 		}
 	}
 }
-
-func errClosed() error { return fault.New(fault.Unavailable, "the log is closed") }

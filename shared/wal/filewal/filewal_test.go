@@ -112,11 +112,7 @@ func consumeWith(t testing.TB, l *Log, handle wal.Handler) {
 			t.Errorf("consume: %v", err)
 		}
 	}()
-	eventually(t, "the consumer running", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.consuming != nil
-	})
+	eventually(t, "the consumer running", l.life.IsConsumed)
 }
 
 // delivered opens the log in dir, consumes all of it and gives the bodies.

@@ -165,7 +165,7 @@ func (p *partition) enqueue(records []wal.Record) (chan error, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closing {
-		return nil, errClosed()
+		return nil, wal.ErrClosed()
 	}
 	if len(p.pending) > maxPendingBytes {
 		return nil, fault.New(fault.Unavailable, "the log's disk is too slow")
@@ -379,8 +379,8 @@ func (p *partition) waitAcked(ctx context.Context, end uint64) error {
 		case <-poll:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-p.log.closed:
-			return errClosed()
+		case <-p.log.life.Closed():
+			return wal.ErrClosed()
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (l *Log) publish(ctx context.Context, messages []*nats.Msg) (sequences map[
 		if refused(err) {
 			return nil, fault.Wrap(fault.Unavailable, "the log is full, or cannot write", err)
 		}
-		if l.isClosed() || !pause(wait, republishInterval) {
+		if l.life.IsClosed() || !wal.Pause(wait, republishInterval) {
 			return nil, l.asFault(ctx, err)
 		}
 		if missing(err) {
@@ -98,8 +98,8 @@ func (l *Log) publishOnce(ctx context.Context, messages []*nats.Msg, sequences m
 		case err = <-ack.Err():
 		case <-ctx.Done():
 			err = ctx.Err()
-		case <-l.closed:
-			err = errClosed()
+		case <-l.life.Closed():
+			err = wal.ErrClosed()
 		}
 		if err != nil {
 			failed = append(failed, messages[i])

@@ -33,18 +33,11 @@ const (
 // gives no error but that it runs already, or that the log is closed: a server
 // that is away is waited for.
 func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	if err := l.startConsuming(cancel, done); err != nil {
+	ctx, end, err := l.life.Consume(ctx)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		l.mu.Lock()
-		l.consuming = nil
-		l.mu.Unlock()
-	}()
+	defer end()
 
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -68,23 +61,10 @@ func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
 		for _, p := range partitions {
 			run(p)
 		}
-		if !pause(ctx, interval) {
+		if !wal.Pause(ctx, interval) {
 			return nil
 		}
 	}
-}
-
-func (l *Log) startConsuming(cancel context.CancelFunc, done chan struct{}) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closing {
-		return errClosed()
-	}
-	if l.consuming != nil {
-		return fault.New(fault.Internal, "the log is being consumed already")
-	}
-	l.consuming, l.consumed = cancel, done
-	return nil
 }
 
 // worker hands out one partition, by one call at a time.
@@ -123,9 +103,9 @@ func (w *worker) run(ctx context.Context) {
 			w.faults = 0
 			switch {
 			case w.away > 0:
-				pause(ctx, w.log.retryFunc(w.away))
+				wal.Pause(ctx, w.log.retryFunc(w.away))
 			case len(messages) == 0:
-				pause(ctx, emptyPause)
+				wal.Pause(ctx, emptyPause)
 			}
 		}
 	}

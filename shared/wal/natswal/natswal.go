@@ -91,7 +91,7 @@ type Log struct {
 	maxRecordBytes int
 	dead           *deadLetters
 	appended       atomic.Int64
-	closed         chan struct{}
+	life           *wal.Lifetime
 	// backoffFunc and retryFunc give the pauses of records and of workers.
 	backoffFunc, retryFunc func(attempt int) time.Duration
 	// rescanInterval is how often the stream is asked for records of partitions
@@ -99,10 +99,7 @@ type Log struct {
 	rescanInterval time.Duration
 
 	mu          sync.Mutex
-	closing     bool
-	reconnected chan struct{}      // closed at the next reconnection
-	consuming   context.CancelFunc // set while Consume runs
-	consumed    chan struct{}      // closed when that Consume has returned
+	reconnected chan struct{} // closed at the next reconnection
 }
 
 var _ wal.Log = (*Log)(nil)
@@ -134,7 +131,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		return nil, fault.New(fault.Invalid, "the log's URL is not of the form nats://host:port")
 	}
 	l := &Log{
-		opts: o, closed: make(chan struct{}), reconnected: make(chan struct{}),
+		opts: o, life: wal.NewLifetime(), reconnected: make(chan struct{}),
 		backoffFunc: wal.Backoff, retryFunc: workerDelay, rescanInterval: 30 * time.Second,
 	}
 	l.dead = &deadLetters{log: l}
@@ -149,7 +146,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		}
 		delay := reconnectDelay(attempt)
 		o.Logger.Warn("log cannot be opened yet", "server", l.server(), logging.KeyAttempt, attempt, "retry_in", delay, logging.KeyError, err)
-		if !pause(ctx, delay) {
+		if !wal.Pause(ctx, delay) {
 			l.disconnect()
 			return nil, fault.Wrap(fault.Unavailable, "the log does not answer", err)
 		}
@@ -253,18 +250,6 @@ func reconnectDelay(attempt int) time.Duration {
 	return min(reconnectMin<<min(max(attempt-1, 0), 16), reconnectMax)
 }
 
-// pause waits for d, or gives false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // Partitions implements wal.Log.
 func (l *Log) Partitions() int { return l.opts.Partitions }
 
@@ -314,8 +299,8 @@ func (l *Log) asFault(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case l.isClosed():
-		return errClosed()
+	case l.life.IsClosed():
+		return wal.ErrClosed()
 	}
 	return fault.Wrap(fault.Unavailable, "the log does not answer", err)
 }
@@ -326,20 +311,8 @@ func (l *Log) DeadLetters() wal.DeadLetters { return l.dead }
 // Close implements wal.Log: Consume is ended as if its context had ended, and
 // waited for. A handler MUST NOT call it. Closing twice is harmless.
 func (l *Log) Close() error {
-	l.mu.Lock()
-	if l.closing {
-		l.mu.Unlock()
+	if !l.life.Close() {
 		return nil
-	}
-	l.closing = true
-	close(l.closed)
-	if l.consuming != nil {
-		l.consuming()
-	}
-	consumed := l.consumed
-	l.mu.Unlock()
-	if consumed != nil {
-		<-consumed
 	}
 	l.disconnect()
 	return nil
@@ -350,11 +323,3 @@ func (l *Log) disconnect() {
 		l.conn.Close()
 	}
 }
-
-func (l *Log) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closing
-}
-
-func errClosed() error { return fault.New(fault.Unavailable, "the log is closed") }

@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/wal"
 )
@@ -42,18 +41,11 @@ const (
 // The context that handle gets is never cancelled. When ctx ends, messages that
 // were received and not handed out are given back at once.
 func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	if err := l.startConsuming(cancel, done); err != nil {
+	ctx, end, err := l.life.Consume(ctx)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		l.mu.Lock()
-		l.consuming = nil
-		l.mu.Unlock()
-	}()
+	defer end()
 
 	var pollers sync.WaitGroup
 	defer pollers.Wait()
@@ -90,23 +82,10 @@ func (l *Log) Consume(ctx context.Context, handle wal.Handler) error {
 				mu.Unlock()
 			})
 		}
-		if !pause(ctx, rescanInterval) {
+		if !wal.Pause(ctx, rescanInterval) {
 			return nil
 		}
 	}
-}
-
-func (l *Log) startConsuming(cancel context.CancelFunc, done chan struct{}) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closing {
-		return errClosed()
-	}
-	if l.consuming != nil {
-		return fault.New(fault.Internal, "the log is being consumed already")
-	}
-	l.consuming, l.consumed = cancel, done
-	return nil
 }
 
 // poller hands out the messages of one queue.
@@ -135,7 +114,7 @@ func (p *poller) run(ctx context.Context) {
 			delay -= rand.N(delay / 4)
 			trouble++
 			p.log.outage.failed(p.queue.name, err)
-			pause(ctx, delay)
+			wal.Pause(ctx, delay)
 		}
 	}
 }
@@ -254,7 +233,7 @@ func (h *held) handles() (s []string) {
 
 // prolong hides the messages anew, well before their timeout, until ctx ends.
 func (h *held) prolong(ctx context.Context) {
-	for pause(ctx, h.log.opts.VisibilityTimeout/3) {
+	for wal.Pause(ctx, h.log.opts.VisibilityTimeout/3) {
 		var messages []hidden
 		for _, handle := range h.handles() {
 			messages = append(messages, hidden{handle, h.log.opts.VisibilityTimeout})

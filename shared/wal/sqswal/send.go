@@ -16,6 +16,8 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/pulse-traces/pulse/shared/wal"
 )
 
 const (
@@ -195,7 +197,7 @@ func inTries(ctx context.Context, n int, call func(ctx context.Context, open []i
 			}
 		}
 		delay := triesPause << (try - 1)
-		if len(again) == 0 || try == maxTries || !pause(ctx, delay/2+rand.N(delay)) {
+		if len(again) == 0 || try == maxTries || !wal.Pause(ctx, delay/2+rand.N(delay)) {
 			return errs
 		}
 		open = again
@@ -280,18 +282,6 @@ func hasCode(err error, code string) bool {
 // noQueue reports whether err says that a queue does not exist.
 func noQueue(err error) bool {
 	return hasCode(err, "QueueDoesNotExist") || hasCode(err, "NonExistentQueue")
-}
-
-// pause waits for d, or gives false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // summary is one error for several: how many there are, and the first.

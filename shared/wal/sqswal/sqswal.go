@@ -12,7 +12,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,11 +82,7 @@ type Log struct {
 	appended atomic.Int64
 
 	outage outage
-
-	mu        sync.Mutex
-	closing   bool
-	consuming context.CancelFunc // set while Consume runs
-	consumed  chan struct{}      // closed when that Consume has returned
+	life   *wal.Lifetime
 }
 
 var _ wal.Log = (*Log)(nil)
@@ -117,7 +112,7 @@ func Open(o Options) (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Log{opts: o, outage: outage{log: o.Logger}, name: path.Base(u.Path), backoff: wal.Backoff, http: newHTTPClient()}
+	l := &Log{opts: o, life: wal.NewLifetime(), outage: outage{log: o.Logger}, name: path.Base(u.Path), backoff: wal.Backoff, http: newHTTPClient()}
 	l.dead = &deadLetters{log: l, passed: map[string]passed{}}
 	options := sqs.Options{
 		Region: o.Region, Credentials: o.Credentials, HTTPClient: l.http,
@@ -187,11 +182,8 @@ func (l *Log) Append(ctx context.Context, records []wal.Record) error {
 			return fault.Newf(fault.TooLarge, "a record of %d bytes passes the limit of %d", len(r.Data), MaxRecordBytes)
 		}
 	}
-	l.mu.Lock()
-	closing := l.closing
-	l.mu.Unlock()
-	if closing {
-		return errClosed()
+	if l.life.IsClosed() {
+		return wal.ErrClosed()
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, appendTimeout, errors.New("SQS did not take the records in time"))
 	defer cancel()
@@ -238,15 +230,8 @@ func refused(ctx context.Context, err error) error {
 // Close implements wal.Log: Consume is ended as if its context had ended, and
 // waited for. A handler MUST NOT call it.
 func (l *Log) Close() error {
-	l.mu.Lock()
-	l.closing = true
-	if l.consuming != nil {
-		l.consuming()
-	}
-	consumed := l.consumed
-	l.mu.Unlock()
-	if consumed != nil {
-		<-consumed
+	if !l.life.Close() {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
@@ -254,5 +239,3 @@ func (l *Log) Close() error {
 	l.http.CloseIdleConnections()
 	return nil
 }
-
-func errClosed() error { return fault.New(fault.Unavailable, "the log is closed") }
