@@ -42,7 +42,7 @@ type NATSServer struct {
 	address string
 	config  string // its path
 	cmd     *exec.Cmd
-	out     lockedBuffer
+	out     Buffer
 }
 
 // NATS starts a server; settings are lines of its configuration file beside

@@ -194,7 +194,7 @@ func startElasticMQ() (*queueServer, error) {
 // startQueueServer starts cmd and gives what it prints, as far as nobody else
 // reads it.
 func startQueueServer(cmd *exec.Cmd) (*queueServer, fmt.Stringer, error) {
-	output := &lockedBuffer{}
+	output := &Buffer{}
 	cmd.Stderr = output
 	if cmd.Stdout == nil {
 		cmd.Stdout = output

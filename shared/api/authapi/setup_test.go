@@ -1,7 +1,6 @@
 package authapi_test
 
 import (
-	"bytes"
 	"database/sql"
 	"io"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/betterauth"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/sqlite"
+	"github.com/pulse-traces/pulse/shared/testkit"
 )
 
 const (
@@ -40,7 +40,7 @@ type fixture struct {
 	path     string // of the database
 	auth     *betterauth.Service
 	ann, bob account.User
-	log      *lockedBuffer
+	log      *testkit.Buffer
 
 	mu sync.Mutex
 	at time.Time
@@ -51,7 +51,7 @@ var start = time.Date(2026, 11, 22, 19, 36, 22, 222_789_000, time.UTC)
 
 func setup(t *testing.T, change ...func(*betterauth.Options)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, path: filepath.Join(t.TempDir(), "pulse.db"), at: start, log: &lockedBuffer{}}
+	f := &fixture{t: t, path: filepath.Join(t.TempDir(), "pulse.db"), at: start, log: &testkit.Buffer{}}
 	ctx := t.Context()
 	db, err := sqlite.Open(ctx, f.path)
 	if err != nil {
@@ -194,22 +194,4 @@ func (f *fixture) do(q request) answer {
 		f.t.Fatal(err)
 	}
 	return answer{status: res.StatusCode, header: res.Header, body: string(raw)}
-}
-
-// lockedBuffer is a log that tests can read while the server writes.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

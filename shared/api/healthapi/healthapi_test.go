@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/metrics"
+	"github.com/pulse-traces/pulse/shared/testkit"
 )
 
 func setup(t *testing.T, d healthapi.Deps) string {
@@ -30,38 +28,10 @@ func setup(t *testing.T, d healthapi.Deps) string {
 	return srv.URL
 }
 
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// send asks without following redirects, with the path as written.
-func send(t *testing.T, method, url string, header ...string) answer {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{res.StatusCode, res.Header, string(body)}
-}
-
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("dial tcp 10.0.0.7:5432: password authentication failed")
-	var log lockedBuffer
+	var log testkit.Buffer
 	url := setup(t, healthapi.Deps{
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 		Ready: []healthapi.Check{
@@ -69,43 +39,25 @@ func TestHealth(t *testing.T) {
 			{Name: "log", Run: func(context.Context) error { return nil }},
 		},
 	})
-	live := send(t, "GET", url+"/health")
-	if want := `{"status":"ok","service":"pulse"}`; live.status != 200 || live.body != want {
-		t.Errorf("live: got %d %s, want %s", live.status, live.body, want)
+	live := testkit.Ask(t, "GET", url+"/health")
+	if want := `{"status":"ok","service":"pulse"}`; live.Status != 200 || live.Body != want {
+		t.Errorf("live: got %d %s, want %s", live.Status, live.Body, want)
 	}
-	if head := send(t, "HEAD", url+"/health"); head.status != 200 || head.body != "" {
-		t.Errorf("HEAD: got %d %q", head.status, head.body)
+	if head := testkit.Ask(t, "HEAD", url+"/health"); head.Status != 200 || head.Body != "" {
+		t.Errorf("HEAD: got %d %q", head.Status, head.Body)
 	}
 	for _, method := range []string{"OPTIONS", "POST"} {
-		if got := send(t, method, url+"/health"); got.status != 405 || got.header.Get("Allow") != "GET, HEAD" {
-			t.Errorf("%s: got %d, Allow %q", method, got.status, got.header.Get("Allow"))
+		if got := testkit.Ask(t, method, url+"/health"); got.Status != 405 || got.Header.Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: got %d, Allow %q", method, got.Status, got.Header.Get("Allow"))
 		}
 	}
-	ready := send(t, "GET", url+"/health/ready")
-	if want := `{"status":"unavailable","service":"pulse","checks":{"database":"failing","log":"ok"}}`; ready.status != 503 || ready.body != want {
-		t.Errorf("ready: got %d %s, want 503 %s", ready.status, ready.body, want)
+	ready := testkit.Ask(t, "GET", url+"/health/ready")
+	if want := `{"status":"unavailable","service":"pulse","checks":{"database":"failing","log":"ok"}}`; ready.Status != 503 || ready.Body != want {
+		t.Errorf("ready: got %d %s, want 503 %s", ready.Status, ready.Body, want)
 	}
 	if !strings.Contains(log.String(), "check=database") {
 		t.Errorf("the log does not say which check failed: %s", log.String())
 	}
-}
-
-// lockedBuffer is a log that a test reads while the server writes.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestReady(t *testing.T) {
@@ -113,8 +65,8 @@ func TestReady(t *testing.T) {
 	t.Run("OK", func(t *testing.T) {
 		t.Parallel()
 		url := setup(t, healthapi.Deps{Ready: []healthapi.Check{{Name: "database", Run: func(context.Context) error { return nil }}}})
-		if got := send(t, "GET", url+"/health/ready"); got.status != 200 {
-			t.Errorf("got %d %s", got.status, got.body)
+		if got := testkit.Ask(t, "GET", url+"/health/ready"); got.Status != 200 {
+			t.Errorf("got %d %s", got.Status, got.Body)
 		}
 	})
 	t.Run("HangingCheckFails", func(t *testing.T) {
@@ -124,8 +76,8 @@ func TestReady(t *testing.T) {
 			return ctx.Err()
 		}}}})
 		start := time.Now()
-		if got := send(t, "GET", url+"/health/ready"); got.status != 503 || time.Since(start) > 10*time.Second {
-			t.Errorf("got %d after %v", got.status, time.Since(start))
+		if got := testkit.Ask(t, "GET", url+"/health/ready"); got.Status != 503 || time.Since(start) > 10*time.Second {
+			t.Errorf("got %d after %v", got.Status, time.Since(start))
 		}
 	})
 }
@@ -137,18 +89,18 @@ func TestMetrics(t *testing.T) {
 	t.Run("Open", func(t *testing.T) {
 		t.Parallel()
 		url := setup(t, healthapi.Deps{Metrics: reg})
-		got := send(t, "GET", url+"/metrics")
-		if got.status != 200 || !strings.Contains(got.body, "pulse_spans_accepted_total 42") {
-			t.Errorf("got %d %s", got.status, got.body)
+		got := testkit.Ask(t, "GET", url+"/metrics")
+		if got.Status != 200 || !strings.Contains(got.Body, "pulse_spans_accepted_total 42") {
+			t.Errorf("got %d %s", got.Status, got.Body)
 		}
 	})
 	t.Run("Token", func(t *testing.T) {
 		t.Parallel()
 		url := setup(t, healthapi.Deps{Metrics: reg, MetricsToken: "scrape-me"})
 		for header, want := range map[string]int{"": 401, "Bearer wrong": 401, "scrape-me": 401, "Bearer scrape-me": 200} {
-			got := send(t, "GET", url+"/metrics", "Authorization", header)
-			if got.status != want || (want == 401) != (got.header.Get("Www-Authenticate") == "Bearer") {
-				t.Errorf("%q: got %d, challenge %q, want %d", header, got.status, got.header.Get("Www-Authenticate"), want)
+			got := testkit.Ask(t, "GET", url+"/metrics", "Authorization", header)
+			if got.Status != want || (want == 401) != (got.Header.Get("Www-Authenticate") == "Bearer") {
+				t.Errorf("%q: got %d, challenge %q, want %d", header, got.Status, got.Header.Get("Www-Authenticate"), want)
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package webapi_test
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"github.com/pulse-traces/pulse/docs"
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/webapi"
+	"github.com/pulse-traces/pulse/shared/testkit"
 )
 
 // built is a dashboard as a build leaves it.
@@ -42,34 +42,6 @@ func setup(t *testing.T, d webapi.Deps) string {
 	srv := httptest.NewServer(api.New(api.Options{Log: slog.New(slog.DiscardHandler)}, g))
 	t.Cleanup(srv.Close)
 	return srv.URL
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// send asks without following redirects, with the path as written.
-func send(t *testing.T, method, url string, header ...string) answer {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{res.StatusCode, res.Header, string(body)}
 }
 
 func TestDashboard(t *testing.T) {
@@ -118,9 +90,9 @@ func TestDashboard(t *testing.T) {
 	} {
 		t.Run(tc.method+" "+tc.path, func(t *testing.T) {
 			t.Parallel()
-			got := send(t, tc.method, url+tc.path)
-			if got.status != tc.status || got.body != tc.body || got.header.Get("Content-Type") != tc.typ {
-				t.Errorf("got %d %q %q, want %d %q %q", got.status, got.header.Get("Content-Type"), got.body, tc.status, tc.typ, tc.body)
+			got := testkit.Ask(t, tc.method, url+tc.path)
+			if got.Status != tc.status || got.Body != tc.body || got.Header.Get("Content-Type") != tc.typ {
+				t.Errorf("got %d %q %q, want %d %q %q", got.Status, got.Header.Get("Content-Type"), got.Body, tc.status, tc.typ, tc.body)
 			}
 		})
 	}
@@ -130,23 +102,23 @@ func TestDashboardHeaders(t *testing.T) {
 	t.Parallel()
 	url := setup(t, webapi.Deps{Dashboard: built})
 
-	page := send(t, "GET", url+"/dashboard/traces")
-	asset := send(t, "GET", url+"/assets/app-1234.js")
-	if got := page.header.Get("Cache-Control"); got != "no-cache" {
+	page := testkit.Ask(t, "GET", url+"/dashboard/traces")
+	asset := testkit.Ask(t, "GET", url+"/assets/app-1234.js")
+	if got := page.Header.Get("Cache-Control"); got != "no-cache" {
 		t.Errorf("page: Cache-Control %q", got)
 	}
-	if got := asset.header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
+	if got := asset.Header.Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
 		t.Errorf("asset: Cache-Control %q", got)
 	}
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
 		"Strict-Transport-Security": "", "Cross-Origin-Opener-Policy": "same-origin",
 	} {
-		if got := page.header.Get(name); got != want {
+		if got := page.Header.Get(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
-	csp := page.header.Get("Content-Security-Policy")
+	csp := page.Header.Get("Content-Security-Policy")
 	for _, rule := range []string{"default-src 'none'", "script-src 'self'", "connect-src 'self';", "frame-ancestors 'none'"} {
 		if !strings.Contains(csp, rule) {
 			t.Errorf("policy %q lacks %q", csp, rule)
@@ -155,27 +127,27 @@ func TestDashboardHeaders(t *testing.T) {
 	if strings.Contains(csp, "unsafe") {
 		t.Errorf("policy allows inline code: %q", csp)
 	}
-	if page.header.Get("Permissions-Policy") == "" {
+	if page.Header.Get("Permissions-Policy") == "" {
 		t.Error("no Permissions-Policy")
 	}
 
-	again := send(t, "GET", url+"/", "If-None-Match", page.header.Get("Etag"))
-	if again.status != http.StatusNotModified || again.body != "" {
-		t.Errorf("known page: got %d %q, want 304", again.status, again.body)
+	again := testkit.Ask(t, "GET", url+"/", "If-None-Match", page.Header.Get("Etag"))
+	if again.Status != http.StatusNotModified || again.Body != "" {
+		t.Errorf("known page: got %d %q, want 304", again.Status, again.Body)
 	}
-	if changed := send(t, "GET", url+"/", "If-None-Match", `W/"other"`); changed.status != http.StatusOK {
-		t.Errorf("another tag: got %d, want 200", changed.status)
+	if changed := testkit.Ask(t, "GET", url+"/", "If-None-Match", `W/"other"`); changed.Status != http.StatusOK {
+		t.Errorf("another tag: got %d, want 200", changed.Status)
 	}
 }
 
 func TestHTTPS(t *testing.T) {
 	t.Parallel()
 	url := setup(t, webapi.Deps{Dashboard: built, HTTPS: true, APIBaseURL: "https://pulse.example.com/base"})
-	got := send(t, "GET", url+"/")
-	if v := got.header.Get("Strict-Transport-Security"); v != "max-age=31536000" {
+	got := testkit.Ask(t, "GET", url+"/")
+	if v := got.Header.Get("Strict-Transport-Security"); v != "max-age=31536000" {
 		t.Errorf("Strict-Transport-Security = %q", v)
 	}
-	if csp := got.header.Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' https://pulse.example.com;") {
+	if csp := got.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' https://pulse.example.com;") {
 		t.Errorf("the configured API may not be called: %q", csp)
 	}
 }
@@ -191,12 +163,12 @@ func TestWithoutDashboard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := setup(t, webapi.Deps{Dashboard: files})
-			got := send(t, "GET", url+"/")
-			if got.status != 200 || !strings.Contains(got.body, "/dashboard/api/signup") {
-				t.Errorf("got %d %q, want the page that says how to begin", got.status, got.body)
+			got := testkit.Ask(t, "GET", url+"/")
+			if got.Status != 200 || !strings.Contains(got.Body, "/dashboard/api/signup") {
+				t.Errorf("got %d %q, want the page that says how to begin", got.Status, got.Body)
 			}
-			if got := send(t, "GET", url+"/assets/app.js"); got.status != 404 {
-				t.Errorf("asset: got %d, want 404", got.status)
+			if got := testkit.Ask(t, "GET", url+"/assets/app.js"); got.Status != 404 {
+				t.Errorf("asset: got %d, want 404", got.Status)
 			}
 		})
 	}
@@ -206,8 +178,8 @@ func TestWithoutDashboard(t *testing.T) {
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	url := setup(t, webapi.Deps{Dashboard: dashboard.Files()})
-	if got := send(t, "GET", url+"/"); got.status != 200 || got.header.Get("Content-Type") != "text/html;charset=utf-8" {
-		t.Errorf("got %d %q", got.status, got.header.Get("Content-Type"))
+	if got := testkit.Ask(t, "GET", url+"/"); got.Status != 200 || got.Header.Get("Content-Type") != "text/html;charset=utf-8" {
+		t.Errorf("got %d %q", got.Status, got.Header.Get("Content-Type"))
 	}
 }
 
@@ -232,14 +204,14 @@ func TestRuntimeConfig(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			url := setup(t, webapi.Deps{Dashboard: built, APIBaseURL: tc.base})
-			got := send(t, "GET", url+"/runtime-config.js")
-			if got.status != 200 || got.body != tc.want {
-				t.Errorf("got %d %q, want %q", got.status, got.body, tc.want)
+			got := testkit.Ask(t, "GET", url+"/runtime-config.js")
+			if got.Status != 200 || got.Body != tc.want {
+				t.Errorf("got %d %q, want %q", got.Status, got.Body, tc.want)
 			}
-			if v := got.header.Get("Content-Type"); v != "application/javascript; charset=utf-8" {
+			if v := got.Header.Get("Content-Type"); v != "application/javascript; charset=utf-8" {
 				t.Errorf("Content-Type %q", v)
 			}
-			if v := got.header.Get("Cache-Control"); v != "no-store" {
+			if v := got.Header.Get("Cache-Control"); v != "no-store" {
 				t.Errorf("Cache-Control %q", v)
 			}
 		})
@@ -264,13 +236,13 @@ func TestNewRefuses(t *testing.T) {
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	url := setup(t, webapi.Deps{OpenAPI: docs.OpenAPI})
-	got := send(t, "GET", url+"/openapi.json")
+	got := testkit.Ask(t, "GET", url+"/openapi.json")
 	var description struct{ OpenAPI string }
-	if err := json.Unmarshal([]byte(got.body), &description); err != nil || description.OpenAPI != "3.1.0" || got.status != 200 || got.header.Get("Content-Type") != "application/json" {
-		t.Errorf("got %d %s: %v %.200s", got.status, got.header.Get("Content-Type"), err, got.body)
+	if err := json.Unmarshal([]byte(got.Body), &description); err != nil || description.OpenAPI != "3.1.0" || got.Status != 200 || got.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("got %d %s: %v %.200s", got.Status, got.Header.Get("Content-Type"), err, got.Body)
 	}
 	broken := setup(t, webapi.Deps{OpenAPI: func() ([]byte, error) { return nil, errors.New("broken") }})
-	if got := send(t, "GET", broken+"/openapi.json"); got.status != 500 {
-		t.Errorf("a description that cannot be made: got %d", got.status)
+	if got := testkit.Ask(t, "GET", broken+"/openapi.json"); got.Status != 500 {
+		t.Errorf("a description that cannot be made: got %d", got.Status)
 	}
 }
