@@ -123,7 +123,7 @@ type CostSource string
 
 // The sources of costs.
 const (
-	CostUnknown  CostSource = ""       // there is none
+	CostUnknown  CostSource = ""       // there is no cost, or it came in an older form, where the sender gives it
 	CostOfSender CostSource = "client" // the sender gave it
 	CostOfPrices CostSource = "prices" // made from a price table
 )

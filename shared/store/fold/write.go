@@ -74,9 +74,9 @@ func (w *Work) sort() {
 func joinable(s *trace.Span) bool { return s.Form == trace.FormSpan && s.Mapped() }
 
 // Plain reports whether s says nothing that only spans made from OpenTelemetry
-// say.
+// say. Where its cost is from, spans of every form say.
 func Plain(s *trace.Span) bool {
-	return s.MappingVersion == 0 && s.Usage == nil && s.CostSource == "" && s.Name == "" && s.Operation == "" && s.UserID == nil &&
+	return s.MappingVersion == 0 && s.Usage == nil && s.Name == "" && s.Operation == "" && s.UserID == nil &&
 		len(s.Tags) == 0 && s.Environment == nil && s.Release == nil && s.ServiceTier == nil && s.Scope == trace.Scope{} && !s.Patch && !s.Repeat && s.Role == "" && s.CallKey == "" && s.Tells == 0
 }
 

@@ -47,7 +47,7 @@ func TestRecount(t *testing.T) {
 func TestUpgradeOfVersion2(t *testing.T) {
 	t.Parallel()
 	storetest.ExerciseUpgrade(t, migrated, func(t *testing.T, s store.Store) {
-		text := `DROP INDEX spans_key_idx; DROP TABLE prices; DELETE FROM goose_db_version WHERE version_id > 2;`
+		text := `DROP INDEX spans_key_idx; DROP TABLE prices; ALTER TABLE spans DROP COLUMN cost_source; DELETE FROM goose_db_version WHERE version_id > 2;`
 		for _, c := range spanTable.columns[len(plainSpanTable.columns):] {
 			text += `ALTER TABLE spans DROP COLUMN ` + c.name + `;`
 		}

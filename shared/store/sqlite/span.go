@@ -18,14 +18,14 @@ import (
 var plainColumns = []string{
 	"project", "span_id", "trace_id", "parent_id", "session_id", "form", "start_time", "source", "kind", "event_type", "status",
 	"duration_ms", "first_token_ms", "service", "tool_use_id", "tool_name", "is_interrupt", "cwd", "model", "agent_name", "provider",
-	"model_used", "input_tokens", "output_tokens", "cost_nano_usd", "finish_reason", "provider_request_id", "edited_file",
+	"model_used", "input_tokens", "output_tokens", "cost_nano_usd", "cost_source", "finish_reason", "provider_request_id", "edited_file",
 	"payload_day", "payload_chunk", "payload_index",
 }
 
 // mappedColumns are what spans made from OpenTelemetry have beside, in the order
 // of appendMapped.
 var mappedColumns = []string{
-	"name", "operation", "user_id", "tags", "environment", "release", "service_tier", "scope_name", "scope_version", "usage", "cost_source",
+	"name", "operation", "user_id", "tags", "environment", "release", "service_tier", "scope_name", "scope_version", "usage",
 	"mapping_version", "patch", "role", "call_key", "tells", "repeats", "content", "told_by", "own",
 }
 
@@ -49,7 +49,7 @@ func appendSpan(args []any, project projectNumber, s *trace.Span, at *place) []a
 		s.Start.UnixMicro(), string(s.Source), string(s.Kind), s.EventType, string(s.Status),
 		orNull(s.DurationMS), orNull(s.TimeToFirstTokenMS), orNull(s.Service), orNull(s.ToolUseID), orNull(s.ToolName),
 		orNull(s.IsInterrupt), orNull(s.CWD), orNull(s.Model), orNull(s.AgentName), orNull(s.Provider), orNull(s.ModelUsed),
-		orNull(s.InputTokens), orNull(s.OutputTokens), orNull(s.CostNanoUSD), orNull(s.FinishReason), orNull(s.ProviderRequestID),
+		orNull(s.InputTokens), orNull(s.OutputTokens), orNull(s.CostNanoUSD), notEmpty(string(s.CostSource)), orNull(s.FinishReason), orNull(s.ProviderRequestID),
 		orNull(s.EditedFile))
 	if at == nil {
 		return append(args, nil, nil, nil)
@@ -71,7 +71,7 @@ func appendMapped(args []any, s *trace.Span, content uint64, own *trace.Span, fr
 		ownOrNull = store.EncodeSpan(own)
 	}
 	return append(args, notEmpty(s.Name), notEmpty(s.Operation), orNull(s.UserID), orNull(fold.EncodeList(s.Tags)), orNull(s.Environment),
-		orNull(s.Release), orNull(s.ServiceTier), notEmpty(s.Scope.Name), notEmpty(s.Scope.Version), usage, notEmpty(string(s.CostSource)), int64(s.MappingVersion), s.Patch,
+		orNull(s.Release), orNull(s.ServiceTier), notEmpty(s.Scope.Name), notEmpty(s.Scope.Version), usage, int64(s.MappingVersion), s.Patch,
 		notEmpty(string(s.Role)), notEmpty(fold.KeyOf(s)), int64(s.Tells), s.Repeat,
 		contentOrNull, orNull(fold.EncodeList(from)), ownOrNull)
 }
@@ -139,9 +139,9 @@ func scanSpan(rows *sql.Rows) (storedSpan, error) {
 	var usage, own sql.RawBytes
 	err := rows.Scan(&s.ID, &s.TraceID, &s.ParentID, &s.SessionID, &s.Form, &start, &s.Source, &s.Kind, &s.EventType, &s.Status,
 		&s.DurationMS, &s.TimeToFirstTokenMS, &s.Service, &s.ToolUseID, &s.ToolName, &s.IsInterrupt, &s.CWD, &s.Model, &s.AgentName,
-		&s.Provider, &s.ModelUsed, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &s.FinishReason, &s.ProviderRequestID, &s.EditedFile,
+		&s.Provider, &s.ModelUsed, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &costSource, &s.FinishReason, &s.ProviderRequestID, &s.EditedFile,
 		&day, &chunk, &index,
-		&name, &operation, &s.UserID, &tags, &s.Environment, &s.Release, &s.ServiceTier, &scopeName, &scopeVersion, &usage, &costSource,
+		&name, &operation, &s.UserID, &tags, &s.Environment, &s.Release, &s.ServiceTier, &scopeName, &scopeVersion, &usage,
 		&s.MappingVersion, &s.Patch, &role, &callKey, &s.Tells, &s.Repeat, &content, &from, &own)
 	if err != nil {
 		return s, err
