@@ -135,8 +135,9 @@ var arrows = []struct {
 	{"shared/ingest", with(domain, "shared/store", "shared/wal", "shared/logging")},
 	{"shared/drain", with(domain, "shared/store", "shared/wal", "shared/logging")},
 	{"shared/betterauth", with(domain, "shared/store", "shared/logging")},
-	{"shared/history", with(domain, "shared/store", "shared/otlp")},
+	{"shared/history", with(domain, "shared/store", "shared/otlp", "shared/pricebook")},
 	{"shared/keyring", with(domain, "shared/store", "shared/logging")},
+	{"shared/pricebook", with(domain, "shared/store", "shared/logging")},
 	{"shared/metrics", with(domain, "shared/wal")},
 
 	// The edge. Groups never meet: what two of them need is below them.

@@ -6,12 +6,11 @@ package history
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/otlp"
-	"github.com/pulse-traces/pulse/shared/pricing"
+	"github.com/pulse-traces/pulse/shared/pricebook"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -20,7 +19,6 @@ import (
 type Store interface {
 	Projects(ctx context.Context) ([]account.ProjectID, error)
 	RewriteSpans(ctx context.Context, project account.ProjectID, r store.Rewrite) (store.Rewritten, error)
-	store.PriceStore
 }
 
 // Options say what is gone through.
@@ -28,6 +26,7 @@ type Options struct {
 	Time    store.TimeRange
 	Project account.ProjectID // "" is all of them
 	DryRun  bool              // change nothing, only count
+	Prices  *pricebook.Book   // what calls are priced by
 	// Progress, if set, is told after each step what was done in all.
 	Progress func(Result)
 }
@@ -45,14 +44,14 @@ const step = 500
 // Remap reads the raw bytes of spans that came as OpenTelemetry again. A span
 // changes only if today's reading says something else of it.
 func Remap(ctx context.Context, st Store, o Options) (Result, error) {
-	return rewrite(ctx, st, o, store.Full, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
+	return rewrite(ctx, st, o, store.Rewrite{Mapped: true, Detail: store.Full}, func(s *trace.Span, prices pricebook.Pricer) (changed, damaged bool) {
 		fresh, err := otlp.Remap(s.Payload.Raw, s.Start)
 		if err != nil {
 			return false, true
 		}
 		// What the store has decided, and what came with the bytes.
 		fresh.ID, fresh.Form, fresh.Repeat, fresh.Payload.Raw = s.ID, s.Form, s.Repeat, s.Payload.Raw
-		pricing.Price(&fresh, custom, pricing.Default())
+		prices.Price(&fresh)
 		if same(s, &fresh) {
 			return false, false
 		}
@@ -61,12 +60,12 @@ func Remap(ctx context.Context, st Store, o Options) (Result, error) {
 	})
 }
 
-// Reprice computes the costs of spans that came as OpenTelemetry again, by
-// today's prices for the time of each; costs that their senders gave stay.
+// Reprice computes the costs of spans again, by today's prices for the time of
+// each; costs that their senders gave stay.
 func Reprice(ctx context.Context, st Store, o Options) (Result, error) {
-	return rewrite(ctx, st, o, store.Summary, func(s *trace.Span, custom []pricing.Custom) (changed, damaged bool) {
+	return rewrite(ctx, st, o, store.Rewrite{Detail: store.Summary}, func(s *trace.Span, prices pricebook.Pricer) (changed, damaged bool) {
 		source, cost := s.CostSource, s.CostNanoUSD
-		pricing.Price(s, custom, pricing.Default())
+		prices.Price(s)
 		return s.CostSource != source || !reflect.DeepEqual(s.CostNanoUSD, cost), false
 	})
 }
@@ -80,7 +79,7 @@ func same(a, b *trace.Span) bool {
 	return reflect.DeepEqual(&x, &y)
 }
 
-func rewrite(ctx context.Context, st Store, o Options, detail store.Detail, change func(*trace.Span, []pricing.Custom) (changed, damaged bool)) (Result, error) {
+func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change func(*trace.Span, pricebook.Pricer) (changed, damaged bool)) (Result, error) {
 	projects := []account.ProjectID{o.Project}
 	if o.Project == "" {
 		var err error
@@ -90,15 +89,15 @@ func rewrite(ctx context.Context, st Store, o Options, detail store.Detail, chan
 	}
 	var total Result
 	for _, project := range projects {
-		custom, err := customPrices(ctx, st, project)
+		prices, err := o.Prices.For(ctx, project)
 		if err != nil {
 			return total, err
 		}
-		r := store.Rewrite{Time: o.Time, Mapped: true, Detail: detail, DryRun: o.DryRun, Limit: step}
+		r.Time, r.DryRun, r.Limit, r.Cursor = o.Time, o.DryRun, step, ""
 		for {
 			var damaged int64
 			r.Change = func(s *trace.Span) bool {
-				changed, bad := change(s, custom)
+				changed, bad := change(s, prices)
 				if bad {
 					damaged++
 				}
@@ -118,21 +117,4 @@ func rewrite(ctx context.Context, st Store, o Options, detail store.Detail, chan
 		}
 	}
 	return total, nil
-}
-
-// customPrices are those that a project has set for itself.
-func customPrices(ctx context.Context, st Store, project account.ProjectID) ([]pricing.Custom, error) {
-	stored, err := st.Prices(ctx, project)
-	if err != nil {
-		return nil, err
-	}
-	var list []pricing.Custom
-	for _, p := range stored {
-		c, err := pricing.ParseCustom(p.Data)
-		if err != nil {
-			return nil, fmt.Errorf("price %s of project %s: %w", p.ID, project, err)
-		}
-		list = append(list, c)
-	}
-	return list, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/history"
 	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/otlp/otlptest"
+	"github.com/pulse-traces/pulse/shared/pricebook"
 	"github.com/pulse-traces/pulse/shared/pricing"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/postgres"
@@ -81,7 +82,7 @@ func captured(t *testing.T, family string) []trace.Span {
 			for _, span := range traces.Map(time.Now()) {
 				if !seen[span.ID] {
 					seen[span.ID] = true
-					pricing.Price(&span, nil, pricing.Default())
+					pricing.Price(&span, pricing.Default())
 					spans = append(spans, span)
 				}
 			}
@@ -139,19 +140,19 @@ func TestRemap(t *testing.T) {
 				t.Fatalf("%d spans are read poorly only", old)
 			}
 			write(t, st, spans)
-			r, err := history.Remap(t.Context(), st, history.Options{DryRun: true})
+			r, err := history.Remap(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{}), DryRun: true})
 			wantResult(t, r, err, total, old)
 			if s, err := st.Span(t.Context(), project, id); err != nil || s.Kind != trace.KindGeneric {
 				t.Fatalf("a dry run changed the span: %s, %v", s.Kind, err)
 			}
-			r, err = history.Remap(t.Context(), st, history.Options{Project: project})
+			r, err = history.Remap(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{}), Project: project})
 			wantResult(t, r, err, total, old)
 			s, err := st.Span(t.Context(), project, id)
 			if err != nil || s.Kind != trace.KindLLMCall || s.Model == nil || *s.Model != model || s.InputTokens == nil || s.Payload.InputMessages == nil {
 				t.Fatalf("after a remap: %+v, %v", s, err)
 			}
 			recounted(t, st)
-			r, err = history.Remap(t.Context(), st, history.Options{})
+			r, err = history.Remap(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{})})
 			wantResult(t, r, err, total, 0)
 		})
 	}
@@ -179,9 +180,9 @@ func TestReprice(t *testing.T) {
 				t.Fatalf("%d spans are priced only", priced)
 			}
 			write(t, st, spans)
-			r, err := history.Reprice(t.Context(), st, history.Options{DryRun: true})
+			r, err := history.Reprice(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{}), DryRun: true})
 			wantResult(t, r, err, total, priced)
-			r, err = history.Reprice(t.Context(), st, history.Options{})
+			r, err = history.Reprice(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{})})
 			wantResult(t, r, err, total, priced)
 			for id, cost := range right {
 				if s, err := st.Span(t.Context(), project, id); err != nil || s.CostNanoUSD == nil || *s.CostNanoUSD != cost {
@@ -189,7 +190,7 @@ func TestReprice(t *testing.T) {
 				}
 			}
 			recounted(t, st)
-			r, err = history.Reprice(t.Context(), st, history.Options{})
+			r, err = history.Reprice(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{})})
 			wantResult(t, r, err, total, 0)
 		})
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/keyring"
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/metrics"
+	"github.com/pulse-traces/pulse/shared/pricebook"
 	"github.com/pulse-traces/pulse/shared/store"
 )
 
@@ -35,8 +36,10 @@ type Deps struct {
 	// Version is the program's, for its first log line; "" where another one has it.
 	Version string
 	Log     *slog.Logger
-	Store   store.Store
-	Keys    *keyring.Ring
+	// Store prices the spans that are written to it, by Prices.
+	Store  store.Store
+	Prices *pricebook.Book
+	Keys   *keyring.Ring
 	// Auth is nil where BETTER_AUTH_SECRET is not given, which config refuses for
 	// all that need it.
 	Auth *betterauth.Service
@@ -54,7 +57,8 @@ type Deps struct {
 
 // NewDeps makes the parts over a store, and makes no connection.
 func NewDeps(cfg *config.Config, log *slog.Logger, st store.Store) (*Deps, error) {
-	d := &Deps{Config: cfg, Log: log, Store: st, Keys: newKeys(cfg, log, st)}
+	prices := NewPrices(log, st)
+	d := &Deps{Config: cfg, Log: log, Store: prices.Over(st), Prices: prices, Keys: newKeys(cfg, log, st)}
 	var err error
 	if cfg.AuthSecret != "" {
 		if d.Auth, err = newAuth(cfg, st); err != nil {
@@ -155,6 +159,11 @@ func newKeys(cfg *config.Config, log *slog.Logger, keys store.KeyStore) *keyring
 		ttl = -1 // the ring's own default is some seconds
 	}
 	return keyring.New(keys, keyring.Options{TTL: ttl, Grace: max(cfg.KeyCacheStale, 1), Log: log})
+}
+
+// NewPrices makes the prices of st's projects.
+func NewPrices(log *slog.Logger, st store.PriceStore) *pricebook.Book {
+	return pricebook.New(st, pricebook.Options{Log: log})
 }
 
 func newAuth(cfg *config.Config, st store.Store) (*betterauth.Service, error) {

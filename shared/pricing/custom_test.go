@@ -201,13 +201,13 @@ func TestCustomComesFirst(t *testing.T) {
 	}
 	// Before the table, also for a model that the table knows by the other name.
 	s := &trace.Span{Kind: trace.KindLLMCall, Start: captured, Provider: ptr("openai"), ModelUsed: ptr("gpt-4o"), Model: ptr("house"), Usage: &trace.Usage{Input: 1000}}
-	Price(s, []Custom{price("house", "", "", "0")}, Default())
+	Price(s, Default(), []Custom{price("house", "", "", "0")})
 	if s.CostNanoUSD == nil || *s.CostNanoUSD != 0 {
 		t.Errorf("a free model of one's own costs %v", s.CostNanoUSD)
 	}
 	// One that says nothing of answers has no cost for them: the table's is another price.
 	s.Usage = &trace.Usage{Input: 1000, Output: 1}
-	if Price(s, []Custom{price("house", "", "", "0")}, Default()); s.CostNanoUSD != nil {
+	if Price(s, Default(), []Custom{price("house", "", "", "0")}); s.CostNanoUSD != nil {
 		t.Errorf("an answer without a price costs %d", *s.CostNanoUSD)
 	}
 	if _, ok := customRates([]Custom{price("house", "acme", "", "1")}, &Query{Provider: "openai", ModelUsed: "house", At: captured}); ok {
@@ -307,7 +307,7 @@ func FuzzParseCustom(f *testing.F) {
 			t.Errorf("%q: written as %s, which reads as %v, %v", in, text, again, err)
 		}
 		s := trace.Span{Kind: trace.KindLLMCall, Start: captured, Provider: &c.Provider, Model: &c.Model, Usage: &trace.Usage{Input: 1}}
-		Price(&s, []Custom{c}, nil)
+		Price(&s, nil, []Custom{c})
 		if c.Prices.Input != nil && len(c.Tiers) == 0 && !captured.Before(c.EffectiveFrom) && s.CostNanoUSD == nil {
 			t.Errorf("%q: does not apply to its own model", in)
 		}

@@ -86,26 +86,26 @@ func tierKey(name string) string {
 	}
 }
 
-// Price sets the cost of s from the prices of custom, and where none of them
-// applies from those of table. It leaves a cost that the sender gave as it is,
-// and replaces or removes one that was made from prices before, so that doing it
-// again after prices changed corrects a stored span. Only spans of KindLLMCall,
-// KindEmbedding and KindRerank cost anything.
+// Price sets the cost of s from the first of the lists of custom that has a price
+// for it, and where none has from table. It leaves a cost that the sender gave as
+// it is, and replaces or removes one that was made from prices before, so that
+// doing it again after prices changed corrects a stored span. Only spans of
+// KindLLMCall, KindEmbedding and KindRerank cost anything.
 //
 // Where the sender gave totals but no usage, all input counts as uncached and
 // all output as text. A call that named no counts at all has no cost, unless it
 // is a rerank that is paid by the search.
-func Price(s *trace.Span, custom []Custom, table *Table) {
+func Price(s *trace.Span, table *Table, custom ...[]Custom) {
 	if s.CostNanoUSD != nil && s.CostSource != trace.CostOfPrices {
 		return
 	}
 	s.CostNanoUSD, s.CostSource = nil, trace.CostUnknown
-	if cost, ok := costOf(s, custom, table); ok {
+	if cost, ok := costOf(s, table, custom); ok {
 		s.CostNanoUSD, s.CostSource = &cost, trace.CostOfPrices
 	}
 }
 
-func costOf(s *trace.Span, custom []Custom, table *Table) (int64, bool) {
+func costOf(s *trace.Span, table *Table, custom [][]Custom) (int64, bool) {
 	q := Query{At: s.Start}
 	switch s.Kind {
 	case trace.KindRerank:
@@ -125,7 +125,13 @@ func costOf(s *trace.Span, custom []Custom, table *Table) (int64, bool) {
 	}
 	q.Provider, q.ModelUsed, q.ModelRequested = deref(s.Provider), deref(s.ModelUsed), deref(s.Model)
 	q.ServiceTier = deref(s.ServiceTier)
-	r, ok := customRates(custom, &q)
+	var r rates
+	ok := false
+	for _, list := range custom {
+		if r, ok = customRates(list, &q); ok {
+			break
+		}
+	}
 	if !ok {
 		r, ok = table.ratesOf(&q)
 	}

@@ -331,7 +331,7 @@ func TestPrice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for range 2 { // the second time changes nothing
-				Price(c.span, custom, table)
+				Price(c.span, table, custom)
 				if diff := cmp.Diff(c.cost, c.span.CostNanoUSD); diff != "" || c.span.CostSource != c.source {
 					t.Errorf("source %q, want %q; cost (-want +got):\n%s", c.span.CostSource, c.source, diff)
 				}
@@ -340,7 +340,7 @@ func TestPrice(t *testing.T) {
 	}
 	for _, kind := range trace.Kinds() {
 		s := call(func(s *trace.Span) { s.Kind = kind })
-		Price(s, nil, table)
+		Price(s, table)
 		paid := kind == trace.KindLLMCall || kind == trace.KindEmbedding || kind == trace.KindRerank
 		if (s.CostNanoUSD != nil) != paid {
 			t.Errorf("a span of kind %s has a cost: %v", kind, s.CostNanoUSD != nil)

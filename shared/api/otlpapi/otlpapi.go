@@ -106,6 +106,5 @@ func (g *Group) export(r *http.Request, s *signal, body []byte, enc otlp.Encodin
 
 // keep makes spans durable.
 func (g *Group) keep(ctx context.Context, spans []trace.Span) error {
-	price(spans)
 	return named(g.Accept.Accept(ctx, reqctx.Project(ctx), spans))
 }

@@ -6,8 +6,6 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/otlp"
-	"github.com/pulse-traces/pulse/shared/pricing"
-	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 // signal is one of the kinds of telemetry that OTLP carries.
@@ -98,14 +96,6 @@ func (g *Group) metrics(_ context.Context, body []byte, enc otlp.Encoding) (p pa
 		p.add(int(points), "Pulse keeps no metrics: it counts tokens, costs and latency from spans")
 	}
 	return p, err
-}
-
-// price sets what calls cost whose sender did not say it.
-func price(spans []trace.Span) {
-	table := pricing.Default()
-	for i := range spans {
-		pricing.Price(&spans[i], nil, table)
-	}
 }
 
 // named gives a log that refuses the message that clients know.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/history"
+	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -25,9 +26,9 @@ The server may run meanwhile; the command may be stopped and repeated.
 Usage: pulse remap [--from TIME] [--to TIME] [--project ID] [--dry-run]
 
 `, history.Remap},
-	"reprice": {`Compute the costs of spans that came as OpenTelemetry again, with today's price
-lists for the time of each, and bring the sums up to date. Costs that their
-senders gave stay. The server may run meanwhile.
+	"reprice": {`Compute the costs of spans again, with today's prices for the time of each, and
+bring the sums up to date. Costs that their senders gave stay. The server may run
+meanwhile.
 
 Usage: pulse reprice [--from TIME] [--to TIME] [--project ID] [--dry-run]
 
@@ -75,6 +76,7 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	o.Prices = host.NewPrices(log, st)
 	told := time.Now()
 	o.Progress = func(r history.Result) {
 		if time.Since(told) > progressEvery {

@@ -43,7 +43,7 @@ Usage:
   pulse dlq replay ID|--all    hand it to the drain again
   pulse dlq discard ID         remove it for good
   pulse remap                  read stored OpenTelemetry spans again with today's mapping; --help shows how
-  pulse reprice                compute their costs again with today's prices; --help shows how
+  pulse reprice                compute the costs of stored spans again with today's prices; --help shows how
   pulse version                print the version
 
 The environment configures it; nothing is required in single mode. The most used:
