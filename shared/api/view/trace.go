@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/pulse-traces/pulse/shared/account"
@@ -46,6 +47,17 @@ type Trace struct {
 	ResponseBody      jsontext.Value    `json:"responseBody,omitzero"`
 	// TimeToFirstTokenMS is the main span's.
 	TimeToFirstTokenMS *float64 `json:"timeToFirstTokenMs"`
+	// What spans made from OpenTelemetry tell of the whole; null without any.
+	Name        *string       `json:"name"` // the root's
+	RootSpanID  *trace.SpanID `json:"rootSpanId"`
+	UserID      *string       `json:"userId"`
+	Environment *string       `json:"environment"`
+	Tags        []string      `json:"tags"`
+	// Input and Output are messages: the root's, or, where it tells none, the
+	// first and the last that any of the spans read tells. A step's arguments and
+	// result stand in for messages.
+	Input  jsontext.Value `json:"input,omitzero"`
+	Output jsontext.Value `json:"output,omitzero"`
 	// SpansTruncated says that the trace has more spans than Spans shows.
 	SpansTruncated bool `json:"spansTruncated,omitzero"`
 	// PayloadsTruncated says that some payload of the trace did not fit the
@@ -64,6 +76,7 @@ func (r *Rows) Trace(t *trace.Trace) Trace {
 		Summary: c.summary(t, main), ToolCallCount: c.toolCalls, FilesEdited: c.files,
 		ProviderRequestID: main.ProviderRequestID, FinishReason: main.FinishReason, Status: t.Status(),
 		ErrorService: c.errorService, TimeToFirstTokenMS: main.TimeToFirstTokenMS,
+		Name: optional(t.Root.Name), RootSpanID: optional(t.Root.SpanID), UserID: t.UserID, Environment: t.Environment, Tags: t.Tags,
 		SpansTruncated: t.SpansTruncated, PayloadsTruncated: !mainWhole,
 	}
 	var meta object
@@ -76,6 +89,12 @@ func (r *Rows) Trace(t *trace.Trace) Trace {
 	}
 	if r.Narrow {
 		return row
+	}
+	input, output := exchange(t)
+	if r.takeBytes(len(input) + len(output)) {
+		row.Input, row.Output = raw(input), raw(output)
+	} else {
+		row.PayloadsTruncated = true
 	}
 	row.Spans = make([]Span, 0, len(t.Spans))
 	for i := range t.Spans {
@@ -96,6 +115,42 @@ func (r *Rows) Trace(t *trace.Trace) Trace {
 		row.setPayload(t, main, meta, c.toolCalls)
 	}
 	return row
+}
+
+// exchange gives what went into a trace and what came out of it, nil where
+// nobody told.
+func exchange(t *trace.Trace) (input, output []byte) {
+	var first, last *trace.Span // that tell what went in, and what came out
+	for i := range t.Spans {
+		s := &t.Spans[i]
+		root := s.ID == t.Root.SpanID
+		if len(s.Payload.InputMessages) > 0 && (root || first == nil) {
+			first = s
+		}
+		if len(s.Payload.OutputMessages) > 0 && (root || last == nil || last.ID != t.Root.SpanID && !s.End().Before(last.End())) {
+			last = s
+		}
+	}
+	if first != nil {
+		if input = first.Payload.InputMessages; first.ID != t.Root.SpanID {
+			input = one(input, func(m []jsontext.Value) jsontext.Value { return m[0] })
+		}
+	}
+	if last != nil {
+		if output = last.Payload.OutputMessages; last.ID != t.Root.SpanID {
+			output = one(output, func(m []jsontext.Value) jsontext.Value { return m[len(m)-1] })
+		}
+	}
+	return input, output
+}
+
+// one gives a list of one of the messages of a list that is not empty.
+func one(messages []byte, pick func([]jsontext.Value) jsontext.Value) []byte {
+	var list []jsontext.Value
+	if json.Unmarshal(messages, &list) != nil || len(list) == 0 {
+		return nil
+	}
+	return slices.Concat([]byte("["), pick(list), []byte("]"))
 }
 
 // TraceOf makes the row of a trace that is one span, before it is stored.

@@ -30,8 +30,9 @@ type Rows struct {
 }
 
 // take reports whether a span's payload goes out, and counts it.
-func (r *Rows) take(s *trace.Span) bool {
-	n := s.Payload.Bytes()
+func (r *Rows) take(s *trace.Span) bool { return r.takeBytes(s.Payload.Bytes()) }
+
+func (r *Rows) takeBytes(n int) bool {
 	if n > 0 && r.MaxPayloadBytes > 0 && r.spent >= r.MaxPayloadBytes {
 		return false
 	}

@@ -85,7 +85,8 @@ func TestTraceOfOneCall(t *testing.T) {
 			`"modelUsed":"gpt-4o-2024","inputTokens":10,"outputTokens":5,"costCents":0.75,"finishReason":"stop","outputText":"Hello",` +
 			`"providerRequestId":"req-1","metadata":{"toolCalls":"mine"},"timeToFirstTokenMs":12.5,"label":"provider_call"}],` +
 			`"provider":"openai","modelRequested":"gpt-4o","modelUsed":"gpt-4o-2024","inputTokens":10,"outputTokens":5,"costCents":0.75,` +
-			`"requestBody":{"z":1,"a":[12345678901234567890,1e400,"\u0000<>&"]},"responseBody":{"n":null},"timeToFirstTokenMs":12.5}`
+			`"requestBody":{"z":1,"a":[12345678901234567890,1e400,"\u0000<>&"]},"responseBody":{"n":null},"timeToFirstTokenMs":12.5,` +
+			`"name":null,"rootSpanId":null,"userId":null,"environment":null,"tags":[],"input":null,"output":null}`
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}
@@ -105,7 +106,7 @@ func TestTraceOfOneCall(t *testing.T) {
 	t.Run("Narrow", func(t *testing.T) {
 		s := call()
 		got := decode(t, (&Rows{Narrow: true}).TraceOf(&s))
-		for _, name := range []string{"requestBody", "responseBody", "outputText", "error", "metadata", "spans", "payloadsTruncated"} {
+		for _, name := range []string{"requestBody", "responseBody", "outputText", "error", "metadata", "spans", "input", "output", "payloadsTruncated"} {
 			if v, ok := got[name]; ok {
 				t.Errorf("%s is %s", name, v)
 			}
@@ -215,6 +216,42 @@ func TestTraceOfSpans(t *testing.T) {
 		tr.Spans, tr.SpansTruncated = tr.Spans[:2], true
 		check(t, (&Rows{}).Trace(tr), map[string]string{"spanCount": "5", "latencyMs": "15.5", "spansTruncated": "true", "status": `"error"`})
 	})
+}
+
+// TestTraceOfMapped shows what spans made from OpenTelemetry tell of the whole.
+func TestTraceOfMapped(t *testing.T) {
+	t.Parallel()
+	span := func(id, parent trace.SpanID, at, took int, in, out string) trace.Span {
+		return trace.Span{
+			ID: id, ParentID: parent, TraceID: "t", Form: trace.FormSpan, Start: start.Add(time.Duration(at) * time.Second), DurationMS: ptr(float64(took * 1000)),
+			Kind: trace.KindChain, Status: trace.StatusSuccess, MappingVersion: 1, Name: "step " + string(id), UserID: ptr("ann"), Environment: ptr("prod"), Tags: []string{"b", "a"},
+			Payload: trace.Payload{InputMessages: []byte(in), OutputMessages: []byte(out)},
+		}
+	}
+	for name, c := range map[string]struct {
+		spans         []trace.Span
+		input, output string
+	}{
+		"OfTheRoot": {
+			[]trace.Span{span("root", "", 0, 9, `["asked","and how"]`, `["answered"]`), span("2", "root", 1, 20, `["x"]`, `["y"]`)},
+			`["asked","and how"]`, `["answered"]`,
+		},
+		"FirstAndLast": {
+			[]trace.Span{span("root", "", 0, 9, "", ""), span("2", "root", 1, 5, `["first","x"]`, `["x"]`), span("3", "root", 2, 1, `["x"]`, `["y"]`), span("4", "2", 3, 3, "", `["x","last"]`)},
+			`["first"]`, `["last"]`,
+		},
+		"Nothing":      {[]trace.Span{span("root", "", 0, 9, "", "")}, "null", "null"},
+		"EmptyOfAStep": {[]trace.Span{span("root", "", 0, 9, "", ""), span("2", "root", 1, 5, `[]`, `{}`)}, "null", "null"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check(t, (&Rows{}).Trace(traceOf(c.spans...)), map[string]string{
+				"name": `"step root"`, "rootSpanId": `"root"`, "userId": `"ann"`, "environment": `"prod"`, "tags": `["a","b"]`, "input": c.input, "output": c.output,
+			})
+		})
+	}
+	// The main span takes all the room.
+	row := (&Rows{MaxPayloadBytes: 1}).Trace(traceOf(span("root", "", 0, 1, `["in"]`, `["out"]`)))
+	check(t, row, map[string]string{"payloadsTruncated": "true", "input": "", "output": ""})
 }
 
 func TestPayloadBound(t *testing.T) {
