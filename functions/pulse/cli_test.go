@@ -227,7 +227,7 @@ func TestStopWhileTheDatabaseIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), testkit.Binary(t))
-	cmd.Env = append(os.Environ(), append(scaleEnv(url), "PULSE_HOME="+t.TempDir(), "PORT=0")...)
+	cmd.Env = append(os.Environ(), append(scaleEnv(url), "PULSE_HOME="+t.TempDir(), "PORT=0", "OTLP_GRPC_PORT=0")...)
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +267,7 @@ func TestDatabaseRefuses(t *testing.T) {
 	}
 	u.Path = "/hunter2"
 	for _, command := range []string{"migrate", "serve"} {
-		stdout, stderr, status := call(t, append(scaleEnv(u.String()), "PORT=0", "PULSE_HOST=127.0.0.1"), command)
+		stdout, stderr, status := call(t, append(scaleEnv(u.String()), "PORT=0", "OTLP_GRPC_PORT=0", "PULSE_HOST=127.0.0.1"), command)
 		if status != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "DATABASE_URL names does not exist") || strings.Contains(stderr, "hunter2") {
 			t.Errorf("%s: status %d\n%s%s", command, status, stdout, stderr)
 		}
