@@ -122,6 +122,10 @@ race: ## run every test under the race detector (needs a C compiler)
 test-crash: ## the long crash suite: kill -9 under load, restart, count
 	PULSE_CRASH_ROUNDS=$(CRASH_ROUNDS) $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -run '^TestCrash' -v ./functions/pulse/...
 
+.PHONY: test-large
+test-large: ## a trace of 100,000 spans, written and read in bounded memory
+	PULSE_LONG=1 $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -run '^TestLargeTrace' -v ./functions/pulse
+
 TEST_SERVERLESS = $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -v -run '^TestServerless' ./shared/testkit/serverless
 
 .PHONY: test-serverless
