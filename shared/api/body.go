@@ -10,6 +10,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,15 +54,18 @@ type allowance struct {
 	limits   Limits
 	inFlight *atomic.Int64 // of all requests
 	mine     int64
-	body     *bytes.Buffer // out of bodies; nil before ReadBody
+	body     *[]byte // out of bodies; nil before ReadBody
 }
 
 // bodies are buffers of requests that are over, so that ingest does not make
 // garbage of every body.
-var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
 // maxPooledBody is the size of body whose buffer is worth keeping.
 const maxPooledBody = 1 << 20
+
+// minBodyBuffer is what a buffer begins with.
+const minBodyBuffer = 4 << 10
 
 type allowanceKey struct{}
 
@@ -89,8 +93,8 @@ func (a *allowance) take(n int) error {
 func (a *allowance) release() {
 	a.inFlight.Add(-a.mine)
 	a.mine = 0
-	if a.body != nil && a.body.Cap() <= 2*maxPooledBody {
-		a.body.Reset()
+	if a.body != nil && cap(*a.body) <= 2*maxPooledBody {
+		*a.body = (*a.body)[:0]
 		bodies.Put(a.body)
 	}
 	a.body = nil
@@ -134,23 +138,45 @@ func ReadMessage(r *http.Request, src io.Reader, length int64, encoding string) 
 	}
 	defer done()
 	if allowed.body == nil {
-		allowed.body, _ = bodies.Get().(*bytes.Buffer)
+		allowed.body, _ = bodies.Get().(*[]byte)
 	}
-	buf := allowed.body
-	if length > 0 && encoding == "" { // as much as is pooled: a length may lie
-		buf.Grow(int(min(length, maxPooledBody)) + bytes.MinRead)
+	most := limits.MaxBodyBytes + 1
+	if length >= 0 && encoding == "" {
+		most = min(most, length+1)
+		*allowed.body = slices.Grow(*allowed.body, int(min(most, maxPooledBody))) // a length may lie
 	}
-	n, err := buf.ReadFrom(io.LimitReader(metered{inflated, allowed}, limits.MaxBodyBytes+1))
-	if err != nil {
+	if err := readAll(allowed.body, metered{inflated, allowed}, most); err != nil {
 		return nil, readFault(sent, limits, encoding, err)
 	}
 	if sent.left <= 0 {
 		return nil, tooLarge("request body", limits.MaxCompressedBodyBytes)
 	}
-	if n > limits.MaxBodyBytes {
+	if int64(len(*allowed.body)) > limits.MaxBodyBytes {
 		return nil, tooLarge("decompressed request body", limits.MaxBodyBytes)
 	}
-	return buf.Bytes(), nil
+	return *allowed.body, nil
+}
+
+// readAll appends what r holds, but no more than makes most bytes. The buffer
+// doubles as they come, but never beyond most: memory is short for the largest
+// bodies.
+func readAll(buf *[]byte, r io.Reader, most int64) error {
+	b := *buf
+	defer func() { *buf = b }()
+	for int64(len(b)) < most {
+		if len(b) == cap(b) {
+			b = append(make([]byte, 0, min(most, max(2*int64(cap(b)), minBodyBuffer))), b...)
+		}
+		n, err := r.Read(b[len(b):min(int64(cap(b)), most)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Hold counts n more bytes that a request needs beside its body until it is
