@@ -233,7 +233,8 @@ func occupy(t *testing.T, p *testkit.Pulse, a testkit.Account, room int) (releas
 		// refused. What comes earlier may take the room that is missing then, and
 		// have the large request refused: another is begun, with more patience.
 		time.Sleep(wait)
-		if tooMuch(p, a) && tooMuch(p, a) {
+		first, second := tooMuch(p, a), tooMuch(p, a)
+		if first && second {
 			return func() {
 				if code := end(); code != http.StatusOK { // blanks are fields that nobody knows
 					t.Errorf("the large request: %d", code)
