@@ -79,6 +79,7 @@ type Log struct {
 	name     string // of the queues, up to their number
 	dead     *deadLetters
 	backoff  func(attempt int) time.Duration
+	tryFor   time.Duration // appendTimeout
 	appended atomic.Int64
 
 	outage outage
@@ -112,7 +113,7 @@ func Open(o Options) (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Log{opts: o, life: wal.NewLifetime(), outage: outage{log: o.Logger}, name: path.Base(u.Path), backoff: wal.Backoff, http: newHTTPClient()}
+	l := &Log{opts: o, life: wal.NewLifetime(), outage: outage{log: o.Logger}, name: path.Base(u.Path), backoff: wal.Backoff, tryFor: appendTimeout, http: newHTTPClient()}
 	l.dead = &deadLetters{log: l, passed: map[string]passed{}}
 	options := sqs.Options{
 		Region: o.Region, Credentials: o.Credentials, HTTPClient: l.http,
@@ -185,7 +186,7 @@ func (l *Log) Append(ctx context.Context, records []wal.Record) error {
 	if l.life.IsClosed() {
 		return wal.ErrClosed()
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, appendTimeout, errors.New("SQS did not take the records in time"))
+	ctx, cancel := context.WithTimeoutCause(ctx, l.tryFor, errors.New("SQS did not take the records in time"))
 	defer cancel()
 
 	byPartition := make([][]outgoing, l.opts.Partitions)
