@@ -107,6 +107,10 @@ func gateway(t *testing.T, change func(*Gateway)) string {
 		}
 		return p.Invoke(ctx, event)
 	}, nil)
+	if g.timeout != integrationTimeout {
+		t.Errorf("it waits %s for a function", g.timeout)
+	}
+	g.timeout = invokePatience
 	// The other paths of the function.
 	g.routes = append(g.routes, Route{Method: "GET", Path: "/slow", Function: "Echo"}, Route{Method: "GET", Path: "/exit", Function: "Echo"},
 		Route{Method: "GET", Path: "/nothing", Function: "Echo"})

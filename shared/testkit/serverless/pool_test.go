@@ -33,10 +33,14 @@ var echoBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// invokePatience bounds invocations that are not about time: a busy machine may need
+// longer for one than the integrationTimeout of an HTTP API.
+const invokePatience = 2 * time.Minute
+
 // echo starts n emulators of the Lambda in testdata.
 func echo(t *testing.T, n int, out *Output) *Pool {
 	t.Helper()
-	return echoWithin(t, n, out, time.Minute)
+	return echoWithin(t, n, out, invokePatience)
 }
 
 func echoWithin(t *testing.T, n int, out *Output, timeout time.Duration) *Pool {
