@@ -421,6 +421,12 @@ func TestGRPCStops(t *testing.T) {
 	if _, err := rest.Write(append([]byte{0, 0, 0, 0, byte(len(span))}, span[:5]...)); err != nil {
 		t.Fatal(err)
 	}
+	// On the same connection: its answer says that the call has arrived.
+	if resp, err := client.Get("http://" + grpc + "/health"); err != nil {
+		t.Fatal(err)
+	} else if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.Stop() }()
 	testkit.Until(t, "it is stopping", func() bool { return strings.Contains(p.Output(), "stopping: finishing requests") })

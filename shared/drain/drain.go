@@ -70,6 +70,13 @@ func (d *Drain) Expect(batch uuid.UUID) (<-chan store.Outcome, func()) {
 	}
 }
 
+// Awaited reports whether somebody waits for the outcome of a batch.
+func (d *Drain) Awaited() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting) > 0
+}
+
 // Handle stores deliveries in one transaction. If that cannot be, it finds the
 // ones to blame by halves: those that can never be stored get a permanent error,
 // and their neighbours are stored.

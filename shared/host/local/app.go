@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/api"
@@ -27,8 +28,9 @@ import (
 // that it is not ready: a drain that hangs, or a store that is away.
 const lagLimit = time.Minute
 
-// newHandler makes what answers requests. d drains the logs in this process.
-func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain) (http.Handler, error) {
+// newHandler makes what answers requests. d drains the logs in this process;
+// readers counts the requests that wait for it.
+func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain, readers *atomic.Int64) (http.Handler, error) {
 	cfg, st := deps.Config, deps.Store
 	accept := logs.Ingest(deps)
 	ready := []healthapi.Check{deps.DatabaseCheck(), logs.Check(cfg)}
@@ -46,6 +48,8 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain) (http.Handler
 		Reads: queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: deps.Keys, Barrier: func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, cfg.ReadAfterWriteTimeout)
 			defer cancel()
+			readers.Add(1)
+			defer readers.Add(-1)
 			_ = logs.Barrier(ctx) // patience ended: the read shows what is there
 		}},
 		Writes: ingestapi.Deps{Accept: accept, Rejected: deps.Rejected},

@@ -8,10 +8,11 @@ import (
 )
 
 // inBackground gives a handler that does handle's work on threads of their own,
-// to which the system prefers every other thread of the machine: requests are
-// answered first, and the drain takes what they leave. It ends with ctx; calls
-// that come later are done on the caller's thread.
-func inBackground(ctx context.Context, handle wal.Handler) wal.Handler {
+// to which the system prefers the other threads of the machine: requests are
+// answered first, and the drain takes what they leave. While urgent says that
+// somebody waits for the work, and once ctx has ended, it is done on the
+// caller's thread.
+func inBackground(ctx context.Context, handle wal.Handler, urgent func() bool) wal.Handler {
 	type call struct {
 		ctx        context.Context
 		deliveries []wal.Delivery
@@ -33,7 +34,7 @@ func inBackground(ctx context.Context, handle wal.Handler) wal.Handler {
 		}
 	}
 	return func(callCtx context.Context, deliveries []wal.Delivery) []error {
-		if ctx.Err() != nil {
+		if urgent() || ctx.Err() != nil {
 			return handle(callCtx, deliveries)
 		}
 		c := call{callCtx, deliveries, make(chan []error, 1)}

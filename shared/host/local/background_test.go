@@ -1,13 +1,37 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pulse-traces/pulse/shared/wal"
 )
+
+// niceOfThread gives how far the calling thread yields to others.
+func niceOfThread(t *testing.T) int {
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	stat, err := os.ReadFile("/proc/thread-self/stat")
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	nice, err := strconv.Atoi(fields[16])
+	if err != nil {
+		t.Error(err)
+	}
+	return nice
+}
 
 func TestInBackground(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -19,13 +43,17 @@ func TestInBackground(t *testing.T) {
 			t.Errorf("%s: errors %v, want that of the handler", id, errs)
 		}
 	}
+	var urgent atomic.Bool
 	handle = inBackground(ctx, func(_ context.Context, deliveries []wal.Delivery) []error {
+		if yields := niceOfThread(t) > 0; runtime.GOOS == "linux" && yields != (deliveries[0].ID == "together") {
+			t.Errorf("%s: on a thread that yields: %v", deliveries[0].ID, yields)
+		}
 		if ctx.Err() == nil && deliveries[0].ID == "together" {
 			inside.Done()
 			inside.Wait() // for the others: calls do not wait for each other
 		}
 		return []error{failure}
-	})
+	}, urgent.Load)
 	for range 2 { // the second time on threads that are there
 		inside.Add(3)
 		var callers sync.WaitGroup
@@ -34,6 +62,9 @@ func TestInBackground(t *testing.T) {
 		}
 		callers.Wait()
 	}
+	urgent.Store(true)
+	check("urgent")
+	urgent.Store(false)
 	cancel()
 	check("late")
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
@@ -111,7 +112,8 @@ func (c *command) serve(ctx context.Context) (err error) {
 	deps.OnClose(logs.Close)
 	logs.Watch(deps.Metrics)
 	drain := deps.NewDrain()
-	handler, err := newHandler(deps, logs, drain)
+	var readers atomic.Int64 // that wait for the drain
+	handler, err := newHandler(deps, logs, drain, &readers)
 	if err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 		handle := drain.Handle
 		if cfg.RuntimeMode == config.RuntimeAll {
 			makeRoom()
-			handle = inBackground(ctx, handle)
+			handle = inBackground(ctx, handle, func() bool { return readers.Load() > 0 || drain.Awaited() })
 		}
 		process.Workers = append(process.Workers, logs.Consumers(handle)...)
 		process.Workers = append(process.Workers, deps.Maintain)
