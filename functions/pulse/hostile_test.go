@@ -22,9 +22,10 @@ const (
 	hostileAtOnce = 2 // requests
 	// hostileMemory bounds what the process may have beside anyMemory: for each
 	// request a body of MAX_BODY_BYTES (32 MiB), the buffer of half the size that
-	// it grew out of and, of JSON, its copy in protobuf; doubled by the garbage
-	// collector. It is less than what one of the bombs would grow to.
-	hostileMemory = 2 * hostileAtOnce * (32 + 16 + 32) << 20
+	// it grew out of and, of JSON, its copy in protobuf; three times that, as
+	// host.KeepMemorySmall has the garbage collector work. It is less than what
+	// one of the bombs would grow to.
+	hostileMemory = 3 * hostileAtOnce * (32 + 16 + 32) << 20
 	bombBytes     = 1 << 30
 )
 
