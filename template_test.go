@@ -558,6 +558,7 @@ var notInTemplate = map[string]string{
 	"PULSE_PASSWORD": "of the local binary", "AUTH_RATE_LIMIT": "on", "WAL_*": "the log is in SQS: the prefixes say so", "NATS_REPLICAS": "no NATS",
 	"DRAIN_BATCH_*": "the mapping makes the batches", "READ_AFTER_WRITE_TIMEOUT_MS": "the drain is another process", "SQS_CREATE_QUEUES": "the template makes them",
 	"AWS_*": "set by Lambda", "LOG_FORMAT": "json in the functions", "METRICS_TOKEN": "no metrics are served",
+	"PRICES_FILE": "a package has the binary alone: projects set prices over the API",
 }
 
 // TestTemplateVariables holds the functions' environment to config: each takes

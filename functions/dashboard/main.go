@@ -21,10 +21,10 @@ func main() {
 
 func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
 	accept, err := stream.Ingest(ctx, d)
-	st, signUp := d.Store, dashboardapi.SignUp(d.Config.SignupMode)
 	return []api.Group{
-		ingestapi.NewDashboard(ingestapi.Deps{Accept: accept, Rejected: d.Rejected}),
-		queryapi.NewDashboard(queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, MaxPayloadBytes: d.MaxPayloadBytes()}),
-		dashboardapi.New(dashboardapi.Deps{Users: st, Projects: st, Keys: st, Ring: d.Keys, Auth: d.Auth, SignUp: signUp, Sealer: d.Sealer}),
+		ingestapi.NewDashboard(ingestapi.Deps{Accept: accept, Price: d.Prices.Price, Rejected: d.Rejected}),
+		queryapi.NewDashboard(queryapi.Deps{Traces: d.Store, Spans: d.Store, Analytics: d.Store, Sessions: d.Store, MaxPayloadBytes: d.MaxPayloadBytes()}),
+		d.DashboardPriceRoutes(),
+		dashboardapi.New(dashboardapi.Deps{Users: d.Store, Projects: d.Store, Keys: d.Store, Ring: d.Keys, Auth: d.Auth, SignUp: dashboardapi.SignUp(d.Config.SignupMode), Sealer: d.Sealer}),
 	}, err
 }

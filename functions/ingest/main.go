@@ -24,7 +24,7 @@ func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
 		return nil, err
 	}
 	return []api.Group{
-		ingestapi.New(ingestapi.Deps{Accept: accept, Rejected: d.Rejected}),
+		ingestapi.New(ingestapi.Deps{Accept: accept, Price: d.Prices.Price, Rejected: d.Rejected}),
 		otlpapi.New(otlpapi.Deps{Accept: accept, Rejected: d.Metrics.Rejected, GRPC: host.ServesGRPC(d.Config)}),
 	}, nil
 }

@@ -81,18 +81,22 @@ func TestFirstKey(t *testing.T) {
 	}
 }
 
-// TestAPIExamples runs the commands of the API page.
+// TestAPIExamples runs the commands of the pages about the API and about prices.
 func TestAPIExamples(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/api.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := testkit.NewPulse(t)
 	a := p.SignUp()
-	blocks := fence.FindAllStringSubmatch(string(text), -1)
-	if len(blocks) < 2 {
-		t.Fatalf("docs/api.md has %d blocks of commands", len(blocks))
+	var blocks [][]string
+	for page, least := range map[string]int{"api": 2, "pricing": 1} {
+		text, err := os.ReadFile("../../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := fence.FindAllStringSubmatch(string(text), -1)
+		if len(found) < least {
+			t.Fatalf("docs/%s.md has %d blocks of commands", page, len(found))
+		}
+		blocks = append(blocks, found...)
 	}
 	for _, b := range blocks {
 		cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(b[1], "http://localhost:3000", p.URL))

@@ -1,4 +1,4 @@
-// Command query reads for API keys: GET /v1/….
+// Command query reads for API keys, GET /v1/…, and sets prices for them.
 package main
 
 import (
@@ -17,5 +17,8 @@ func main() {
 
 func groups(_ context.Context, d *host.Deps) ([]api.Group, error) {
 	st := d.Store
-	return []api.Group{queryapi.New(queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: d.Keys, MaxPayloadBytes: d.MaxPayloadBytes()})}, nil
+	return []api.Group{
+		queryapi.New(queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: d.Keys, MaxPayloadBytes: d.MaxPayloadBytes()}),
+		d.PriceRoutes(),
+	}, nil
 }

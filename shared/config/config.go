@@ -105,7 +105,8 @@ type Config struct {
 	DatabasePath     string // SQLite's file; used in ModeSingle only
 	DatabaseURL      Secret // never empty in ModeScale
 	DatabaseMaxConns int
-	RetentionDays    int // 0 keeps data for ever
+	RetentionDays    int    // 0 keeps data for ever
+	PricesFile       string // "": there are none but the projects' own and the built-in ones
 
 	Host             string // "" listens on all interfaces
 	Port             int    // 0 until BindPort: the system chooses

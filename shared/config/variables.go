@@ -105,6 +105,11 @@ var variables = []variable{
 		Effect: "Traces, spans and roll-ups older than this are removed. 0 keeps them for ever.",
 		bind:   func(l *loader) value { return whole(&l.cfg.RetentionDays, 0, 36_500, "days") },
 	},
+	{
+		Section: sectionStorage, Name: "PRICES_FILE", Derived: "none", New: true,
+		Effect: "JSON file with prices of all projects, for calls that a project has no price of its own for: docs/pricing.md. It is read at the start, which fails if something in it is wrong.",
+		bind:   func(l *loader) value { return path{&l.cfg.PricesFile, l} },
+	},
 
 	{
 		Section: sectionHTTP, Name: "PULSE_HOST", Derived: "all interfaces", New: true,

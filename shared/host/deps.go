@@ -57,9 +57,11 @@ type Deps struct {
 
 // NewDeps makes the parts over a store, and makes no connection.
 func NewDeps(cfg *config.Config, log *slog.Logger, st store.Store) (*Deps, error) {
-	prices := NewPrices(log, st)
+	prices, err := NewPrices(cfg, log, st)
+	if err != nil {
+		return nil, err
+	}
 	d := &Deps{Config: cfg, Log: log, Store: prices.Over(st), Prices: prices, Keys: newKeys(cfg, log, st)}
-	var err error
 	if cfg.AuthSecret != "" {
 		if d.Auth, err = newAuth(cfg, st); err != nil {
 			return nil, fmt.Errorf("make auth service: %w", err)
@@ -159,11 +161,6 @@ func newKeys(cfg *config.Config, log *slog.Logger, keys store.KeyStore) *keyring
 		ttl = -1 // the ring's own default is some seconds
 	}
 	return keyring.New(keys, keyring.Options{TTL: ttl, Grace: max(cfg.KeyCacheStale, 1), Log: log})
-}
-
-// NewPrices makes the prices of st's projects.
-func NewPrices(log *slog.Logger, st store.PriceStore) *pricebook.Book {
-	return pricebook.New(st, pricebook.Options{Log: log})
 }
 
 func newAuth(cfg *config.Config, st store.Store) (*betterauth.Service, error) {

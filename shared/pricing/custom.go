@@ -2,6 +2,8 @@ package pricing
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -200,6 +202,22 @@ func glob(pattern, s string) bool {
 		}
 	}
 	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// ID names what c is for: the same for two prices of one model, as calls are
+// compared with it, one provider and one time, of which a project has but one.
+func (c *Custom) ID() string {
+	of := strings.Join([]string{ModelKey(c.Model), ProviderKey(c.Provider), c.EffectiveFrom.UTC().Format(time.RFC3339Nano)}, "\x00")
+	sum := sha256.Sum256([]byte(of))
+	return hex.EncodeToString(sum[:idBytes])
+}
+
+const idBytes = 16
+
+// ValidID reports whether ID may give id.
+func ValidID(id string) bool {
+	b, err := hex.DecodeString(id)
+	return err == nil && len(b) == idBytes
 }
 
 // Check gives what is wrong with c, by the names of its JSON form: nothing for a

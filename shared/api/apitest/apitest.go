@@ -46,6 +46,7 @@ func Exercise(t *testing.T, target Target) {
 	t.Run("Reads", s.reads)
 	t.Run("Values", s.values)
 	t.Run("OTLP", s.otlp)
+	t.Run("Prices", s.prices)
 	t.Run("Tenants", s.tenants)
 	t.Run("BadInput", s.badInput)
 }

@@ -323,7 +323,7 @@ func (s *suite) bombs(t *testing.T, p person, marker string) {
 		for _, r := range s.ingestRoutes() {
 			send(r, r.Pattern, b.encoding, b.body)
 		}
-		for _, pattern := range []string{"/v1/traces", "/v1/logs", "/v1/metrics", "/dashboard/api/signup", "/dashboard/api/projects", "/dashboard/api/users", "/dashboard/api/api-keys", "/dashboard/api/local-login-token", "/api/auth/sign-in/email"} {
+		for _, pattern := range []string{"/v1/traces", "/v1/logs", "/v1/metrics", "/dashboard/api/signup", "/dashboard/api/projects", "/dashboard/api/users", "/dashboard/api/api-keys", "/dashboard/api/prices", "/v1/prices", "/dashboard/api/local-login-token", "/api/auth/sign-in/email"} {
 			send(api.Route{Method: http.MethodPost}, pattern, b.encoding, b.body)
 		}
 	}
@@ -406,6 +406,7 @@ func (s *suite) badControl(t *testing.T, p person, marker string) {
 		"/dashboard/api/signup":            {"name", "email", "password", "projectName"},
 		"/dashboard/api/projects":          {"name"},
 		"/dashboard/api/users":             {"email", "name", "password"},
+		"/dashboard/api/prices":            {"model", "provider", "effectiveFrom"},
 		"/dashboard/api/api-keys":          {"name"},
 		"/dashboard/api/api-keys/{id}":     {"name"},
 		"/dashboard/api/local-login-token": {"redirect_url", "api_key", "project_id", "email", "password"},

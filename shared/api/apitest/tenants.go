@@ -20,10 +20,14 @@ type tenant struct {
 	person
 	secret string // in every text of the tenant's own records
 	keyID  string
+	price  string // the id of one that only it has; of another one every tenant has its own
 }
 
 // sharedID is the id of a trace that every tenant stores, with its own content.
 const sharedID = "5d0f3c9e-7c4b-4c0e-9b55-0d7f4f1f6a01"
+
+// sharedPrice is a price for the same calls in every tenant, under the same id.
+const sharedPrice = `{"model":"shared-model","prices":{"input":1}}`
 
 func (s *suite) newTenant(t *testing.T) tenant {
 	t.Helper()
@@ -42,6 +46,10 @@ func (s *suite) newTenant(t *testing.T) tenant {
 	var keys struct{ Keys []struct{ ID string } }
 	s.want(t, n.person, http.MethodGet, "/dashboard/api/api-keys", "", http.StatusOK, &keys)
 	n.keyID = keys.Keys[0].ID
+	var price struct{ ID string }
+	s.want(t, n.person, http.MethodPost, "/v1/prices", fmt.Sprintf(`{"model":%q,"prices":{"input":1}}`, n.secret), http.StatusCreated, &price)
+	n.price = price.ID
+	s.want(t, n.person, http.MethodPost, "/v1/prices", sharedPrice, http.StatusCreated, nil)
 	return n
 }
 
@@ -52,7 +60,7 @@ func (n tenant) ownID() string {
 
 // names are what must never reach anybody else.
 func (n tenant) names() []string {
-	return []string{n.secret, n.ownID(), n.project, n.key, n.keyID, n.email}
+	return []string{n.secret, n.ownID(), n.project, n.key, n.keyID, n.price, n.email}
 }
 
 // state is all that n's own members can read.
@@ -62,7 +70,7 @@ func (s *suite) state(t *testing.T, n tenant) string {
 	for _, path := range []string{
 		"/v1/traces", "/v1/spans", "/v1/traces/" + sharedID, "/v1/spans/shared-span", "/v1/sessions/shared-session", "/v1/sessions/shared-spans/spans",
 		"/v1/analytics?date_from=2026-01-01T00:00:00Z&date_to=2027-01-01T00:00:00Z", "/v1/analytics/spans?date_from=2026-01-01T00:00:00Z&date_to=2027-01-01T00:00:00Z",
-		"/dashboard/api/agent-sessions", "/dashboard/api/api-keys", "/dashboard/api/users", "/dashboard/api/projects",
+		"/dashboard/api/agent-sessions", "/dashboard/api/api-keys", "/dashboard/api/users", "/dashboard/api/projects", "/v1/prices", "/dashboard/api/prices",
 	} {
 		a := s.as(t, n.person, http.MethodGet, path, "")
 		if a.status != http.StatusOK {
@@ -108,6 +116,7 @@ var bodies = map[string]func(victim tenant) string{
 	"/spans/async":   func(v tenant) string { return "[" + spanRecord(v.ownID()) + "]" },
 	"/api-keys":      func(tenant) string { return `{"name":"taken"}` },
 	"/api-keys/{id}": func(tenant) string { return `{"name":"taken"}` },
+	"/prices":        func(tenant) string { return `{"model":"shared-model","prices":{"input":666}}` },
 	"/users":         func(tenant) string { return `{"email":"nobody@example.com","role":"admin"}` },
 	"/projects":      func(tenant) string { return `{"name":"another"}` },
 	"/auth/login":    func(tenant) string { return `` },
@@ -154,7 +163,7 @@ func (s *suite) data() []api.Route {
 }
 
 func ids(v tenant) []string {
-	return []string{v.ownID(), sharedID, "shared-span", v.secret, "shared-session", "shared-spans", v.keyID, v.project}
+	return []string{v.ownID(), sharedID, "shared-span", v.secret, "shared-session", "shared-spans", v.keyID, v.price, v.project}
 }
 
 // ownProject lets thief use its own project, and ask there for victim's ids:
@@ -168,7 +177,7 @@ func (s *suite) ownProject(t *testing.T, victim, thief tenant) {
 		}
 		for _, id := range targets {
 			a := s.ask(t, r, thief.person, victim, id)
-			foreign := id == victim.ownID() || id == victim.secret || id == victim.keyID || id == victim.project
+			foreign := id == victim.ownID() || id == victim.secret || id == victim.keyID || id == victim.price || id == victim.project
 			if foreign && a.status != http.StatusNotFound && !strings.Contains(r.Pattern, "/batch") {
 				t.Errorf("%s %s with a foreign id: %s, want 404", r.Method, r.Pattern, a)
 			}

@@ -24,6 +24,10 @@ type Accepter interface {
 // Deps are what the group needs.
 type Deps struct {
 	Accept Accepter
+	// Price sets what calls cost whose sender did not say it, for the answers that
+	// show rows: what is stored is priced again where it is. On an error the answer
+	// has no costs.
+	Price func(ctx context.Context, project account.ProjectID, spans []trace.Span) error
 	// Rejected, if set, is told of every request that was refused, and why.
 	Rejected func(err error)
 }
@@ -167,6 +171,8 @@ func (g *Group) batch(r *http.Request, decode func([]byte) ([]trace.Span, error)
 	if spans, err = read(r, decode); err != nil {
 		return nil, nil, err
 	}
-	fresh, err = g.Accept.AcceptAndStore(r.Context(), reqctx.Project(r.Context()), spans)
+	ctx := r.Context()
+	_ = g.Price(ctx, reqctx.Project(ctx), spans)
+	fresh, err = g.Accept.AcceptAndStore(ctx, reqctx.Project(ctx), spans)
 	return spans, fresh, named(err, failure)
 }

@@ -52,8 +52,9 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain, readers *atom
 			defer readers.Add(-1)
 			_ = logs.Barrier(ctx) // patience ended: the read shows what is there
 		}},
-		Writes: ingestapi.Deps{Accept: accept, Rejected: deps.Rejected},
+		Writes: ingestapi.Deps{Accept: accept, Price: deps.Prices.Price, Rejected: deps.Rejected},
 		OTLP:   otlpapi.Deps{Accept: accept, Rejected: deps.Metrics.Rejected, GRPC: host.ServesGRPC(cfg)},
+		Prices: deps.PriceDeps(),
 		Auth:   authapi.Deps{Auth: deps.Auth, Log: deps.Log},
 		Control: dashboardapi.Deps{
 			Users: st, Projects: st, Keys: st, Ring: deps.Keys, Auth: deps.Auth,

@@ -76,7 +76,9 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	o.Prices = host.NewPrices(log, st)
+	if o.Prices, err = host.NewPrices(&cfg, log, st); err != nil {
+		return err
+	}
 	told := time.Now()
 	o.Progress = func(r history.Result) {
 		if time.Since(told) > progressEvery {

@@ -14,6 +14,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/api/ingestapi"
 	"github.com/pulse-traces/pulse/shared/api/otlpapi"
+	"github.com/pulse-traces/pulse/shared/api/pricesapi"
 	"github.com/pulse-traces/pulse/shared/api/queryapi"
 	"github.com/pulse-traces/pulse/shared/api/webapi"
 )
@@ -25,6 +26,7 @@ type Parts struct {
 	Writes  ingestapi.Deps
 	OTLP    otlpapi.Deps
 	Auth    authapi.Deps
+	Prices  pricesapi.Deps
 	Control dashboardapi.Deps
 	Health  healthapi.Deps
 	Web     *webapi.Group // nil leaves it out
@@ -39,9 +41,9 @@ func (p Parts) Of(function string) []api.Group {
 	case "ingest":
 		return []api.Group{ingestapi.New(p.Writes), otlpapi.New(p.OTLP)}
 	case "query":
-		return []api.Group{queryapi.New(p.Reads)}
+		return []api.Group{queryapi.New(p.Reads), pricesapi.New(p.Prices)}
 	case "dashboard":
-		return []api.Group{ingestapi.NewDashboard(p.Writes), queryapi.NewDashboard(p.Reads), dashboardapi.New(p.Control)}
+		return []api.Group{ingestapi.NewDashboard(p.Writes), queryapi.NewDashboard(p.Reads), pricesapi.NewDashboard(p.Prices), dashboardapi.New(p.Control)}
 	case "auth":
 		return []api.Group{authapi.New(p.Auth)}
 	case "web":
