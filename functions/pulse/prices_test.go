@@ -58,7 +58,7 @@ func TestPrices(t *testing.T) {
 				}
 				return stdout
 			}
-			if out := reprice("--dry-run"); !strings.Contains(out, "1 of 3 spans would change.") {
+			if out := reprice("--dry-run"); out != "1 of 3 spans would change.\n  costNanoUsd: 1 spans, as "+early+"\n  cost in all: +1.000000 USD\n" {
 				t.Errorf("reprice --dry-run says %q", out)
 			}
 			cost("a call after a dry run", early, 100)

@@ -7,8 +7,11 @@ package history
 import (
 	"context"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/pricebook"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -27,14 +30,20 @@ type Options struct {
 	Project account.ProjectID // "" is all of them
 	DryRun  bool              // change nothing, only count
 	Prices  *pricebook.Book   // what calls are priced by
+	// Resume goes on where an earlier run of the same command stopped, with its
+	// Result.Resume; "" begins. What is none is fault.Invalid.
+	Resume string
 	// Progress, if set, is told after each step what was done in all.
 	Progress func(Result)
 }
 
-// Result counts spans.
+// Result tells what was done, also beside an error.
 type Result struct {
-	Read, Changed int64
+	Read, Changed int64 // spans
 	Damaged       int64 // whose raw bytes cannot be read any more: they stay as they are
+	CostNanoUSD   int64 // by how much the changed spans' costs grew, in all
+	Differences   []Difference
+	Resume        string // where it goes on; "" at the end
 }
 
 // step is how many spans one transaction goes through: their payloads are in
@@ -80,26 +89,29 @@ func same(a, b *trace.Span) bool {
 }
 
 func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change func(*trace.Span, pricebook.Pricer) (changed, damaged bool)) (Result, error) {
-	projects := []account.ProjectID{o.Project}
-	if o.Project == "" {
-		var err error
-		if projects, err = st.Projects(ctx); err != nil {
-			return Result{}, err
-		}
+	total := Result{Resume: o.Resume}
+	projects, cursor, err := todo(ctx, st, o)
+	if err != nil {
+		return total, err
 	}
-	var total Result
-	for _, project := range projects {
+	all := differences{}
+	for i, project := range projects {
 		prices, err := o.Prices.For(ctx, project)
 		if err != nil {
 			return total, err
 		}
-		r.Time, r.DryRun, r.Limit, r.Cursor = o.Time, o.DryRun, step, ""
-		for {
-			var damaged int64
+		r.Time, r.DryRun, r.Limit, r.Cursor = o.Time, o.DryRun, step, cursor
+		for more := true; more; more = r.Cursor != "" {
+			damaged, cost, different := int64(0), int64(0), differences{}
 			r.Change = func(s *trace.Span) bool {
+				before := *s
 				changed, bad := change(s, prices)
 				if bad {
 					damaged++
+				}
+				if changed {
+					cost += costOf(s) - costOf(&before)
+					different.add(&before, s)
 				}
 				return changed
 			}
@@ -107,14 +119,61 @@ func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change f
 			if err != nil {
 				return total, err
 			}
+			all.merge(different)
 			total.Read, total.Changed, total.Damaged = total.Read+did.Read, total.Changed+did.Changed, total.Damaged+damaged
+			total.CostNanoUSD, total.Differences = total.CostNanoUSD+cost, all.list()
+			r.Cursor = did.Next
+			switch {
+			case r.Cursor != "":
+				total.Resume = place(project, r.Cursor)
+			case i+1 < len(projects):
+				total.Resume = place(projects[i+1], "")
+			default:
+				total.Resume = ""
+			}
 			if o.Progress != nil {
 				o.Progress(total)
 			}
-			if r.Cursor = did.Next; r.Cursor == "" {
-				break
-			}
 		}
+		cursor = ""
 	}
 	return total, nil
+}
+
+func costOf(s *trace.Span) int64 {
+	if s.CostNanoUSD == nil {
+		return 0
+	}
+	return *s.CostNanoUSD
+}
+
+// todo gives the projects that are left, in order, and where in the first of
+// them to begin.
+func todo(ctx context.Context, st Store, o Options) (projects []account.ProjectID, cursor string, err error) {
+	projects = []account.ProjectID{o.Project}
+	if o.Project == "" {
+		if projects, err = st.Projects(ctx); err != nil {
+			return nil, "", err
+		}
+		slices.Sort(projects)
+	}
+	if o.Resume == "" {
+		return projects, "", nil
+	}
+	first, cursor, ok := strings.Cut(o.Resume, placeSeparator)
+	if !ok || o.Project != "" && account.ProjectID(first) != o.Project {
+		return nil, "", fault.New(fault.Invalid, "the place to go on from is none of this command with these flags")
+	}
+	i, found := slices.BinarySearch(projects, account.ProjectID(first))
+	if !found { // it was deleted since then
+		cursor = ""
+	}
+	return projects[i:], cursor, nil
+}
+
+// placeSeparator is in no project's id and in no cursor.
+const placeSeparator = ":"
+
+func place(project account.ProjectID, cursor string) string {
+	return string(project) + placeSeparator + cursor
 }

@@ -1,11 +1,17 @@
 package history_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/history"
 	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/otlp/otlptest"
@@ -192,6 +198,54 @@ func TestReprice(t *testing.T) {
 			recounted(t, st)
 			r, err = history.Reprice(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{})})
 			wantResult(t, r, err, total, 0)
+		})
+	}
+}
+
+// TestResume stops a rewrite after its first step, goes on, and finds all done
+// once.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	for engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			st := open(t, engine)
+			const n = 1200
+			spans := make([]trace.Span, n)
+			model, provider, tokens := "gpt-4o-mini", "openai", int64(1_000_000)
+			for i := range spans {
+				id := trace.SpanID(fmt.Sprintf("span-%04d", i))
+				spans[i] = trace.Span{
+					ID: id, TraceID: trace.TraceID(id), Form: trace.FormTrace, Source: trace.SourceSDK, Kind: trace.KindLLMCall, Status: trace.StatusSuccess,
+					Start: time.Date(2026, 2, 1, 12, 0, i, 0, time.UTC), Model: &model, Provider: &provider, InputTokens: &tokens, OutputTokens: new(int64),
+				}
+			}
+			write(t, st, spans)
+			prices := pricebook.New(st, pricebook.Options{})
+			for _, dry := range []bool{true, false} {
+				ctx, stop := context.WithCancel(t.Context())
+				first, err := history.Reprice(ctx, st, history.Options{Prices: prices, DryRun: dry, Progress: func(history.Result) { stop() }})
+				if !errors.Is(err, context.Canceled) || first.Read == 0 || first.Read >= n || first.Resume == "" {
+					t.Fatalf("stopped: %+v, %v", first, err)
+				}
+				if _, err := history.Reprice(t.Context(), st, history.Options{Prices: prices, DryRun: true, Project: "p2", Resume: first.Resume}); fault.CodeOf(err) != fault.Invalid {
+					t.Errorf("the place in another project: %v", err)
+				}
+				rest, err := history.Reprice(t.Context(), st, history.Options{Prices: prices, DryRun: dry, Resume: first.Resume})
+				if err != nil || first.Read+rest.Read != n || first.Changed+rest.Changed != n || rest.Resume != "" {
+					t.Fatalf("%+v, then %+v, %v", first, rest, err)
+				}
+				want := []history.Difference{
+					{Field: "costNanoUsd", Spans: rest.Changed, Examples: rest.Differences[0].Examples},
+					{Field: "costSource", Spans: rest.Changed, Examples: rest.Differences[0].Examples},
+				}
+				if diff := cmp.Diff(want, rest.Differences); diff != "" || len(want[0].Examples) != 3 || rest.CostNanoUSD != rest.Changed*150_000_000 {
+					t.Errorf("it tells %+v, %s", rest, diff)
+				}
+			}
+			recounted(t, st)
+			r, err := history.Reprice(t.Context(), st, history.Options{Prices: prices})
+			wantResult(t, r, err, n, 0)
 		})
 	}
 }

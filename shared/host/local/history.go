@@ -21,16 +21,17 @@ var rewrites = map[string]struct {
 }{
 	"remap": {`Read spans that came as OpenTelemetry again, with today's mapping, and bring the
 sums up to date. A span changes only if the mapping says something else of it.
-The server may run meanwhile; the command may be stopped and repeated.
+The server may run meanwhile; the command may be stopped, and goes on where it
+was with --resume.
 
-Usage: pulse remap [--from TIME] [--to TIME] [--project ID] [--dry-run]
+Usage: pulse remap [--from TIME] [--to TIME] [--project ID] [--dry-run] [--resume PLACE]
 
 `, history.Remap},
 	"reprice": {`Compute the costs of spans again, with today's prices for the time of each, and
 bring the sums up to date. Costs that their senders gave stay. The server may run
 meanwhile.
 
-Usage: pulse reprice [--from TIME] [--to TIME] [--project ID] [--dry-run]
+Usage: pulse reprice [--from TIME] [--to TIME] [--project ID] [--dry-run] [--resume PLACE]
 
 `, history.Reprice},
 }
@@ -43,7 +44,8 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 	from := flags.String("from", "", "only spans that began at this time or later (2026-01-31 or 2026-01-31T12:00:00Z)")
 	to := flags.String("to", "", "only spans that began before this time")
 	project := flags.String("project", "", "only this project; all by default")
-	dryRun := flags.Bool("dry-run", false, "count what would change, and change nothing")
+	dryRun := flags.Bool("dry-run", false, "tell what would change, and change nothing")
+	resume := flags.String("resume", "", "go on at the place that a run with the same flags told")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -53,7 +55,7 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 	if flags.NArg() > 0 {
 		return usageError(name + " takes flags only; --help shows all")
 	}
-	o := history.Options{Project: account.ProjectID(*project), DryRun: *dryRun}
+	o := history.Options{Project: account.ProjectID(*project), DryRun: *dryRun, Resume: *resume}
 	for _, bound := range []struct {
 		flag, text string
 		to         **time.Time
@@ -83,11 +85,14 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 	o.Progress = func(r history.Result) {
 		if time.Since(told) > progressEvery {
 			told = time.Now()
-			fmt.Fprintf(c.stderr, "%d spans read, %d changed\n", r.Read, r.Changed)
+			fmt.Fprintf(c.stderr, "%d spans read, %d changed; to go on from here: --resume %s\n", r.Read, r.Changed, r.Resume)
 		}
 	}
 	result, err := rewrites[name].run(ctx, st, o)
 	if err != nil {
+		if result.Resume != "" {
+			fmt.Fprintf(c.stderr, "To go on, repeat the command with --resume %s\n", result.Resume)
+		}
 		return fmt.Errorf("%s: after %d spans: %w", name, result.Read, err)
 	}
 	verb := "changed"
@@ -95,6 +100,12 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 		verb = "would change"
 	}
 	fmt.Fprintf(c.stdout, "%d of %d spans %s.\n", result.Changed, result.Read, verb)
+	for _, d := range result.Differences {
+		fmt.Fprintf(c.stdout, "  %s: %d spans, as %s\n", d.Field, d.Spans, d.Examples[0])
+	}
+	if result.CostNanoUSD != 0 {
+		fmt.Fprintf(c.stdout, "  cost in all: %+.6f USD\n", float64(result.CostNanoUSD)/1e9)
+	}
 	if result.Damaged > 0 {
 		fmt.Fprintf(c.stdout, "%d spans have raw bytes that cannot be read; they stay as they are.\n", result.Damaged)
 	}

@@ -1,0 +1,82 @@
+package history
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Difference is what a rewrite changed in one field.
+type Difference struct {
+	Field    string // by its name on the wire, or as near to it as it has one
+	Spans    int64
+	Examples []trace.SpanID // the first few
+}
+
+// maxExamples is how many spans a Difference names.
+const maxExamples = 3
+
+// differences count changed fields, by name.
+type differences map[string]*Difference
+
+// add notes in which fields two versions of a span differ.
+func (d differences) add(before, after *trace.Span) {
+	d.compare(before.ID, reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem())
+}
+
+func (d differences) compare(id trace.SpanID, before, after reflect.Value) {
+	for i := range before.NumField() {
+		field := before.Type().Field(i)
+		x, y := before.Field(i), after.Field(i)
+		switch {
+		case field.Name == "Payload":
+			d.compare(id, x, y)
+			continue
+		case x.Kind() == reflect.Slice && x.Len() == 0 && y.Len() == 0, reflect.DeepEqual(x.Interface(), y.Interface()):
+			continue
+		}
+		name := wireName(field.Name)
+		if d[name] == nil {
+			d[name] = &Difference{Field: name}
+		}
+		if d[name].Spans++; len(d[name].Examples) < maxExamples {
+			d[name].Examples = append(d[name].Examples, id)
+		}
+	}
+}
+
+// merge adds those of a step that has been made.
+func (d differences) merge(step differences) {
+	for name, s := range step {
+		if d[name] == nil {
+			d[name] = &Difference{Field: name}
+		}
+		d[name].Spans += s.Spans
+		d[name].Examples = append(d[name].Examples, s.Examples[:min(len(s.Examples), maxExamples-len(d[name].Examples))]...)
+	}
+}
+
+// list gives them, those of most spans first.
+func (d differences) list() []Difference {
+	var list []Difference
+	for _, name := range slices.Sorted(maps.Keys(d)) {
+		list = append(list, *d[name])
+	}
+	slices.SortStableFunc(list, func(a, b Difference) int { return int(b.Spans - a.Spans) })
+	return list
+}
+
+// renamed are fields that rows call something else.
+var renamed = map[string]string{"Model": "modelRequested", "ToolUseID": "toolCallId", "ParentID": "parentSpanId", "Start": "startTime"}
+
+// wireName writes a field's name as JSON has it: costNanoUsd.
+func wireName(field string) string {
+	if name := renamed[field]; name != "" {
+		return name
+	}
+	field = strings.NewReplacer("USD", "Usd", "MS", "Ms", "ID", "Id", "CWD", "Cwd").Replace(field)
+	return strings.ToLower(field[:1]) + field[1:]
+}
