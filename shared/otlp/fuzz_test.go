@@ -1,7 +1,9 @@
 package otlp_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/pulse-traces/pulse/shared/otlp"
@@ -73,6 +75,24 @@ func checkMapped(t *testing.T, s *trace.Span) {
 	}
 }
 
+// checkRequest packs decoded spans into a request again and compares.
+func checkRequest(t *testing.T, spans []otlp.Span) {
+	t.Helper()
+	request := otlp.AppendRequest([]byte("before"), spans)[len("before"):]
+	if size := otlp.RequestBytes(spans); len(request) > size {
+		t.Fatalf("a request of %d bytes was to have %d at most", len(request), size)
+	}
+	again, err := otlp.DecodeTraces(request, otlp.Protobuf)
+	if err != nil || again.Rejected > 0 || len(again.Spans) != len(spans) {
+		t.Fatalf("%d spans became %d, %d rejected, %v", len(spans), len(again.Spans), again.Rejected, err)
+	}
+	for i := range spans {
+		if !bytes.Equal(spans[i].Raw(), again.Spans[i].Raw()) {
+			t.Fatalf("span %d became another", i)
+		}
+	}
+}
+
 func FuzzDecodeTraces(f *testing.F) {
 	seeds(f, "traces")
 	f.Fuzz(func(t *testing.T, body []byte, isJSON bool) {
@@ -83,7 +103,12 @@ func FuzzDecodeTraces(f *testing.F) {
 		ids := make(map[trace.TraceID]bool, len(traces.Spans))
 		for _, s := range traces.Spans {
 			ids[s.TraceID()] = true
+			_, refused := s.Map(now)
+			if checked := s.Check(now); fmt.Sprint(checked) != fmt.Sprint(refused) {
+				t.Fatalf("a check says %v, mapping %v", checked, refused)
+			}
 		}
+		checkRequest(t, traces.Spans)
 		spans := traces.Map(now)
 		for i := range spans {
 			if !ids[spans[i].TraceID] {

@@ -22,31 +22,41 @@ const fieldRawLogs = 20010
 // raw makes the raw bytes of one span or log record: num is the field of the
 // outer message.
 func (g *group) raw(num protowire.Number, data []byte) []byte {
+	return g.appendItems(nil, num, [][]byte{data})
+}
+
+// appendItems appends spans or log records with their scope and resource, as
+// field num of an outer message.
+func (g *group) appendItems(dst []byte, num protowire.Number, items [][]byte) []byte {
 	sized := func(num protowire.Number, b []byte) int {
 		if len(b) == 0 {
 			return 0
 		}
 		return protowire.SizeTag(num) + protowire.SizeBytes(len(b))
 	}
-	item := protowire.SizeTag(fieldSpans) + protowire.SizeBytes(len(data))
-	scope := sized(fieldScope, g.scope) + item + sized(fieldScopeSchema, g.scopeSchema)
+	scope := sized(fieldScope, g.scope) + sized(fieldScopeSchema, g.scopeSchema)
+	for _, data := range items {
+		scope += protowire.SizeTag(fieldSpans) + protowire.SizeBytes(len(data))
+	}
 	resource := sized(fieldResource, g.resource) + protowire.SizeTag(fieldScopeSpans) + protowire.SizeBytes(scope) +
 		sized(fieldResourceSchema, g.resourceSchema)
 
-	out := make([]byte, 0, protowire.SizeTag(num)+protowire.SizeBytes(resource))
+	dst = slices.Grow(dst, protowire.SizeTag(num)+protowire.SizeBytes(resource))
 	put := func(num protowire.Number, b []byte) {
 		if len(b) > 0 {
-			out = protowire.AppendBytes(protowire.AppendTag(out, num, protowire.BytesType), b)
+			dst = protowire.AppendBytes(protowire.AppendTag(dst, num, protowire.BytesType), b)
 		}
 	}
-	out = protowire.AppendVarint(protowire.AppendTag(out, num, protowire.BytesType), uint64(resource))
+	dst = protowire.AppendVarint(protowire.AppendTag(dst, num, protowire.BytesType), uint64(resource))
 	put(fieldResource, g.resource)
-	out = protowire.AppendVarint(protowire.AppendTag(out, fieldScopeSpans, protowire.BytesType), uint64(scope))
+	dst = protowire.AppendVarint(protowire.AppendTag(dst, fieldScopeSpans, protowire.BytesType), uint64(scope))
 	put(fieldScope, g.scope)
-	out = protowire.AppendBytes(protowire.AppendTag(out, fieldSpans, protowire.BytesType), data)
+	for _, data := range items {
+		dst = protowire.AppendBytes(protowire.AppendTag(dst, fieldSpans, protowire.BytesType), data)
+	}
 	put(fieldScopeSchema, g.scopeSchema)
 	put(fieldResourceSchema, g.resourceSchema)
-	return out
+	return dst
 }
 
 // walkRaw calls span and log for what raw bytes hold.
