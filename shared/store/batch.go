@@ -54,7 +54,13 @@ const chunkTargetBytes = 64 << 10
 // Pack makes a batch of spans with their payloads. It keeps spans, and clears
 // their Payload fields.
 func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batch {
-	b := Batch{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: arrived.UTC().Truncate(time.Microsecond), Spans: spans, Refs: make([]PayloadRef, len(spans))}
+	return PackAs(uuid.Must(uuid.NewV7()), project, arrived, spans)
+}
+
+// PackAs is Pack for a batch that has its id, a v7: of the same spans it makes
+// the same chunks.
+func PackAs(id uuid.UUID, project account.ProjectID, arrived time.Time, spans []trace.Span) Batch {
+	b := Batch{ID: id, Project: project, Arrived: arrived.UTC().Truncate(time.Microsecond), Spans: spans, Refs: make([]PayloadRef, len(spans))}
 	first, size, count := 0, 0, 0
 	room := 0
 	for i := range spans {
@@ -70,7 +76,7 @@ func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batc
 					raw = appendPayload(raw, &spans[i].Payload)
 				}
 			}
-			b.Chunks = append(b.Chunks, Chunk{ID: uuid.Must(uuid.NewV7()), Data: compress(raw)})
+			b.Chunks = append(b.Chunks, Chunk{ID: chunkID(id, len(b.Chunks)), Data: Compress(raw)})
 		}
 		first, size, count = end, 0, 0
 	}
@@ -94,6 +100,14 @@ func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batc
 		spans[i].Payload = trace.Payload{}
 	}
 	return b
+}
+
+// chunkID names the n-th chunk of a batch: beside the batch's id in time, and
+// as random.
+func chunkID(batch uuid.UUID, n int) uuid.UUID {
+	tail := batch[len(batch)-4:]
+	binary.BigEndian.PutUint32(tail, binary.BigEndian.Uint32(tail)+uint32(n)+1)
+	return batch
 }
 
 // Payload fields by their place on disk: append only.
@@ -186,7 +200,7 @@ func RepackChunk(data []byte, changed map[int]*trace.Payload) ([]byte, error) {
 		}
 		raw = appendPayload(raw, p)
 	}
-	return compress(raw), nil
+	return Compress(raw), nil
 }
 
 // EncodeSpan gives the narrow fields of a span in the form of a record, for a
@@ -220,7 +234,7 @@ func uvarintLen(v uint64) int {
 // UnpackChunk gives all payloads of a chunk, by index. fault-free: any damage
 // is an error, never a panic.
 func UnpackChunk(data []byte) ([]trace.Payload, error) {
-	raw, err := decompress(data)
+	raw, err := Decompress(data)
 	if err != nil {
 		return nil, fmt.Errorf("inflate payload chunk: %w", err)
 	}

@@ -167,12 +167,12 @@ func FuzzUnmarshalBatch(f *testing.F) {
 
 func FuzzUnpackChunk(f *testing.F) {
 	b := Pack("project", time.Now(), spansForTest())
-	raw, err := decompress(b.Chunks[0].Data)
+	raw, err := Decompress(b.Chunks[0].Data)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(raw)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		_, _ = UnpackChunk(compress(raw))
+		_, _ = UnpackChunk(Compress(raw))
 	})
 }

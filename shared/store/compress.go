@@ -29,6 +29,8 @@ var decoder = sync.OnceValue(func() *zstd.Decoder {
 	return d
 })
 
-func compress(raw []byte) []byte { return encoder().EncodeAll(raw, make([]byte, 0, len(raw)/4+64)) }
+// Compress makes raw small, as chunks are kept.
+func Compress(raw []byte) []byte { return encoder().EncodeAll(raw, make([]byte, 0, len(raw)/4+64)) }
 
-func decompress(data []byte) ([]byte, error) { return decoder().DecodeAll(data, nil) }
+// Decompress gives what Compress took. Whatever data is, it takes bounded memory.
+func Decompress(data []byte) ([]byte, error) { return decoder().DecodeAll(data, nil) }
