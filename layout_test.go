@@ -132,8 +132,9 @@ var arrows = []struct {
 	{"shared/wal/*wal", []string{"shared/fault", "shared/wal", "shared/logging"}},
 
 	// The rules between the edge and the store.
-	{"shared/ingest", with(domain, "shared/store", "shared/wal", "shared/logging")},
-	{"shared/drain", with(domain, "shared/store", "shared/wal", "shared/logging")},
+	{"shared/record", with(domain, "shared/store", "shared/otlp")},
+	{"shared/ingest", with(domain, "shared/store", "shared/otlp", "shared/record", "shared/wal", "shared/logging")},
+	{"shared/drain", with(domain, "shared/store", "shared/record", "shared/wal", "shared/logging")},
 	{"shared/betterauth", with(domain, "shared/store", "shared/logging")},
 	{"shared/history", with(domain, "shared/store", "shared/otlp", "shared/pricebook")},
 	{"shared/keyring", with(domain, "shared/store", "shared/logging")},

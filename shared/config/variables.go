@@ -246,12 +246,12 @@ var variables = []variable{
 	},
 	{
 		Section: sectionLog, Name: "DRAIN_BATCH_RECORDS", Default: "1000", New: true,
-		Effect: "How many log records the drain stores in one transaction at most.",
+		Effect: "How many log records the drain takes at once at most.",
 		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchRecords, 1, 100_000, "") },
 	},
 	{
 		Section: sectionLog, Name: "DRAIN_BATCH_BYTES", Default: "16777216", New: true,
-		Effect: "How many bytes of log records the drain stores in one transaction at most; a record that is larger goes alone.",
+		Effect: "How many bytes of log records the drain takes at once at most; a record that is larger goes alone. It stores about 4 MiB of them in one transaction.",
 		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchBytes, 1, maxBytes, "bytes") },
 	},
 	{

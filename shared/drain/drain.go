@@ -8,12 +8,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/record"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/wal"
 )
@@ -36,6 +38,12 @@ type Options struct {
 	// Timeout bounds one write, so that a store that hangs is told from one
 	// that is slow. 0 means a minute.
 	Timeout time.Duration
+	// StepBytes is about how many bytes of records are read and written at once,
+	// which bounds memory: spans take several times the room of their records.
+	// 0 means 4 MiB.
+	StepBytes int
+	// Go runs a function beside the caller; nil is a go statement.
+	Go func(func())
 	// Stored, if set, is told of each write that committed.
 	Stored func(spans, duplicates int, elapsed time.Duration)
 	// Failed, if set, is told of each write that did not.
@@ -53,6 +61,12 @@ type Drain struct {
 func New(o Options) *Drain {
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
+	}
+	if o.StepBytes == 0 {
+		o.StepBytes = 4 << 20
+	}
+	if o.Go == nil {
+		o.Go = func(f func()) { go f() }
 	}
 	return &Drain{Options: o, waiting: map[uuid.UUID]chan store.Outcome{}}
 }
@@ -77,28 +91,125 @@ func (d *Drain) Awaited() bool {
 	return len(d.waiting) > 0
 }
 
-// Handle stores deliveries in one transaction. If that cannot be, it finds the
-// ones to blame by halves: those that can never be stored get a permanent error,
-// and their neighbours are stored.
+// Handle stores deliveries, in steps of one transaction each: while one is
+// written, the next is read. If one cannot be written, it finds the deliveries
+// to blame by halves: those that can never be stored get a permanent error, and
+// their neighbours are stored. What comes after a fault that passes is not
+// tried, so that it does not overtake.
 func (d *Drain) Handle(ctx context.Context, deliveries []wal.Delivery) []error {
 	errs := make([]error, len(deliveries))
-	var good []item
-	for i := range deliveries {
-		b, err := store.UnmarshalBatch(deliveries[i].Data)
-		if err != nil {
-			errs[i] = wal.Permanent(fmt.Errorf("decode record: %w", err))
-			continue
+	reader := ahead{d: d, steps: d.cut(deliveries)}
+	for done := 0; done < len(errs); {
+		step := reader.take(ctx)
+		mine := errs[done : done+len(step)]
+		done += len(step)
+		if err := d.writeStep(ctx, step, mine); err != nil {
+			for i := done; i < len(errs); i++ {
+				errs[i] = err
+			}
+			reader.stop() // the data of deliveries is the log's again after this
+			return errs
 		}
-		good = append(good, item{batch: b, delivery: &deliveries[i], err: &errs[i]})
 	}
-	d.write(ctx, good)
 	return errs
 }
 
+// cut parts deliveries into steps, of one at least.
+func (d *Drain) cut(deliveries []wal.Delivery) (steps [][]wal.Delivery) {
+	first, size := 0, 0
+	for i := range deliveries {
+		if size > 0 && size+len(deliveries[i].Data) > d.StepBytes {
+			steps = append(steps, deliveries[first:i])
+			first, size = i, 0
+		}
+		size += len(deliveries[i].Data)
+	}
+	if first < len(deliveries) {
+		steps = append(steps, deliveries[first:])
+	}
+	return steps
+}
+
+// ahead reads steps, each while the one before it is written.
+type ahead struct {
+	d     *Drain
+	steps [][]wal.Delivery
+	next  chan []item // of the step that is being read; nil if none is
+}
+
+// take gives the next step, and begins to read the one after it.
+func (a *ahead) take(ctx context.Context) []item {
+	step := a.stop()
+	if step == nil {
+		step = a.d.read(ctx, a.steps[0])
+		a.steps = a.steps[1:]
+	}
+	if len(a.steps) > 0 {
+		then, next := a.steps[0], make(chan []item, 1)
+		a.steps, a.next = a.steps[1:], next
+		a.d.Go(func() { next <- a.d.read(ctx, then) })
+	}
+	return step
+}
+
+// stop returns once nothing is being read, with what was.
+func (a *ahead) stop() (step []item) {
+	if a.next != nil {
+		step, a.next = <-a.next, nil
+	}
+	return step
+}
+
+// item is a delivery that was read.
 type item struct {
 	batch    store.Batch
 	delivery *wal.Delivery
+	unread   error // why the delivery, or some of its spans, could not be read
 	err      *error
+}
+
+// read reads a step.
+func (d *Drain) read(ctx context.Context, deliveries []wal.Delivery) []item {
+	items := make([]item, len(deliveries))
+	for i := range deliveries {
+		items[i].delivery = &deliveries[i]
+		items[i].batch, items[i].unread = d.decode(ctx, &deliveries[i])
+	}
+	return items
+}
+
+// writeStep stores what was read of a step, and gives the first fault that
+// passes.
+func (d *Drain) writeStep(ctx context.Context, items []item, errs []error) error {
+	good := make([]item, 0, len(items))
+	for i, it := range items {
+		if it.err = &errs[i]; it.unread == nil || len(it.batch.Spans) > 0 {
+			good = append(good, it)
+		}
+	}
+	d.write(ctx, good)
+	var passing error
+	for i := range items {
+		switch {
+		case errs[i] == nil && items[i].unread != nil:
+			errs[i] = wal.Permanent(fmt.Errorf("decode record: %w", items[i].unread))
+		case passing == nil && errs[i] != nil && (fault.Transient(errs[i]) || ctx.Err() != nil):
+			passing = errs[i]
+		}
+	}
+	return passing
+}
+
+// decode is record.Decode, which reads what was sent with rules that are many:
+// should one of them panic, it is that record's fault alone.
+func (d *Drain) decode(ctx context.Context, delivery *wal.Delivery) (b store.Batch, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.Log.ErrorContext(ctx, "reading a record panicked", slog.String("record", delivery.ID), slog.String("stack", string(debug.Stack())))
+			b, err = store.Batch{}, fmt.Errorf("reading its spans panicked: %v", p)
+		}
+	}()
+	return record.Decode(delivery.Data)
 }
 
 // write stores items together, or by halves, or says for each why not.

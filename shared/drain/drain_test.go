@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/otlp"
+	"github.com/pulse-traces/pulse/shared/record"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/sqlite"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -155,6 +159,85 @@ func TestTransientFaultsBringAllBack(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a", "b"}, stored(t, db)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestSteps writes records in transactions of bounded size, in their order, and
+// none past a fault that passes.
+func TestSteps(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	var wrote []int
+	failAt := 2
+	f := &failing{DB: db, fail: func(batches []store.Batch) error {
+		if wrote = append(wrote, len(batches)); len(wrote) == failAt {
+			return fault.New(fault.Unavailable, "down")
+		}
+		return nil
+	}}
+	var deliveries []wal.Delivery
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
+		one, _ := delivery(t, project, id)
+		deliveries = append(deliveries, one)
+	}
+	d := New(Options{Store: f, Log: slog.New(slog.DiscardHandler), StepBytes: 2 * len(deliveries[0].Data)})
+	errs := d.Handle(t.Context(), deliveries)
+	for i, err := range errs {
+		if (err != nil) != (i >= 2) || wal.IsPermanent(err) {
+			t.Errorf("record %d: %v", i, err)
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, stored(t, db)); diff != "" {
+		t.Error(diff)
+	}
+	if errs := d.Handle(t.Context(), deliveries[2:]); errors.Join(errs...) != nil {
+		t.Error(errs)
+	}
+	if diff := cmp.Diff([]int{2, 2, 2, 1}, wrote); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "d", "e"}, stored(t, db)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// sent is a delivery of spans as they were sent, the i-th named names[i].
+func sent(t *testing.T, attribute string, names ...string) wal.Delivery {
+	t.Helper()
+	var spans []string
+	for i, name := range names {
+		spans = append(spans, fmt.Sprintf(`{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b1%02x","name":%q,
+			"startTimeUnixNano":"1769342400000000000","attributes":[{"key":"session.id","value":{"stringValue":"s"}},
+			{"key":%q,"value":{"stringValue":"nothing"}}]}`, i, name, attribute))
+	}
+	body := `{"resourceSpans":[{"scopeSpans":[{"spans":[` + strings.Join(spans, ",") + `]}]}]}`
+	all, err := otlp.DecodeTraces([]byte(body), otlp.JSON)
+	if err != nil || all.Rejected > 0 {
+		t.Fatal(err, all)
+	}
+	record := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: time.Date(2026, 1, 25, 12, 0, 0, 0, time.UTC), Spans: all.Spans}
+	return wal.Delivery{ID: fmt.Sprint(names), Data: record.Append(nil, 1<<20), Attempt: 1}
+}
+
+// TestSentIsRead reads spans as they were sent. Should one be refused that was
+// taken, its neighbours are stored and the record is set aside.
+func TestSentIsRead(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	d := New(Options{Store: db, Log: slog.New(slog.DiscardHandler)})
+	good, bad := sent(t, "x", "a", "b"), sent(t, "pulse.kind", "c")
+	for range 2 {
+		errs := d.Handle(t.Context(), []wal.Delivery{good, bad})
+		if errs[0] != nil || !wal.IsPermanent(errs[1]) || !strings.Contains(errs[1].Error(), "1 spans of the record cannot be stored") {
+			t.Error(errs)
+		}
+		if diff := cmp.Diff([]string{"eee19b7ec3c1b100", "eee19b7ec3c1b101"}, stored(t, db)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	span, err := db.Span(t.Context(), project, "eee19b7ec3c1b101")
+	if err != nil || span.Name != "b" || span.MappingVersion != otlp.MappingVersion || len(span.Payload.Raw) == 0 {
+		t.Errorf("%+v, %v", span, err)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/otlp"
+	"github.com/pulse-traces/pulse/shared/record"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
 	"github.com/pulse-traces/pulse/shared/wal"
@@ -55,6 +57,19 @@ func (s *Service) Accept(ctx context.Context, project account.ProjectID, spans [
 	return s.keep(ctx, spans[0].Form, parts)
 }
 
+// AcceptSent is Accept for OTLP spans as they were sent, which have passed their
+// Check. They are read when they are drained.
+func (s *Service) AcceptSent(ctx context.Context, project account.ProjectID, spans []otlp.Span) error {
+	if len(spans) == 0 {
+		return nil
+	}
+	parts, err := s.packSent(project, spans)
+	if err != nil {
+		return err
+	}
+	return s.keep(ctx, trace.FormSpan, parts)
+}
+
 // AcceptAndStore is Accept, and then waits, within bounds, until the spans can
 // be read. fresh tells for each span whether it was new; where the store did not
 // answer in time, whether it was the first of its id in this call.
@@ -97,10 +112,10 @@ func (s *Service) AcceptAndStore(ctx context.Context, project account.ProjectID,
 	return fresh, nil
 }
 
-// part is a batch with its partition and its record, and where its spans stand
-// in the call.
+// part is what one record holds, with its partition and where its spans stand in
+// the call.
 type part struct {
-	batch     store.Batch
+	batch     store.Batch // not of spans as they were sent, unless direct
 	partition int
 	places    []int
 	data      []byte
@@ -114,19 +129,68 @@ func (s *Service) pack(project account.ProjectID, spans []trace.Span) []part {
 		return nil
 	}
 	log := s.logOf(spans[0].Form)
-	places := make([][]int, log.Partitions())
-	for i := range spans {
-		p := wal.PartitionOf(string(project), streamKey(&spans[i]), len(places))
-		places[p] = append(places[p], i)
-	}
 	now := s.Now()
 	var parts []part
-	for p, at := range places {
+	for p, at := range spread(log, project, len(spans), func(i int) string { return streamKey(&spans[i]) }) {
 		if len(at) > 0 {
 			parts = appendParts(parts, project, now, spans, part{partition: p, places: at}, log.MaxRecordBytes())
 		}
 	}
 	return parts
+}
+
+// spread gives the places of n spans by their partitions.
+func spread(log wal.Log, project account.ProjectID, n int, key func(i int) string) [][]int {
+	places := make([][]int, log.Partitions())
+	for i := range n {
+		p := wal.PartitionOf(string(project), key(i), len(places))
+		places[p] = append(places[p], i)
+	}
+	return places
+}
+
+// packSent is pack for spans as they were sent.
+func (s *Service) packSent(project account.ProjectID, spans []otlp.Span) (parts []part, err error) {
+	now := s.Now()
+	for p, at := range spread(s.Spans, project, len(spans), func(i int) string { return string(spans[i].TraceID()) }) {
+		if len(at) == 0 {
+			continue
+		}
+		if parts, err = appendSent(parts, project, now, spans, part{partition: p, places: at}, s.Spans.MaxRecordBytes()); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// appendSent packs the spans at p.places, by halves if they pass limit.
+func appendSent(parts []part, project account.ProjectID, now time.Time, spans []otlp.Span, p part, limit int) ([]part, error) {
+	sent := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: now, Spans: make([]otlp.Span, len(p.places))}
+	for j, i := range p.places {
+		sent.Spans[j] = spans[i]
+	}
+	p.data = sent.Append(nil, limit)
+	if len(p.data) <= limit {
+		return append(parts, p), nil
+	}
+	if len(p.places) == 1 {
+		p.direct = true
+		var err error
+		p.batch, err = sent.Batch()
+		return append(parts, p), err
+	}
+	first, second := p.halves()
+	parts, err := appendSent(parts, project, now, spans, first, limit)
+	if err != nil {
+		return nil, err
+	}
+	return appendSent(parts, project, now, spans, second, limit)
+}
+
+// halves splits what no record holds.
+func (p *part) halves() (first, second part) {
+	n := len(p.places) / 2
+	return part{partition: p.partition, places: p.places[:n]}, part{partition: p.partition, places: p.places[n:]}
 }
 
 // appendParts packs the spans at p.places, by halves if they pass limit.
@@ -138,8 +202,7 @@ func appendParts(parts []part, project account.ProjectID, now time.Time, spans [
 	p.batch = store.Pack(project, now, mine)
 	p.data = store.AppendBatch(nil, &p.batch)
 	if len(p.data) > limit && len(mine) > 1 {
-		first, second := part{partition: p.partition}, part{partition: p.partition}
-		first.places, second.places = p.places[:len(mine)/2], p.places[len(mine)/2:]
+		first, second := p.halves()
 		parts = appendParts(parts, project, now, spans, first, limit)
 		return appendParts(parts, project, now, spans, second, limit)
 	}

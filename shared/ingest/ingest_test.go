@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/drain"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/sqlite"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -264,6 +266,79 @@ func TestLargeBatches(t *testing.T) {
 	}
 	b.Direct = nil
 	if err := b.Accept(t.Context(), project, sent[7:8]); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("a span that fits nowhere: %v", err)
+	}
+}
+
+// sent is OTLP spans as they were sent, with n bytes of text each.
+func sent(t *testing.T, n int, ids ...int) []otlp.Span {
+	t.Helper()
+	var list []string
+	for _, id := range ids {
+		list = append(list, fmt.Sprintf(`{"traceId":"%032x","spanId":"%016x","name":"n","startTimeUnixNano":"1769342400000000000",
+			"attributes":[{"key":"text","value":{"stringValue":"%s"}}]}`, id, id, noise(n)))
+	}
+	all, err := otlp.DecodeTraces([]byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[`+strings.Join(list, ",")+`]}]}]}`), otlp.JSON)
+	if err != nil || all.Rejected > 0 {
+		t.Fatal(err, all)
+	}
+	return all.Spans
+}
+
+// noise is text of n bytes that hardly compresses.
+func noise(n int) string {
+	random := make([]byte, (n+1)/2)
+	_, _ = rand.Read(random)
+	return fmt.Sprintf("%x", random)[:n]
+}
+
+// TestAcceptSent takes spans as they were sent: each trace in one partition,
+// records within the log's limit, and what fits none directly into the store.
+func TestAcceptSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t, true)
+	log := &narrow{Log: b.log, limit: 4000}
+	b.Traces, b.Spans, b.Direct = log, log, b.db
+	accepted := 0
+	b.Accepted = func(form trace.Form, n int) {
+		if form != trace.FormSpan {
+			t.Errorf("form %q", form)
+		}
+		accepted += n
+	}
+	ids := make([]int, 60)
+	for i := range ids {
+		ids[i] = i + 1
+	}
+	all := append(sent(t, 500, ids...), sent(t, 12_000, 61)...)
+	for range 2 { // sending again changes nothing
+		if err := b.AcceptSent(t.Context(), project, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.AcceptSent(t.Context(), project, nil); err != nil {
+		t.Fatal(err)
+	}
+	if log.largest == 0 || log.largest > log.limit {
+		t.Errorf("the largest record has %d bytes", log.largest)
+	}
+	if err := b.log.Barrier(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := b.db.ListSpans(t.Context(), project, store.SpanFilter{}, store.Page{Limit: 1000, Detail: store.Full})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if accepted != 2*61 || list.Total != 61 {
+		t.Errorf("%d accepted, %d stored", accepted, list.Total)
+	}
+	for _, s := range list.Spans {
+		if s.MappingVersion != otlp.MappingVersion || len(s.Payload.Attributes) < 500 || s.Name != "n" {
+			t.Fatalf("span %s: mapping %d, name %q, %d bytes of attributes", s.ID, s.MappingVersion, s.Name, len(s.Payload.Attributes))
+		}
+	}
+	b.Direct = nil
+	if err := b.AcceptSent(t.Context(), project, all[60:]); !fault.Is(err, fault.TooLarge) {
 		t.Errorf("a span that fits nowhere: %v", err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
-	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -19,6 +18,7 @@ import (
 // Accepter makes spans durable; *ingest.Service is the one in use.
 type Accepter interface {
 	Accept(ctx context.Context, project account.ProjectID, spans []trace.Span) error
+	AcceptSent(ctx context.Context, project account.ProjectID, spans []otlp.Span) error
 }
 
 // Deps are what the group needs.
@@ -102,9 +102,4 @@ func (g *Group) export(r *http.Request, s *signal, body []byte, enc otlp.Encodin
 		g.Rejected(errRejected, p.rejected)
 	}
 	return p, err
-}
-
-// keep makes spans durable.
-func (g *Group) keep(ctx context.Context, spans []trace.Span) error {
-	return named(g.Accept.Accept(ctx, reqctx.Project(ctx), spans))
 }

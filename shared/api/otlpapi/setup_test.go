@@ -19,6 +19,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/otlpapi"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
@@ -90,6 +91,16 @@ func (s *server) Accept(_ context.Context, p account.ProjectID, spans []trace.Sp
 	}
 	s.accepted = append(s.accepted, spans...)
 	return nil
+}
+
+// AcceptSent implements otlpapi.Accepter.
+func (s *server) AcceptSent(ctx context.Context, p account.ProjectID, spans []otlp.Span) error {
+	all := otlp.Traces{Spans: spans}
+	mapped := all.Map(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
+	if all.Rejected > 0 {
+		return fmt.Errorf("a span that passed its check is refused: %s", all.Reason)
+	}
+	return s.Accept(ctx, p, mapped)
 }
 
 // post sends a body with headers given as name and value.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/otlp"
 )
@@ -52,20 +53,20 @@ func step(n, size int) int {
 	return max(1, min(stepRecords, n*stepBytes/max(1, size)))
 }
 
-// traces takes spans. They are made durable in steps: a request that fails is
-// sent again as a whole, and what is there already changes nothing.
+// traces takes spans, which are read when they are drained. They are made
+// durable in steps: a request that fails is sent again as a whole, and what is
+// there already changes nothing.
 func (g *Group) traces(ctx context.Context, body []byte, enc otlp.Encoding) (p partial, err error) {
 	all, err := otlp.DecodeTraces(body, enc)
 	if err != nil {
 		return p, err
 	}
+	all.Check(g.Now())
 	p.add(all.Rejected, all.Reason)
 	for spans := range slices.Chunk(all.Spans, step(len(all.Spans), len(body))) {
-		part := otlp.Traces{Spans: spans}
-		if err := g.keep(ctx, part.Map(g.Now())); err != nil {
-			return p, err
+		if err := g.Accept.AcceptSent(ctx, reqctx.Project(ctx), spans); err != nil {
+			return p, named(err)
 		}
-		p.add(part.Rejected, part.Reason)
 	}
 	return p, nil
 }
@@ -80,8 +81,8 @@ func (g *Group) logs(ctx context.Context, body []byte, enc otlp.Encoding) (p par
 	p.add(all.Rejected, all.Reason)
 	for records := range slices.Chunk(all.Records, step(len(all.Records), len(body))) {
 		part := otlp.Logs{Records: records}
-		if err := g.keep(ctx, part.Map(g.Now())); err != nil {
-			return p, err
+		if err := g.Accept.Accept(ctx, reqctx.Project(ctx), part.Map(g.Now())); err != nil {
+			return p, named(err)
 		}
 		p.add(part.Rejected, part.Reason)
 	}

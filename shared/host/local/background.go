@@ -47,6 +47,20 @@ func inBackground(ctx context.Context, handle wal.Handler, urgent func() bool) w
 	}
 }
 
+// besideBackground gives a function that runs others beside its caller, with the
+// priority that inBackground would give them now.
+func besideBackground(urgent func() bool) func(func()) {
+	return func(work func()) {
+		go func() {
+			if !urgent() {
+				runtime.LockOSThread()
+				yieldThread()
+			}
+			work()
+		}()
+	}
+}
+
 // makeRoom lets one goroutine more run at once than there are processors: the
 // one of the drain may be in the middle of its work when the system has taken
 // its processor away.

@@ -68,3 +68,13 @@ func TestInBackground(t *testing.T) {
 	cancel()
 	check("late")
 }
+
+func TestBesideBackground(t *testing.T) {
+	for _, urgent := range []bool{false, true} {
+		nice := make(chan int)
+		besideBackground(func() bool { return urgent })(func() { nice <- niceOfThread(t) })
+		if yields := <-nice > 0; runtime.GOOS == "linux" && yields == urgent {
+			t.Errorf("urgent %v: on a thread that yields: %v", urgent, yields)
+		}
+	}
+}

@@ -14,7 +14,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/logging"
-	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/record"
 	"github.com/pulse-traces/pulse/shared/wal"
 	"github.com/pulse-traces/pulse/shared/wal/filewal"
 )
@@ -137,8 +137,8 @@ func (c *command) showDeadLetter(ctx context.Context, logs stream.Logs, id strin
 		fmt.Fprintln(c.stdout, "content:   is no record of Pulse, or damaged: it cannot be replayed")
 		return nil
 	}
-	b, err := store.UnmarshalBatch(d.Data)
-	if err != nil {
+	b, err := record.Decode(d.Data)
+	if err != nil && len(b.Spans) == 0 {
 		fmt.Fprintf(c.stdout, "content:   cannot be read: %v\n", err)
 		return nil
 	}

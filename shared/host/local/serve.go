@@ -125,7 +125,9 @@ func (c *command) serve(ctx context.Context) (err error) {
 		handle := drain.Handle
 		if cfg.RuntimeMode == config.RuntimeAll {
 			makeRoom()
-			handle = inBackground(ctx, handle, func() bool { return readers.Load() > 0 || drain.Awaited() })
+			urgent := func() bool { return readers.Load() > 0 || drain.Awaited() }
+			drain.Go = besideBackground(urgent)
+			handle = inBackground(ctx, handle, urgent)
 		}
 		process.Workers = append(process.Workers, logs.Consumers(handle)...)
 		process.Workers = append(process.Workers, deps.Maintain)
