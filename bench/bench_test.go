@@ -14,6 +14,9 @@ func TestBenchRuns(t *testing.T) {
 	if err := b.ingestLocal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := b.otlp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := b.drainPostgres(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +33,7 @@ func TestBenchRuns(t *testing.T) {
 	if len(b.costs) > 0 { // where a queue server is installed
 		want += len(b.costs) + 1
 	}
-	if report := b.report(); strings.Count(report, "\n| ") != want || len(b.rows) < 15 {
+	if report := b.report(); strings.Count(report, "\n| ") != want || len(b.rows) < 20 {
 		t.Errorf("the report holds %d rows:\n%s", len(b.rows), report)
 	}
 }

@@ -129,7 +129,7 @@ func ingestCPU(ctx context.Context, s *server, bodies [][]byte, d time.Duration)
 	send := func(i int) error {
 		body := append([]byte{}, bodies[i%len(bodies)]...)
 		renew(body)
-		return post(ctx, client, s, "/v1/traces/async", body)
+		return post(ctx, client, s, tracesAsync, body)
 	}
 	for i := range 20 { // the key, the connections and the buffers are there
 		if err := send(i); err != nil {

@@ -14,7 +14,7 @@ import (
 
 // loadResult is what a run of requests gave.
 type loadResult struct {
-	acked    int           // traces that were answered 202
+	acked    int           // traces that were acknowledged
 	elapsed  time.Duration // from the first request to the last answer
 	p50, p99 time.Duration // of one request
 	bytes    int64         // of bodies
@@ -22,10 +22,17 @@ type loadResult struct {
 
 func (l loadResult) rate() float64 { return float64(l.acked) / l.elapsed.Seconds() }
 
-// ingest posts bodies over connections at once for d: as fast as answers come,
-// or, with a rate, so many traces a second, each request's time counted from
-// when it was due. Every request has new ids. Any answer but 202 is an error.
-func ingest(ctx context.Context, s *server, path string, connections, rate int, bodies [][]byte, d time.Duration) (loadResult, error) {
+// load says how much is sent.
+type load struct {
+	rate int           // traces a second; 0 is as fast as answers come
+	most int           // traces; 0 is no bound
+	time time.Duration // 0 is no bound
+}
+
+// ingest posts bodies over connections at once. With a rate each request's time
+// is counted from when it was due. Every request has new ids. Any answer but the
+// route's is an error.
+func ingest(ctx context.Context, s *server, to route, connections int, l load, bodies [][]byte) (loadResult, error) {
 	client := newClient(connections)
 	var (
 		wg        sync.WaitGroup
@@ -36,20 +43,22 @@ func ingest(ctx context.Context, s *server, path string, connections, rate int, 
 		failure   error
 	)
 	start := time.Now()
-	end := start.Add(d)
+	over := func(n int) bool { // before the n-th request
+		return ctx.Err() != nil || (l.time > 0 && time.Since(start) >= l.time) || (l.most > 0 && n*batchSize >= l.most)
+	}
 	for c := range connections {
 		wg.Go(func() {
 			var mine []time.Duration
 			body := bytes.Clone(bodies[c%len(bodies)])
-			for n := 0; time.Now().Before(end) && ctx.Err() == nil; n++ {
-				copyInto(&body, bodies[(c+n*connections)%len(bodies)])
-				renew(body)
+			for n := c; !over(n); n += connections {
+				copyInto(&body, bodies[n%len(bodies)])
+				to.renew(body)
 				began := time.Now()
-				if rate > 0 {
-					began = start.Add(time.Duration(c+n*connections) * batchSize * time.Second / time.Duration(rate))
+				if l.rate > 0 {
+					began = start.Add(time.Duration(n) * batchSize * time.Second / time.Duration(l.rate))
 					time.Sleep(time.Until(began))
 				}
-				err := post(ctx, client, s, path, body)
+				err := post(ctx, client, s, to, body)
 				if err != nil {
 					mu.Lock()
 					failure = err
@@ -80,21 +89,21 @@ func newClient(connections int) *http.Client {
 
 func copyInto(dst *[]byte, src []byte) { *dst = append((*dst)[:0], src...) }
 
-func post(ctx context.Context, client *http.Client, s *server, path string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, bytes.NewReader(body))
+func post(ctx context.Context, client *http.Client, s *server, to route, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+to.path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+s.key)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", to.contentType)
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusAccepted {
-		err = fmt.Errorf("%s: %s: %s", path, resp.Status, answer)
+	if err == nil && resp.StatusCode != to.status {
+		err = fmt.Errorf("%s: %s: %s", to.path, resp.Status, answer)
 	}
 	return err
 }

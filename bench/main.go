@@ -5,6 +5,7 @@
 //
 //	make bench                  # everything, 1 M traces
 //	go run ./bench -traces 0    # ingest only
+//	go run ./bench -otlp        # ingest through OTLP only
 package main
 
 import (
@@ -33,6 +34,7 @@ func main() {
 	flag.StringVar(&b.postgres, "postgres", os.Getenv("TEST_DATABASE_URL"), "Postgres to measure; none without")
 	flag.IntVar(&b.traces, "traces", 1_000_000, "size of the store that reads are measured on")
 	flag.StringVar(&b.engine, "reads", "", "measure only the reads, of this engine: sqlite or postgres")
+	flag.BoolVar(&b.onlyOTLP, "otlp", false, "measure only ingest through OTLP")
 	flag.DurationVar(&b.seconds, "for", 10*time.Second, "how long the ingest load runs")
 	flag.StringVar(&b.dir, "dir", "", "where to keep the stores; a temporary directory by default")
 	out := flag.String("o", "", "write the table to this file too")
@@ -56,6 +58,7 @@ func main() {
 type bench struct {
 	binary, postgres, dir string
 	engine                string // "" is all there is to measure
+	onlyOTLP              bool
 	traces                int
 	seconds               time.Duration
 	rows                  []row
@@ -91,10 +94,13 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	}
-	all := b.engine == ""
+	all := b.engine == "" && !b.onlyOTLP
 	var steps []func(context.Context) error
 	if all {
-		steps = append(steps, b.atRest, b.ingestLocal)
+		steps = append(steps, b.atRest, b.ingestLocal, b.otlp)
+	}
+	if b.onlyOTLP {
+		steps = append(steps, b.otlp)
 	}
 	if all && b.postgres != "" {
 		steps = append(steps, b.drainPostgres, b.functions)
@@ -146,34 +152,34 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 	}
 	defer s.stop()
 	start := time.Now()
-	load, err := ingest(ctx, s, "/v1/traces/async", connections, 0, bodies, b.seconds)
+	asked, err := ingest(ctx, s, tracesAsync, connections, load{time: b.seconds}, bodies)
 	if err != nil {
 		return err
 	}
-	if err := s.waitFor(ctx, load.acked); err != nil {
+	if err := s.waitFor(ctx, "/v1/traces", asked.acked); err != nil {
 		return err
 	}
-	queryable := float64(load.acked) / time.Since(start).Seconds()
-	paced, err := ingest(ctx, s, "/v1/traces/async", connections, targetRate, bodies, b.seconds)
+	queryable := float64(asked.acked) / time.Since(start).Seconds()
+	paced, err := ingest(ctx, s, tracesAsync, connections, load{rate: targetRate, time: b.seconds}, bodies)
 	if err != nil {
 		return err
 	}
-	if err := s.waitFor(ctx, load.acked+paced.acked); err != nil {
+	if err := s.waitFor(ctx, "/v1/traces", asked.acked+paced.acked); err != nil {
 		return err
 	}
-	raw, err := rawSQLite(b.dir, records, load.acked, 1000)
+	raw, err := rawSQLite(b.dir, records, asked.acked, 1000)
 	if err != nil {
 		return err
 	}
-	b.add(row{"acknowledged ingest, batches of 100, 8 connections, as fast as answers come", perSecond(load.rate()), "", "", "≥ 25,000 traces/s"})
-	b.add(row{"its p50 / p99 until the answer", fmt.Sprintf("%s / %s", ms(load.p50), ms(load.p99)), "", "", ""})
+	b.add(row{"acknowledged ingest, batches of 100, 8 connections, as fast as answers come", perSecond(asked.rate()), "", "", "≥ 25,000 traces/s"})
+	b.add(row{"its p50 / p99 until the answer", fmt.Sprintf("%s / %s", ms(asked.p50), ms(asked.p99)), "", "", ""})
 	b.add(row{"acknowledged ingest at 25,000 traces/s", perSecond(paced.rate()), "", "", "≥ 25,000 traces/s"})
 	b.add(row{"its p50 / p99 from when a request was due", fmt.Sprintf("%s / %s", ms(paced.p50), ms(paced.p99)), "", "", "p99 < 50 ms"})
 	b.add(row{
 		"sustained ingest until queryable", perSecond(queryable), perSecond(raw) + " raw SQLite insert of as many, 1,000 a transaction",
 		ratio(queryable, raw), "≥ 1.0",
 	})
-	sync, err := ingest(ctx, s, "/v1/traces/batch", connections, 0, bodies, b.seconds/2)
+	sync, err := ingest(ctx, s, tracesBatch, connections, load{time: b.seconds / 2}, bodies)
 	if err != nil {
 		return err
 	}

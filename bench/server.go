@@ -134,9 +134,9 @@ func (s *server) get(path string) ([]byte, error) {
 	return b, err
 }
 
-// total counts the traces that can be read.
-func (s *server) total() (int, error) {
-	b, err := s.get("/v1/traces?limit=1&fields=summary")
+// total counts what can be read of a list.
+func (s *server) total(path string) (int, error) {
+	b, err := s.get(path + "?limit=1&fields=summary")
 	if err != nil {
 		return 0, err
 	}
@@ -144,17 +144,17 @@ func (s *server) total() (int, error) {
 	return page.Total, json.Unmarshal(b, &page)
 }
 
-// waitFor returns once n traces can be read; more are an error.
-func (s *server) waitFor(ctx context.Context, n int) error {
+// waitFor returns once a list has n; more are an error.
+func (s *server) waitFor(ctx context.Context, path string, n int) error {
 	for {
-		got, err := s.total()
+		got, err := s.total(path)
 		switch {
 		case err != nil:
 			return err
 		case got == n:
 			return nil
 		case got > n || ctx.Err() != nil:
-			return fmt.Errorf("%d traces can be read, %d were acknowledged", got, n)
+			return fmt.Errorf("%d can be read, %d were acknowledged", got, n)
 		}
 	}
 }
