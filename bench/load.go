@@ -29,10 +29,10 @@ type load struct {
 	time time.Duration // 0 is no bound
 }
 
-// ingest posts bodies over connections at once. With a rate each request's time
+// ingest posts bodies over several connections at once. With a rate each request's time
 // is counted from when it was due. Every request has new ids. Any answer but the
 // route's is an error.
-func ingest(ctx context.Context, s *server, to route, connections int, l load, bodies [][]byte) (loadResult, error) {
+func ingest(ctx context.Context, s *server, to route, l load, bodies [][]byte) (loadResult, error) {
 	client := newClient(connections)
 	var (
 		wg        sync.WaitGroup

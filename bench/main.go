@@ -152,7 +152,7 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 	}
 	defer s.stop()
 	start := time.Now()
-	asked, err := ingest(ctx, s, tracesAsync, connections, load{time: b.seconds}, bodies)
+	asked, err := ingest(ctx, s, tracesAsync, load{time: b.seconds}, bodies)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 		return err
 	}
 	queryable := float64(asked.acked) / time.Since(start).Seconds()
-	paced, err := ingest(ctx, s, tracesAsync, connections, load{rate: targetRate, time: b.seconds}, bodies)
+	paced, err := ingest(ctx, s, tracesAsync, load{rate: targetRate, time: b.seconds}, bodies)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 		"sustained ingest until queryable", perSecond(queryable), perSecond(raw) + " raw SQLite insert of as many, 1,000 a transaction",
 		ratio(queryable, raw), "≥ 1.0",
 	})
-	sync, err := ingest(ctx, s, tracesBatch, connections, load{time: b.seconds / 2}, bodies)
+	sync, err := ingest(ctx, s, tracesBatch, load{time: b.seconds / 2}, bodies)
 	if err != nil {
 		return err
 	}

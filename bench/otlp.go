@@ -241,7 +241,7 @@ func (b *bench) throughput(ctx context.Context, name string, to route, bodies []
 		}
 	}()
 	start := time.Now()
-	sent, err := ingest(ctx, s, to, connections, load{most: int(callRate * b.seconds.Seconds())}, bodies)
+	sent, err := ingest(ctx, s, to, load{most: int(callRate * b.seconds.Seconds())}, bodies)
 	if err != nil {
 		return 0, 0, err
 	}
