@@ -128,6 +128,10 @@ test-large: ## a trace of 100,000 spans, written and read in bounded memory
 
 TEST_SERVERLESS = $(WITH_TESTPG) $(GO) test -count 1 -timeout 60m -v -run '^TestServerless' ./shared/testkit/serverless
 
+.PHONY: test-integrations
+test-integrations: ## run the program of each page of docs/integrations (needs pip and npm)
+	PULSE_INTEGRATIONS=1 $(GO) test -count 1 -timeout 30m -run '^TestIntegrations$$' ./functions/pulse
+
 .PHONY: test-serverless
 test-serverless: ## the functions in Lambda's emulator, behind a gateway, on real queues and Postgres
 	$(TEST_SERVERLESS)
