@@ -63,11 +63,7 @@ func (s *Service) AcceptSent(ctx context.Context, project account.ProjectID, spa
 	if len(spans) == 0 {
 		return nil
 	}
-	parts, err := s.packSent(project, spans)
-	if err != nil {
-		return err
-	}
-	return s.keep(ctx, trace.FormSpan, parts)
+	return s.keep(ctx, trace.FormSpan, s.packSent(project, spans))
 }
 
 // AcceptAndStore is Accept, and then waits, within bounds, until the spans can
@@ -82,7 +78,7 @@ func (s *Service) AcceptAndStore(ctx context.Context, project account.ProjectID,
 	if s.Waiter != nil {
 		for i, p := range parts {
 			var cancel func()
-			outcomes[i], cancel = s.Waiter.Expect(p.batch.ID)
+			outcomes[i], cancel = s.Waiter.Expect(p.batch)
 			defer cancel()
 		}
 	}
@@ -115,96 +111,67 @@ func (s *Service) AcceptAndStore(ctx context.Context, project account.ProjectID,
 // part is what one record holds, with its partition and where its spans stand in
 // the call.
 type part struct {
-	batch     store.Batch // not of spans as they were sent, unless direct
+	batch     uuid.UUID // the id of what it is when it is drained
 	partition int
 	places    []int
 	data      []byte
 	direct    bool // one span that fits no record
 }
 
-// pack splits spans by partition, keeping their order within each, into as few
-// records as the log's limit allows.
+// pack makes records of spans.
 func (s *Service) pack(project account.ProjectID, spans []trace.Span) []part {
 	if len(spans) == 0 {
 		return nil
 	}
-	log := s.logOf(spans[0].Form)
 	now := s.Now()
-	var parts []part
-	for p, at := range spread(log, project, len(spans), func(i int) string { return streamKey(&spans[i]) }) {
-		if len(at) > 0 {
-			parts = appendParts(parts, project, now, spans, part{partition: p, places: at}, log.MaxRecordBytes())
-		}
-	}
-	return parts
+	return split(s.logOf(spans[0].Form), project, len(spans), func(i int) string { return streamKey(&spans[i]) }, func(p *part) {
+		batch := store.Pack(project, now, at(spans, p.places))
+		p.batch, p.data = batch.ID, store.AppendBatch(nil, &batch)
+	})
 }
 
-// spread gives the places of n spans by their partitions.
-func spread(log wal.Log, project account.ProjectID, n int, key func(i int) string) [][]int {
+// packSent makes records of spans as they were sent.
+func (s *Service) packSent(project account.ProjectID, spans []otlp.Span) []part {
+	now, limit := s.Now(), s.Spans.MaxRecordBytes()
+	return split(s.Spans, project, len(spans), func(i int) string { return string(spans[i].TraceID()) }, func(p *part) {
+		sent := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: now, Spans: at(spans, p.places)}
+		p.batch, p.data = sent.ID, sent.Append(nil, limit)
+	})
+}
+
+// at gives the spans at places.
+func at[S any](spans []S, places []int) []S {
+	mine := make([]S, len(places))
+	for j, i := range places {
+		mine[j] = spans[i]
+	}
+	return mine
+}
+
+// split parts n spans by the partitions of their keys, keeping their order
+// within each, into as few records as the log's limit allows. fill makes the
+// record of the spans at a part's places.
+func split(log wal.Log, project account.ProjectID, n int, key func(i int) string, fill func(*part)) []part {
 	places := make([][]int, log.Partitions())
 	for i := range n {
 		p := wal.PartitionOf(string(project), key(i), len(places))
 		places[p] = append(places[p], i)
 	}
-	return places
-}
-
-// packSent is pack for spans as they were sent.
-func (s *Service) packSent(project account.ProjectID, spans []otlp.Span) (parts []part, err error) {
-	now := s.Now()
-	for p, at := range spread(s.Spans, project, len(spans), func(i int) string { return string(spans[i].TraceID()) }) {
-		if len(at) == 0 {
-			continue
-		}
-		if parts, err = appendSent(parts, project, now, spans, part{partition: p, places: at}, s.Spans.MaxRecordBytes()); err != nil {
-			return nil, err
+	var parts []part
+	for p, mine := range places {
+		if len(mine) > 0 {
+			parts = appendParts(parts, part{partition: p, places: mine}, log.MaxRecordBytes(), fill)
 		}
 	}
-	return parts, nil
+	return parts
 }
 
-// appendSent packs the spans at p.places, by halves if they pass limit.
-func appendSent(parts []part, project account.ProjectID, now time.Time, spans []otlp.Span, p part, limit int) ([]part, error) {
-	sent := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: now, Spans: make([]otlp.Span, len(p.places))}
-	for j, i := range p.places {
-		sent.Spans[j] = spans[i]
-	}
-	p.data = sent.Append(nil, limit)
-	if len(p.data) <= limit {
-		return append(parts, p), nil
-	}
-	if len(p.places) == 1 {
-		p.direct = true
-		var err error
-		p.batch, err = sent.Batch()
-		return append(parts, p), err
-	}
-	first, second := p.halves()
-	parts, err := appendSent(parts, project, now, spans, first, limit)
-	if err != nil {
-		return nil, err
-	}
-	return appendSent(parts, project, now, spans, second, limit)
-}
-
-// halves splits what no record holds.
-func (p *part) halves() (first, second part) {
-	n := len(p.places) / 2
-	return part{partition: p.partition, places: p.places[:n]}, part{partition: p.partition, places: p.places[n:]}
-}
-
-// appendParts packs the spans at p.places, by halves if they pass limit.
-func appendParts(parts []part, project account.ProjectID, now time.Time, spans []trace.Span, p part, limit int) []part {
-	mine := make([]trace.Span, len(p.places))
-	for j, i := range p.places {
-		mine[j] = spans[i]
-	}
-	p.batch = store.Pack(project, now, mine)
-	p.data = store.AppendBatch(nil, &p.batch)
-	if len(p.data) > limit && len(mine) > 1 {
-		first, second := p.halves()
-		parts = appendParts(parts, project, now, spans, first, limit)
-		return appendParts(parts, project, now, spans, second, limit)
+// appendParts appends p, by halves if its record passes limit.
+func appendParts(parts []part, p part, limit int, fill func(*part)) []part {
+	fill(&p)
+	if n := len(p.places); len(p.data) > limit && n > 1 {
+		parts = appendParts(parts, part{partition: p.partition, places: p.places[:n/2]}, limit, fill)
+		return appendParts(parts, part{partition: p.partition, places: p.places[n/2:]}, limit, fill)
 	}
 	p.direct = len(p.data) > limit
 	return append(parts, p)
@@ -234,7 +201,11 @@ func (s *Service) keep(ctx context.Context, form trace.Form, parts []part) error
 	for i := range parts {
 		n += len(parts[i].places)
 		if parts[i].direct && s.Direct != nil {
-			batches = append(batches, parts[i].batch)
+			b, err := record.Decode(parts[i].data)
+			if err != nil {
+				return err
+			}
+			batches = append(batches, b)
 			continue
 		}
 		records = append(records, wal.Record{Partition: parts[i].partition, Data: parts[i].data})
