@@ -118,11 +118,12 @@ func (d *Drain) Handle(ctx context.Context, deliveries []wal.Delivery) []error {
 func (d *Drain) cut(deliveries []wal.Delivery) (steps [][]wal.Delivery) {
 	first, size := 0, 0
 	for i := range deliveries {
-		if size > 0 && size+len(deliveries[i].Data) > d.StepBytes {
+		mine := record.Size(deliveries[i].Data)
+		if size > 0 && size+mine > d.StepBytes {
 			steps = append(steps, deliveries[first:i])
 			first, size = i, 0
 		}
-		size += len(deliveries[i].Data)
+		size += mine
 	}
 	if first < len(deliveries) {
 		steps = append(steps, deliveries[first:])

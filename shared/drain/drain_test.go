@@ -201,8 +201,45 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// TestStepsByWhatIsRead: compressed records count with what they inflate to, so
+// that small ones do not fill the memory.
+func TestStepsByWhatIsRead(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	var wrote []int
+	f := &failing{DB: db, fail: func(batches []store.Batch) error {
+		wrote = append(wrote, len(batches))
+		return nil
+	}}
+	var deliveries []wal.Delivery
+	for i := range 3 {
+		one := sent(t, "x", fmt.Sprint(i, strings.Repeat("a", 100_000)))
+		if len(one.Data) < 100_000 {
+			t.Fatalf("a plain record of %d bytes", len(one.Data))
+		}
+		b := sentWithin(t, 1000, "x", fmt.Sprint(i, strings.Repeat("a", 100_000)))
+		if len(b.Data) > 2000 {
+			t.Fatalf("a compressed record of %d bytes", len(b.Data))
+		}
+		deliveries = append(deliveries, b)
+	}
+	d := New(Options{Store: f, Log: slog.New(slog.DiscardHandler), StepBytes: 150_000})
+	if err := errors.Join(d.Handle(t.Context(), deliveries)...); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{1, 1, 1}, wrote); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // sent is a delivery of spans as they were sent, the i-th named names[i].
 func sent(t *testing.T, attribute string, names ...string) wal.Delivery {
+	t.Helper()
+	return sentWithin(t, 1<<20, attribute, names...)
+}
+
+// sentWithin is sent for a log that takes records of limit bytes.
+func sentWithin(t *testing.T, limit int, attribute string, names ...string) wal.Delivery {
 	t.Helper()
 	var spans []string
 	for i, name := range names {
@@ -216,7 +253,7 @@ func sent(t *testing.T, attribute string, names ...string) wal.Delivery {
 		t.Fatal(err, all)
 	}
 	record := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: time.Date(2026, 1, 25, 12, 0, 0, 0, time.UTC), Spans: all.Spans}
-	return wal.Delivery{ID: fmt.Sprint(names), Data: record.Append(nil, 1<<20), Attempt: 1}
+	return wal.Delivery{ID: fmt.Sprint(names), Data: record.Append(nil, limit), Attempt: 1}
 }
 
 // TestSentIsRead reads spans as they were sent. Should one be refused that was

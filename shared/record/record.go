@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,22 +43,18 @@ const header = 2 + len(uuid.UUID{}) + 3*binary.MaxVarintLen64
 // ExportTraceServiceRequest. They are compressed only where they would pass
 // limit otherwise, in bytes: most logs compress their records themselves.
 func (s *Sent) Append(dst []byte, limit int) []byte {
-	start, size := len(dst), header+len(s.Project)+otlp.RequestBytes(s.Spans)
-	if size <= limit {
-		return otlp.AppendRequest(s.head(dst, size, formPlain), s.Spans)
+	head, size := header+len(s.Project), otlp.RequestBytes(s.Spans)
+	if head+size <= limit {
+		return otlp.AppendRequest(s.appendHead(slices.Grow(dst, head+size), formPlain), s.Spans)
 	}
-	request := otlp.AppendRequest(make([]byte, 0, size), s.Spans)
-	small := store.Compress(request)
-	if dst = s.head(dst, header+len(s.Project)+len(small), formZstd); len(small) < len(request) {
-		return append(dst, small...)
+	form, spans := byte(formPlain), otlp.AppendRequest(make([]byte, 0, size), s.Spans)
+	if small := store.Compress(spans); len(small) < len(spans) {
+		form, spans = formZstd, small
 	}
-	return append(s.head(dst[:start], size, formPlain), request...)
+	return append(s.appendHead(slices.Grow(dst, head+len(spans)), form), spans...)
 }
 
-func (s *Sent) head(dst []byte, room int, form byte) []byte {
-	if cap(dst)-len(dst) < room {
-		dst = append(make([]byte, 0, len(dst)+room), dst...)
-	}
+func (s *Sent) appendHead(dst []byte, form byte) []byte {
 	dst = append(append(dst, sentVersion), s.ID[:]...)
 	dst = append(binary.AppendUvarint(dst, uint64(len(s.Project))), s.Project...)
 	return append(binary.AppendVarint(dst, s.Arrived.UnixMicro()), form)
@@ -79,39 +76,63 @@ func left(all *otlp.Traces) error {
 	return fmt.Errorf("%d spans of the record cannot be stored, the first: %s", all.Rejected, all.Reason)
 }
 
+// Size gives how many bytes of record there are to read in data: its own, or
+// those of its spans once they are inflated.
+func Size(data []byte) int {
+	if !isSent(data) {
+		return len(data)
+	}
+	p, err := parse(data)
+	if err != nil || p.form != formZstd {
+		return len(data)
+	}
+	return store.InflatedBytes(p.spans)
+}
+
 // Decode gives what a record holds, whatever its kind. With an error the batch
 // has the spans that can be stored nevertheless. Damage is an error, never a
 // panic; the batch keeps parts of data.
 func Decode(data []byte) (store.Batch, error) {
-	if len(data) == 0 || data[0] != sentVersion {
+	if !isSent(data) {
 		b, err := store.UnmarshalBatch(data)
 		if err != nil {
 			return store.Batch{}, err
 		}
 		return b, nil
 	}
-	s, err := parse(data[1:])
+	p, err := parse(data)
 	if err != nil {
 		return store.Batch{}, err
 	}
-	all, err := otlp.DecodeTraces(s.request, otlp.Protobuf)
+	request := p.spans
+	if p.form == formZstd {
+		if request, err = store.Decompress(request); err != nil {
+			return store.Batch{}, fmt.Errorf("inflate record: %w", err)
+		}
+	}
+	all, err := otlp.DecodeTraces(request, otlp.Protobuf)
 	if err != nil {
 		return store.Batch{}, err
 	}
-	s.Spans = all.Spans
-	b, err := s.Batch()
+	p.Spans = all.Spans
+	b, err := p.Batch()
 	return b, errors.Join(left(all), err)
 }
 
-// parsed is a Sent whose spans are not decoded yet.
+func isSent(data []byte) bool { return len(data) > 0 && data[0] == sentVersion }
+
+// parsed is a Sent whose spans are not read yet.
 type parsed struct {
 	Sent
-	request []byte
+	form  byte
+	spans []byte
 }
 
 var errDamaged = errors.New("record is damaged")
 
+// parse takes the head off a record of Sent.
 func parse(data []byte) (p parsed, err error) {
+	data = data[1:] // the version
 	if len(data) < len(p.ID) {
 		return p, errDamaged
 	}
@@ -127,16 +148,8 @@ func parse(data []byte) (p parsed, err error) {
 		return p, errDamaged
 	}
 	p.Arrived = time.UnixMicro(micros).UTC()
-	form, data := data[n], data[n+1:]
-	switch form {
-	case formPlain:
-		p.request = data
-	case formZstd:
-		if p.request, err = store.Decompress(data); err != nil {
-			return p, fmt.Errorf("inflate record: %w", err)
-		}
-	default:
-		return p, fmt.Errorf("the spans of the record have the unknown form %d", form)
+	if p.form, p.spans = data[n], data[n+1:]; p.form > formZstd {
+		return p, fmt.Errorf("the spans of the record have the unknown form %d", p.form)
 	}
 	return p, nil
 }

@@ -52,6 +52,9 @@ func TestSentComesBack(t *testing.T) {
 	if !bytes.HasPrefix(plain, []byte("before")) || len(small) > len(plain)/2 {
 		t.Errorf("%d bytes plain, %d compressed", len(plain), len(small))
 	}
+	if inflated := record.Size(small); inflated < len(plain)/2 || inflated > len(plain) {
+		t.Errorf("%d bytes inflated, %d plain", inflated, len(plain))
+	}
 	for name, data := range map[string][]byte{"plain": plain[len("before"):], "compressed": small} {
 		got, err := record.Decode(data)
 		if err != nil {
@@ -106,6 +109,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(store.AppendBatch(nil, &b))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if size := record.Size(data); size < 0 {
+			t.Fatalf("size %d", size)
+		}
 		b, err := record.Decode(data)
 		if len(b.Refs) != len(b.Spans) {
 			t.Fatalf("%d spans with %d payloads, %v", len(b.Spans), len(b.Refs), err)

@@ -32,5 +32,15 @@ var decoder = sync.OnceValue(func() *zstd.Decoder {
 // Compress makes raw small, as chunks are kept.
 func Compress(raw []byte) []byte { return encoder().EncodeAll(raw, make([]byte, 0, len(raw)/4+64)) }
 
+// InflatedBytes gives how many bytes Decompress will give, as data says; the
+// size of data where it does not say.
+func InflatedBytes(data []byte) int {
+	var h zstd.Header
+	if h.Decode(data) != nil || !h.HasFCS {
+		return len(data)
+	}
+	return int(min(h.FrameContentSize, maxChunkBytes))
+}
+
 // Decompress gives what Compress took. Whatever data is, it takes bounded memory.
 func Decompress(data []byte) ([]byte, error) { return decoder().DecodeAll(data, nil) }
