@@ -20,10 +20,7 @@ func inBackground(ctx context.Context, handle wal.Handler, urgent func() bool) w
 	}
 	calls := make(chan call)
 	work := func(c call) {
-		// The thread is never given back, so it ends with the goroutine: an
-		// ordinary user may lower a priority but not raise it.
-		runtime.LockOSThread()
-		yieldThread()
+		yieldToOthers()
 		for {
 			c.errs <- handle(c.ctx, c.deliveries)
 			select {
@@ -47,14 +44,21 @@ func inBackground(ctx context.Context, handle wal.Handler, urgent func() bool) w
 	}
 }
 
+// yieldToOthers gives the calling goroutine a thread of its own with a low
+// priority. The thread is never given back, so it ends with the goroutine: an
+// ordinary user may lower a priority but not raise it.
+func yieldToOthers() {
+	runtime.LockOSThread()
+	yieldThread()
+}
+
 // besideBackground gives a function that runs others beside its caller, with the
 // priority that inBackground would give them now.
 func besideBackground(urgent func() bool) func(func()) {
 	return func(work func()) {
 		go func() {
 			if !urgent() {
-				runtime.LockOSThread()
-				yieldThread()
+				yieldToOthers()
 			}
 			work()
 		}()
