@@ -22,6 +22,18 @@ type loadResult struct {
 
 func (l loadResult) rate() float64 { return float64(l.acked) / l.elapsed.Seconds() }
 
+// route is where a load goes.
+type route struct {
+	path, contentType string
+	status            int
+	renew             func(body []byte) // gives every record of a body a new id, in place
+}
+
+var (
+	tracesAsync = route{"/v1/traces/async", "application/json", http.StatusAccepted, renew}
+	tracesBatch = route{"/v1/traces/batch", "application/json", http.StatusAccepted, renew}
+)
+
 // load says how much is sent.
 type load struct {
 	rate int           // traces a second; 0 is as fast as answers come
@@ -29,9 +41,9 @@ type load struct {
 	time time.Duration // 0 is no bound
 }
 
-// ingest posts bodies over several connections at once. With a rate each request's time
-// is counted from when it was due. Every request has new ids. Any answer but the
-// route's is an error.
+// ingest posts bodies over several connections at once. With a rate each
+// request's time is counted from when it was due. Every request has new ids. Any
+// answer but the route's is an error.
 func ingest(ctx context.Context, s *server, to route, l load, bodies [][]byte) (loadResult, error) {
 	client := newClient(connections)
 	var (

@@ -97,9 +97,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 	all := b.engine == "" && !b.onlyOTLP
 	var steps []func(context.Context) error
 	if all {
-		steps = append(steps, b.atRest, b.ingestLocal, b.otlp)
+		steps = append(steps, b.atRest, b.ingestLocal)
 	}
-	if b.onlyOTLP {
+	if all || b.onlyOTLP {
 		steps = append(steps, b.otlp)
 	}
 	if all && b.postgres != "" {
