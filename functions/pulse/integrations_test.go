@@ -109,10 +109,7 @@ func (in *integration) run(t *testing.T, pulse, key, provider string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(in.program), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// What pip installs names the directory that it was installed into, and that
-	// was moved since.
-	agent := "opentelemetry-instrument "
-	script := strings.NewReplacer("http://localhost:3000", pulse, "pulse_sk_...", key, agent, "python "+filepath.Join(bin, agent)).Replace(in.script)
+	script := strings.NewReplacer("http://localhost:3000", pulse, "pulse_sk_...", key).Replace(in.script)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-e", "-c", script)
