@@ -251,7 +251,7 @@ var variables = []variable{
 	},
 	{
 		Section: sectionLog, Name: "DRAIN_BATCH_BYTES", Default: "16777216", New: true,
-		Effect: "How many bytes of log records the drain takes at once at most; a record that is larger goes alone. It stores about 4 MiB of them in one transaction.",
+		Effect: "How many bytes of log records the drain takes at once at most; a record that is larger goes alone. It stores about 16 MiB of them, inflated, in one transaction.",
 		bind:   func(l *loader) value { return whole(&l.cfg.DrainBatchBytes, 1, maxBytes, "bytes") },
 	},
 	{

@@ -40,7 +40,7 @@ type Options struct {
 	Timeout time.Duration
 	// StepBytes is about how many bytes of records are read and written at once,
 	// which bounds memory: spans take several times the room of their records.
-	// 0 means 4 MiB.
+	// 0 means 16 MiB.
 	StepBytes int
 	// Go runs a function beside the caller; nil is a go statement.
 	Go func(func())
@@ -63,7 +63,7 @@ func New(o Options) *Drain {
 		o.Timeout = time.Minute
 	}
 	if o.StepBytes == 0 {
-		o.StepBytes = 4 << 20
+		o.StepBytes = 16 << 20
 	}
 	if o.Go == nil {
 		o.Go = func(f func()) { go f() }
