@@ -7,8 +7,11 @@ package history
 import (
 	"context"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
@@ -103,15 +106,17 @@ func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change f
 		r.Time, r.DryRun, r.Limit, r.Cursor = o.Time, o.DryRun, step, cursor
 		for more := true; more; more = r.Cursor != "" {
 			damaged, cost, different := int64(0), int64(0), differences{}
-			r.Change = func(s *trace.Span) bool {
-				before := *s
-				changed, bad := change(s, prices)
-				if bad {
-					damaged++
-				}
-				if changed {
-					cost += costOf(s) - costOf(&before)
-					different.add(&before, s)
+			r.Change = func(spans []trace.Span) []bool {
+				before := slices.Clone(spans)
+				changed, bad := changeAll(spans, func(s *trace.Span) (changed, damaged bool) { return change(s, prices) })
+				for i := range spans {
+					if bad[i] {
+						damaged++
+					}
+					if changed[i] {
+						cost += costOf(&spans[i]) - costOf(&before[i])
+						different.add(&before[i], &spans[i])
+					}
 				}
 				return changed
 			}
@@ -138,6 +143,22 @@ func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change f
 		cursor = ""
 	}
 	return total, nil
+}
+
+// changeAll changes spans on all processors.
+func changeAll(spans []trace.Span, change func(*trace.Span) (changed, damaged bool)) (changed, damaged []bool) {
+	changed, damaged = make([]bool, len(spans)), make([]bool, len(spans))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(spans)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(spans)); i = next.Add(1) - 1 {
+				changed[i], damaged[i] = change(&spans[i])
+			}
+		})
+	}
+	workers.Wait()
+	return changed, damaged
 }
 
 func costOf(s *trace.Span) int64 {

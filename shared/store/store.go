@@ -248,11 +248,12 @@ type Rewrite struct {
 	DryRun bool      // store nothing
 	Limit  int       // spans of this step; 1 to 10,000
 	Cursor string    // where an earlier step stopped; "" begins
-	// Change changes s and reports whether it did. It puts new values in the
-	// place of old ones and leaves alone what those point to. ID and Form must
-	// stay (Invalid); a span without a payload, or of which none was read, gets
-	// none. It is called under the lock of a write: it must not wait for anything.
-	Change func(s *trace.Span) bool
+	// Change changes the spans of a step and reports of each whether it did. It
+	// puts new values in the place of old ones and leaves alone what those point
+	// to. ID and Form must stay (Invalid); a span without a payload, or of which
+	// none was read, gets none. It is called under the lock of a write: it must
+	// not wait for anything.
+	Change func(spans []trace.Span) (changed []bool)
 }
 
 // Rewritten is what a step of RewriteSpans did.

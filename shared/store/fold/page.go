@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"sync"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -71,23 +74,18 @@ type PayloadAt struct {
 	Index int
 }
 
-// FillPayloads inflates each chunk once and gives every span its payload. A
-// chunk that is not there was dropped by retention: its spans have no payload
-// any more.
+// FillPayloads inflates each chunk once, several side by side, and gives every
+// span its payload. A chunk that is not there was dropped by retention: its spans
+// have no payload any more.
 func FillPayloads(spans []*trace.Span, places []PayloadAt, chunks map[uuid.UUID][]byte) error {
-	inflated := make(map[uuid.UUID][]trace.Payload, len(chunks))
+	inflated, err := inflate(chunks)
+	if err != nil {
+		return err
+	}
 	for i, at := range places {
-		data, ok := chunks[at.Chunk]
+		payloads, ok := inflated[at.Chunk]
 		if !ok || at.Chunk == uuid.Nil {
 			continue
-		}
-		payloads, ok := inflated[at.Chunk]
-		if !ok {
-			var err error
-			if payloads, err = store.UnpackChunk(data); err != nil {
-				return fmt.Errorf("payload chunk %s: %w", at.Chunk, err)
-			}
-			inflated[at.Chunk] = payloads
 		}
 		if at.Index < 0 || at.Index >= len(payloads) {
 			return fmt.Errorf("payload chunk %s holds %d payloads, not number %d", at.Chunk, len(payloads), at.Index)
@@ -95,4 +93,25 @@ func FillPayloads(spans []*trace.Span, places []PayloadAt, chunks map[uuid.UUID]
 		spans[i].Payload = payloads[at.Index]
 	}
 	return nil
+}
+
+// inflate unpacks chunks on all processors.
+func inflate(chunks map[uuid.UUID][]byte) (map[uuid.UUID][]trace.Payload, error) {
+	inflated := make(map[uuid.UUID][]trace.Payload, len(chunks))
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for id, data := range chunks {
+		group.Go(func() error {
+			payloads, err := store.UnpackChunk(data)
+			if err != nil {
+				return fmt.Errorf("payload chunk %s: %w", id, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			inflated[id] = payloads
+			return nil
+		})
+	}
+	return inflated, group.Wait()
 }

@@ -66,21 +66,30 @@ func (s Step) Next(more bool, last *trace.Span) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, next.ID...))
 }
 
-// Rewrite applies r to a span and tells what became of it: nil if nothing did.
-// A payload that the span does not have, or of which it was not read, stays so.
-func Rewrite(r *store.Rewrite, old *trace.Span) (*Change, error) {
-	now := *old
-	if !r.Change(&now) {
-		return nil, nil
+// Rewrite applies r to the spans of a step and tells what became of each: nil if
+// nothing did. A payload that a span does not have, or of which it was not read,
+// stays so.
+func Rewrite(r *store.Rewrite, old []*trace.Span) ([]*Change, error) {
+	spans := make([]trace.Span, len(old))
+	for i, s := range old {
+		spans[i] = *s
 	}
-	if now.ID != old.ID || now.Form != old.Form {
-		return nil, fault.Newf(fault.Invalid, "span %s would become another", old.ID)
+	changes := make([]*Change, len(old))
+	for i, changed := range r.Change(spans) {
+		if !changed {
+			continue
+		}
+		now := &spans[i]
+		if now.ID != old[i].ID || now.Form != old[i].Form {
+			return nil, fault.Newf(fault.Invalid, "span %s would become another", old[i].ID)
+		}
+		if old[i].Payload.Empty() {
+			now.Payload = trace.Payload{}
+		}
+		now.Repeat = false // decided elsewhere
+		changes[i] = &Change{Old: old[i], Now: now}
 	}
-	if old.Payload.Empty() {
-		now.Payload = trace.Payload{}
-	}
-	now.Repeat = false // decided elsewhere
-	return &Change{Old: old, Now: &now}, nil
+	return changes, nil
 }
 
 // PayloadChanged reports whether c changes the payload.

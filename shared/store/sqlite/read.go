@@ -151,26 +151,45 @@ func complete(ctx context.Context, q querier, project projectNumber, rows []*sto
 	return nil
 }
 
+// chunksAtOnce is how many chunks a query asks for: SQLite allows 32,766
+// parameters.
+const chunksAtOnce = 256
+
 // fillPayloads reads each chunk once.
 func fillPayloads(ctx context.Context, q querier, project projectNumber, spans []*trace.Span, places []place) error {
-	chunks := map[uuid.UUID][]byte{}
 	at := make([]fold.PayloadAt, len(places))
+	seen := map[uuid.UUID]bool{}
+	var wanted []place
 	for i, p := range places {
-		at[i] = p.PayloadAt
-		if _, done := chunks[p.Chunk]; done || p.Chunk == uuid.Nil {
-			continue
+		if at[i] = p.PayloadAt; p.Chunk != uuid.Nil && !seen[p.Chunk] {
+			seen[p.Chunk] = true
+			wanted = append(wanted, p)
 		}
-		err := query(ctx, q, "read payload chunk", func(rows *sql.Rows) error {
-			var data []byte
-			err := rows.Scan(&data)
-			chunks[p.Chunk] = data
-			return err
-		}, `SELECT data FROM payload_chunks WHERE project = ? AND day = ? AND chunk_id = ?`, int64(project), p.day, p.Chunk[:])
-		if err != nil {
+	}
+	chunks := make(map[uuid.UUID][]byte, len(wanted))
+	for some := range slices.Chunk(wanted, chunksAtOnce) {
+		if err := readChunks(ctx, q, project, some, chunks); err != nil {
 			return err
 		}
 	}
 	return fold.FillPayloads(spans, at, chunks)
+}
+
+// readChunks adds chunks as they are stored to those that were read.
+func readChunks(ctx context.Context, q querier, project projectNumber, wanted []place, chunks map[uuid.UUID][]byte) error {
+	args := make([]any, 0, 2*len(wanted)+1)
+	for _, p := range wanted {
+		args = append(args, p.day, p.Chunk[:])
+	}
+	return query(ctx, q, "read payload chunks", func(rows *sql.Rows) error {
+		var id uuid.UUID
+		var data []byte
+		err := rows.Scan(&id, &data)
+		chunks[id] = data
+		return err
+	}, `WITH wanted(day, id) AS (VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(wanted)-1)+`)
+		SELECT chunk_id, data FROM wanted CROSS JOIN payload_chunks WHERE project = ? AND payload_chunks.day = wanted.day AND chunk_id = wanted.id`,
+		append(args, int64(project))...)
 }
 
 // spanPage reads a page of spans that w selects.

@@ -56,15 +56,19 @@ func (w *writing) rewrite(ctx context.Context, step fold.Step, r store.Rewrite) 
 		return store.Rewritten{}, err
 	}
 	out := store.Rewritten{Read: int64(len(rows))}
+	spans := make([]*trace.Span, len(rows)) // what they say themselves
 	var last *trace.Span
+	for i, row := range rows {
+		spans[i], last = row.said(), &row.Span
+	}
+	changes, err := fold.Rewrite(&r, spans)
+	if err != nil {
+		return out, err
+	}
 	var joined fold.Joined
-	var said []fold.Change // what the spans say themselves
-	for _, row := range rows {
-		last = &row.Span
-		change, err := fold.Rewrite(&r, row.said())
-		if err != nil {
-			return out, err
-		}
+	var said []fold.Change
+	for i, row := range rows {
+		change := changes[i]
 		if change == nil {
 			continue
 		}

@@ -29,6 +29,17 @@ func rewrite(t *testing.T, s store.Store, p account.ProjectID, r store.Rewrite, 
 	}
 }
 
+// each makes a Change of what is done to one span.
+func each(change func(*trace.Span) bool) func([]trace.Span) []bool {
+	return func(spans []trace.Span) []bool {
+		changed := make([]bool, len(spans))
+		for i := range spans {
+			changed[i] = change(&spans[i])
+		}
+		return changed
+	}
+}
+
 func rewrites(t *testing.T, open OpenFunc) {
 	filled := func(t *testing.T, s store.Store, n int) (account.ProjectID, model) {
 		p, other := newProject(t, s, "a"), newProject(t, s, "b")
@@ -71,7 +82,7 @@ func rewrites(t *testing.T, open OpenFunc) {
 					return true
 				}
 				var changed int64
-				rewrite(t, s, p, store.Rewrite{Limit: 30, Detail: store.Full, Change: func(sp *trace.Span) bool {
+				rewrite(t, s, p, store.Rewrite{Limit: 30, Detail: store.Full, Change: each(func(sp *trace.Span) bool {
 					before := *sp
 					if !change(sp) {
 						return false
@@ -83,7 +94,7 @@ func rewrites(t *testing.T, open OpenFunc) {
 					}
 					m[sp.ID] = now
 					return true
-				}}, nil)
+				})}, nil)
 				if changed == 0 {
 					t.Fatal("nothing changed")
 				}
@@ -93,11 +104,11 @@ func rewrites(t *testing.T, open OpenFunc) {
 		"DryRunCountsAndStoresNothing": func(t *testing.T, s store.Store) {
 			p, m := filled(t, s, 120)
 			calls := 0
-			r := store.Rewrite{Limit: 25, DryRun: true, Change: func(sp *trace.Span) bool {
+			r := store.Rewrite{Limit: 25, DryRun: true, Change: each(func(sp *trace.Span) bool {
 				calls++
 				sp.CostNanoUSD = ptr(int64(1))
 				return calls%2 == 0
-			}}
+			})}
 			got := rewrite(t, s, p, r, nil)
 			if got.Read != 120 || got.Changed != 60 {
 				t.Fatalf("%+v", got)
@@ -107,7 +118,7 @@ func rewrites(t *testing.T, open OpenFunc) {
 		"ChangesNothingWhereNothingChanges": func(t *testing.T, s store.Store) {
 			p, m := filled(t, s, 120)
 			for _, says := range []bool{false, true} {
-				rewrite(t, s, p, store.Rewrite{Limit: 50, Detail: store.Full, Change: func(*trace.Span) bool { return says }}, nil)
+				rewrite(t, s, p, store.Rewrite{Limit: 50, Detail: store.Full, Change: each(func(*trace.Span) bool { return says })}, nil)
 				m.check(t, s, p)
 			}
 		},
@@ -116,10 +127,10 @@ func rewrites(t *testing.T, open OpenFunc) {
 			from, to := start.Add(10*time.Hour), start.Add(60*time.Hour)
 			for _, mapped := range []bool{false, true} {
 				var seen []trace.Span
-				r := store.Rewrite{Time: store.TimeRange{From: &from, To: &to}, Mapped: mapped, Limit: 7, Change: func(sp *trace.Span) bool {
+				r := store.Rewrite{Time: store.TimeRange{From: &from, To: &to}, Mapped: mapped, Limit: 7, Change: each(func(sp *trace.Span) bool {
 					seen = append(seen, *sp)
 					return false
-				}}
+				})}
 				var cursors []string
 				rewrite(t, s, p, r, func(cursor string) { cursors = append(cursors, cursor) })
 				var want []string
@@ -149,30 +160,30 @@ func rewrites(t *testing.T, open OpenFunc) {
 			report := of(called("y", "", start, 5), func(sp *trace.Span) { sp.Role, sp.CallKey, sp.Scope.Name = trace.RoleReport, "k", "other" })
 			write(t, s, p, call, report)
 			got := map[trace.SpanID]trace.Span{}
-			rewrite(t, s, p, store.Rewrite{Limit: 10, Mapped: true, Detail: store.Full, Change: func(sp *trace.Span) bool {
+			rewrite(t, s, p, store.Rewrite{Limit: 10, Mapped: true, Detail: store.Full, Change: each(func(sp *trace.Span) bool {
 				got[sp.ID] = *sp
 				return false
-			}}, nil)
+			})}, nil)
 			same(t, "what is lent is left out", map[trace.SpanID]trace.Span{"x": call, "y": report}, got)
 		},
 		"AnotherSpanIsInvalid": func(t *testing.T, s store.Store) {
 			p, m := filled(t, s, 10)
-			_, err := s.RewriteSpans(t.Context(), p, store.Rewrite{Limit: 10, Change: func(sp *trace.Span) bool {
+			_, err := s.RewriteSpans(t.Context(), p, store.Rewrite{Limit: 10, Change: each(func(sp *trace.Span) bool {
 				sp.ID = "other"
 				return true
-			}})
+			})})
 			wantCode(t, err, fault.Invalid)
 			m.check(t, s, p)
 		},
 		"MalformedCursorIsInvalid": func(t *testing.T, s store.Store) {
 			p, _ := filled(t, s, 10)
 			for _, cursor := range []string{"x", "AQ", "🎉"} {
-				_, err := s.RewriteSpans(t.Context(), p, store.Rewrite{Limit: 10, Cursor: cursor, Change: func(*trace.Span) bool { return false }})
+				_, err := s.RewriteSpans(t.Context(), p, store.Rewrite{Limit: 10, Cursor: cursor, Change: each(func(*trace.Span) bool { return false })})
 				wantCode(t, err, fault.Invalid)
 			}
 		},
 		"UnknownProjectHasNoSpans": func(t *testing.T, s store.Store) {
-			got := must[store.Rewritten](t)(s.RewriteSpans(t.Context(), "nobody", store.Rewrite{Limit: 10, Mapped: true, Change: func(*trace.Span) bool { return true }}))
+			got := must[store.Rewritten](t)(s.RewriteSpans(t.Context(), "nobody", store.Rewrite{Limit: 10, Mapped: true, Change: each(func(*trace.Span) bool { return true })}))
 			same(t, "rewritten", store.Rewritten{}, got)
 		},
 		"ProjectsAreListed": func(t *testing.T, s store.Store) {
