@@ -1,0 +1,71 @@
+// Command testserver is what the SDKs are tested against: model providers that
+// do as the prompt says, and a proxy before Pulse that makes trouble. It prints
+// a line of JSON with their addresses and serves until its standard input ends.
+//
+// The providers speak OpenAI's, OpenRouter's, Anthropic's and Google's
+// protocols. They answer "You said: " and the last text of the user, unless that
+// has commands in it:
+//
+//	[tool]             call the first tool of the request, once
+//	[reasoning]        reason before answering, with cached input
+//	[status 429]       fail; [status 500 once] fails the first time only
+//	[slow 200]         wait as many milliseconds before answering
+//	[hang]             do not answer at all
+//	[pieces 7]         write as many bytes of a stream at a time
+//	[reset 3]          break the connection after as many events of a stream
+//
+// GET /calls lists what was asked and answered, DELETE /calls forgets it.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+func main() {
+	pulse := flag.String("pulse", "", "address of the Pulse behind the proxy; none without")
+	flag.Parse()
+	if err := run(*pulse); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(pulse string) error {
+	addresses := map[string]string{}
+	serve := func(name string, h http.Handler) error {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		addresses[name] = "http://" + l.Addr().String()
+		s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+		go func() { log.Fatal(s.Serve(l)) }()
+		return nil
+	}
+
+	if err := serve("provider", newProvider()); err != nil {
+		return err
+	}
+	if pulse != "" {
+		target, err := url.Parse(pulse)
+		if err != nil {
+			return fmt.Errorf("-pulse: %w", err)
+		}
+		if err := serve("proxy", newTrouble(target)); err != nil {
+			return err
+		}
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(addresses); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
