@@ -112,6 +112,11 @@ destroy: $(SAM) ## take PROFILE (dev) out of your AWS account; asks
 .PHONY: test
 test: ## run every test, with a Postgres of its own (or TEST_DATABASE_URL)
 	$(WITH_TESTPG) $(GO) test -timeout $(TEST_TIMEOUT) ./...
+	@$(MAKE) --no-print-directory sdk
+
+.PHONY: sdk
+sdk: dist/pulse ## build and test the SDKs whose languages are here
+	@sdk/test.sh
 
 .PHONY: race
 race: export CGO_ENABLED = 1

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds and tests every SDK whose language is on this machine, and says which it left out.
+#
+# PULSE_BINARY is the server (dist/pulse). Arguments name the SDKs; none are all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export PULSE_BINARY=${PULSE_BINARY:-$PWD/dist/pulse}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+go build -o "$work/testserver" ./sdk/testserver
+export PULSE_TESTSERVER=$work/testserver
+
+# What each language needs, as a command that fails without it.
+declare -A needs=(
+    [python]='python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))"'
+)
+declare -A named=(
+    [python]='Python 3.9 or newer with venv'
+)
+
+[ $# -gt 0 ] || set -- python
+for sdk in "$@"; do
+    if ! eval "${needs[$sdk]}" 2>/dev/null; then
+        echo "sdk/$sdk: left out, because ${named[$sdk]} is missing"
+        continue
+    fi
+    echo "sdk/$sdk"
+    "sdk/$sdk/test.sh"
+done
