@@ -14,12 +14,14 @@ export PULSE_TESTSERVER=$work/testserver
 # What each language needs, as a command that fails without it.
 declare -A needs=(
     [python]='python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))"'
+    [typescript]='npm --version >/dev/null && node -e "process.exit(+process.versions.node.split(\".\")[0] < 20 ? 1 : 0)"'
 )
 declare -A named=(
     [python]='Python 3.9 or newer with venv'
+    [typescript]='Node 20 or newer with npm'
 )
 
-[ $# -gt 0 ] || set -- python
+[ $# -gt 0 ] || set -- python typescript
 for sdk in "$@"; do
     if ! eval "${needs[$sdk]}" 2>/dev/null; then
         echo "sdk/$sdk: left out, because ${named[$sdk]} is missing"

@@ -1,0 +1,142 @@
+import { contentOf, toJSON } from "./content.js";
+import { settings, take } from "./pulse.js";
+import { client, scope, Span } from "./span.js";
+import { type Assembler, ChatCompletion, Completion, GenerateContent, Message, Response } from "./streams.js";
+import { quietly } from "./warn.js";
+
+interface Operation {
+  path: RegExp;
+  name: string;
+  assembler?: new () => Assembler;
+}
+
+// The first that matches counts.
+const operations: Operation[] = [
+  { path: /\/chat\/completions$/, name: "chat", assembler: ChatCompletion },
+  { path: /\/responses$/, name: "chat", assembler: Response },
+  { path: /\/completions$/, name: "text_completion", assembler: Completion },
+  { path: /\/embeddings$/, name: "embeddings" },
+  { path: /\/messages$/, name: "chat", assembler: Message },
+  { path: /:(stream)?[gG]enerateContent$/, name: "generate_content", assembler: GenerateContent },
+  { path: /:(embedContent|batchEmbedContents)$/, name: "embeddings" },
+];
+
+/** What the program says of a call beside the request. */
+export interface Extras {
+  pulseSessionId?: string;
+  pulseMetadata?: Record<string, unknown>;
+  /** The step that the call belongs to, where the runtime cannot know it. */
+  pulseParent?: { readonly span?: Span };
+}
+
+export const extraNames = ["pulseSessionId", "pulseMetadata", "pulseParent"] as const;
+
+/** Parts what is Pulse's from a request, of which it makes a copy if there is any. */
+export function takeExtras<T extends object>(request: T): { rest: T; extras: Extras } {
+  if (!extraNames.some((name) => name in request)) return { rest: request, extras: {} };
+  const { pulseSessionId, pulseMetadata, pulseParent, ...rest } = request as T & Extras;
+  return { rest: rest as T, extras: { pulseSessionId, pulseMetadata, pulseParent } };
+}
+
+/** One call of a provider. Whatever is told after its end is ignored, and nothing here throws. */
+export class Call {
+  private ended = false;
+  private readonly assembler: Assembler | undefined;
+
+  constructor(
+    private readonly span: Span,
+    operation: Operation,
+  ) {
+    this.assembler = operation.assembler && new operation.assembler();
+  }
+
+  /** Takes an event of the stream. */
+  event(value: unknown) {
+    if (this.ended || !this.assembler) return;
+    quietly(() => {
+      const elapsed = this.span.elapsed();
+      if (this.assembler!.add(value)) this.span.attributes["gen_ai.response.time_to_first_chunk"] ??= elapsed / 1000;
+    });
+  }
+
+  /** Ends the call with the answer's body. */
+  succeed(body: unknown) {
+    this.end(() => this.answer(body));
+  }
+
+  /** Ends a stream's call, early if the provider did not end it. */
+  endStream(early: boolean, error?: unknown) {
+    this.end(() => {
+      if (error !== undefined) this.span.fail(error);
+      if (early || error !== undefined) this.span.attributes["pulse.stream_ended_early"] = true;
+      this.answer(this.assembler?.response());
+    });
+  }
+
+  fail(error: unknown) {
+    this.end(() => this.span.fail(error));
+  }
+
+  private end(last: () => void) {
+    if (this.ended) return;
+    this.ended = true;
+    quietly(() => {
+      quietly(last);
+      take(this.span);
+    });
+  }
+
+  private answer(body: any) {
+    const on = settings();
+    if (!on || typeof body !== "object" || body === null) return;
+    const usage = body.usage ?? body.usageMetadata;
+    Object.assign(this.span.attributes, {
+      "gen_ai.response.model": textOf(body.model ?? body.modelVersion),
+      "gen_ai.response.id": textOf(body.id ?? body.responseId),
+      "gen_ai.response.finish_reasons": finishReasons(body),
+      "gen_ai.usage.raw": usage ? toJSON(usage) : undefined,
+      "pulse.response": contentOf(on, body, "response"),
+    });
+  }
+}
+
+const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
+
+function finishReasons(body: any): string[] | undefined {
+  const found = [
+    ...(Array.isArray(body.choices) ? body.choices.map((choice: any) => choice?.finish_reason) : []),
+    ...(Array.isArray(body.candidates) ? body.candidates.map((candidate: any) => candidate?.finishReason) : []),
+    body.stop_reason,
+    body.object === "response" ? (body.incomplete_details?.reason ?? body.status) : undefined,
+  ].filter((reason) => typeof reason === "string" && reason);
+  return found.length > 0 ? found : undefined;
+}
+
+/** Begins the span of a POST, or gives undefined if it is none to record. */
+export function begin(path: string, body: any, provider: string, baseURL: string | undefined, extras: Extras): Call | undefined {
+  const on = settings();
+  if (!on) return undefined;
+  return quietly(() => {
+    const plainPath = path.split("?", 1)[0]!.replace(/\/+$/, "");
+    const operation = operations.find((o) => o.path.test("/" + plainPath));
+    if (!operation) return undefined;
+    const model = textOf(body?.model) ?? /([^/:]+):\w+$/.exec(plainPath)?.[1] ?? "";
+    const { span: parent, session } = scope();
+    const span = new Span(`${operation.name} ${model}`.trim(), client, extras.pulseParent?.span ?? parent, extras.pulseSessionId ?? session);
+    const server = baseURL && URL.canParse?.(baseURL) ? new URL(baseURL) : undefined;
+    Object.assign(span.attributes, {
+      "gen_ai.operation.name": operation.name,
+      "gen_ai.provider.name": provider,
+      "gen_ai.request.model": model || undefined,
+      "server.address": server?.hostname,
+      "server.port": server ? Number(server.port) || (server.protocol === "http:" ? 80 : 443) : undefined,
+      "pulse.request": contentOf(on, body, "request"),
+    });
+    if (extras.pulseMetadata !== undefined) {
+      span.attributes["pulse.metadata"] = toJSON(extras.pulseMetadata);
+      const user = extras.pulseMetadata?.userId ?? extras.pulseMetadata?.user_id;
+      if (typeof user === "string" || typeof user === "number") span.attributes["user.id"] = String(user);
+    }
+    return new Call(span, operation);
+  });
+}

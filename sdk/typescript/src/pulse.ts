@@ -1,0 +1,89 @@
+import { type PulseOptions, type Settings, settingsOf } from "./options.js";
+import { runtime } from "./runtime.js";
+import { type Span } from "./span.js";
+import { type Stats, Transport } from "./transport.js";
+import { quietly, warnOnce } from "./warn.js";
+
+interface Pulse {
+  settings: Settings;
+  transport: Transport;
+}
+
+let pulse: Pulse | undefined;
+let given: string | undefined;
+
+/**
+ * Begins to record. May be called before or after observe, and again: the same options change nothing, others take over after what waits is sent.
+ * Never throws; what cannot be used is warned of.
+ */
+export function initPulse(options: PulseOptions = {}): void {
+  quietly(() => {
+    const { env, atExit } = runtime();
+    const settings = settingsOf(options, env, (message) => warnOnce(message, message));
+    const now = JSON.stringify(settings) + String(settings.redact);
+    if (pulse && now === given) return;
+    void pulse?.transport.flush();
+    pulse = undefined;
+    given = now;
+    if (!settings.enabled) return;
+    if (!settings.apiKey) {
+      warnOnce("apiKey", "there is no API key (apiKey, PULSE_API_KEY): nothing is recorded");
+      return;
+    }
+    pulse = { settings, transport: new Transport(settings) };
+    atExit?.({
+      waiting: () => pulse?.transport.waiting() ?? false,
+      flush: () => flush(),
+      stop: () => pulse?.transport.stop(),
+      remains: () => pulse!.transport.remains(),
+    });
+  });
+}
+
+/** Whether and how to record now. */
+export const settings = (): Settings | undefined => pulse?.settings;
+
+/** Queues a span that ends now. */
+export function take(span: Span) {
+  pulse?.transport.add(span.end());
+}
+
+const open = new Set<Promise<void>>();
+
+/** Lets flush wait for what will end spans by itself. */
+export function expect(work: Promise<void>) {
+  open.add(work);
+  void work.finally(() => open.delete(work));
+}
+
+/** Sends what waits, for at most `timeout` milliseconds (flushTimeout); true if nothing is left. */
+export async function flush(timeout?: number): Promise<boolean> {
+  const { settings, transport } = pulse ?? {};
+  if (!settings || !transport) return true;
+  const most = timeout ?? settings.flushTimeout;
+  const began = performance.now();
+  if (open.size > 0) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([Promise.allSettled(open), new Promise((resolve) => (timer = setTimeout(resolve, most)))]);
+    clearTimeout(timer);
+  }
+  return transport.flush(Math.max(most - (performance.now() - began), 0));
+}
+
+/** Sends what waits, then records nothing any more. */
+export async function shutdown(timeout?: number): Promise<boolean> {
+  const last = pulse;
+  const done = await flush(timeout);
+  if (pulse === last) pulse = undefined;
+  return done;
+}
+
+/** What became of the spans so far. */
+export function stats(): Stats {
+  return pulse?.transport.stats() ?? { queued: 0, queuedBytes: 0, sent: 0, dropped: 0, rejected: 0 };
+}
+
+/** Hands the sending of what waits to a platform that stops a function once it has answered, by its own waitUntil. */
+export function waitUntil(platform: (promise: Promise<unknown>) => void): void {
+  platform(flush());
+}

@@ -1,0 +1,36 @@
+/** What a runtime gives the SDK beyond the web's own functions. The edge has none of it. */
+export interface Runtime {
+  language: "nodejs" | "webjs";
+  env: Record<string, string | undefined>;
+  /** Where the step that runs now is kept; undefined where there is no AsyncLocalStorage. */
+  storage?: Storage;
+  /** Calls flush, once per end of the program, and sendNow if only what is synchronous still runs. */
+  atExit?(exit: Exit): void;
+}
+
+export interface Storage {
+  getStore(): unknown;
+  run<T>(store: unknown, fn: () => T): T;
+}
+
+export interface Exit {
+  /** Whether anything waits to be sent. */
+  waiting(): boolean;
+  flush(): Promise<unknown>;
+  /** Lets go of what is being sent, so that it holds up nothing. */
+  stop(): void;
+  /** What waits, for a process of its own. */
+  remains(): { url: string; headers: Record<string, string>; bodies: string[]; timeout: number };
+}
+
+let current: Runtime = { language: "webjs", env: (globalThis as any).process?.env ?? {}, storage: webStorage() };
+
+function webStorage(): Storage | undefined {
+  const Global = (globalThis as any).AsyncLocalStorage;
+  return Global && new Global();
+}
+
+export const runtime = () => current;
+export function useRuntime(runtime: Runtime) {
+  current = runtime;
+}

@@ -1,0 +1,220 @@
+// Calls of the real clients, newest and oldest, against the fake providers: what they give is what it was, and what is recorded is what happened.
+import assert from "node:assert/strict";
+import { test, before, beforeEach } from "node:test";
+import OpenAI from "openai";
+import Anthropic from "@anthropic-ai/sdk";
+import { flush, initPulse, observe, Provider, span, trace } from "@pulse/sdk";
+import { providers, sink } from "./kit.mjs";
+
+let provider, to, openai, bare, anthropic;
+const user = (content) => [{ role: "user", content }];
+const tools = [{ type: "function", function: { name: "get_weather", parameters: { type: "object", properties: { city: { type: "string" } } } } }];
+
+before(async () => {
+  provider = await providers();
+  to = await sink();
+  initPulse({ apiKey: "pulse_sk_test", apiUrl: to.url });
+  const options = { apiKey: "none", baseURL: provider.url + "/v1", maxRetries: 2 };
+  bare = new OpenAI(options);
+  openai = observe(new OpenAI(options), Provider.OpenAI);
+  anthropic = observe(new Anthropic({ apiKey: "none", baseURL: provider.url }), Provider.Anthropic);
+});
+beforeEach(async () => {
+  await flush();
+  to.clear();
+  await provider.forget();
+});
+
+async function one() {
+  assert.ok(await flush());
+  const spans = to.spans();
+  assert.equal(spans.length, 1, JSON.stringify(spans.map((s) => s.name)));
+  return spans[0];
+}
+
+test("the client stays what it was", async () => {
+  assert.ok(openai instanceof OpenAI);
+  assert.equal(observe(openai, Provider.OpenAI), openai);
+  const asked = openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello") });
+  assert.equal(asked.constructor, bare.chat.completions.create({ model: "gpt-4o-mini", messages: user("x") }).constructor);
+  const { data, response } = await asked.withResponse();
+  assert.equal(data.choices[0].message.content, "You said: Hello");
+  assert.equal(response.status, 200);
+  await one();
+});
+
+test("a chat is recorded, and what is Pulse's does not reach the provider", async () => {
+  const request = { model: "gpt-4o-mini", messages: user("Hello [reasoning]"), temperature: 0.5, pulseSessionId: "s-1", pulseMetadata: { userId: "user-42", feature: "chat" } };
+  const answer = await openai.chat.completions.create(request);
+  assert.equal(request.pulseSessionId, "s-1");
+  const [call] = await provider.calls();
+  assert.deepEqual(call.request, { model: "gpt-4o-mini", messages: user("Hello [reasoning]"), temperature: 0.5 });
+  const { name, kind, attributes } = await one();
+  assert.equal(name, "chat gpt-4o-mini");
+  assert.equal(kind, 3);
+  assert.deepEqual(JSON.parse(attributes["pulse.request"]), call.request);
+  assert.deepEqual(JSON.parse(attributes["pulse.response"]), call.response);
+  assert.deepEqual(JSON.parse(attributes["gen_ai.usage.raw"]), call.response.usage);
+  assert.deepEqual(JSON.parse(attributes["pulse.metadata"]), { userId: "user-42", feature: "chat" });
+  assert.equal(attributes["session.id"], "s-1");
+  assert.equal(attributes["user.id"], "user-42");
+  assert.equal(attributes["gen_ai.response.id"], answer.id);
+  assert.deepEqual(attributes["gen_ai.response.finish_reasons"], ["stop"]);
+  assert.equal(attributes["server.address"], "127.0.0.1");
+});
+
+test("a stream is recorded whole, however it is read", async () => {
+  const ask = () => openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello there [pieces 7]"), stream: true, stream_options: { include_usage: true } });
+  const ways = {
+    iterate: async () => {
+      let text = "";
+      for await (const chunk of await ask()) text += chunk.choices[0]?.delta.content ?? "";
+      assert.equal(text, "You said: Hello there [pieces 7]");
+    },
+    tee: async () => {
+      const [a, b] = (await ask()).tee();
+      const read = async (s) => { let n = 0; for await (const _ of s) n++; return n; };
+      const [n, m] = await Promise.all([read(a), read(b)]);
+      assert.ok(n > 3 && n === m);
+    },
+    toReadableStream: async () => {
+      const text = await new Response((await ask()).toReadableStream()).text();
+      assert.ok(text.includes("there "));
+    },
+  };
+  for (const [way, read] of Object.entries(ways)) {
+    await provider.forget();
+    to.clear();
+    await read();
+    const [call] = await provider.calls();
+    const { attributes } = await one();
+    assert.equal(JSON.parse(attributes["pulse.response"]).choices[0].message.content, call.text, way);
+    assert.deepEqual(JSON.parse(attributes["gen_ai.usage.raw"]), call.response.usage, way);
+    assert.ok(attributes["gen_ai.response.time_to_first_chunk"] >= 0, way);
+    assert.equal(attributes["pulse.stream_ended_early"], undefined, way);
+  }
+});
+
+test("the helper for streams", async () => {
+  const stream = (openai.chat.completions.stream ?? openai.beta.chat.completions.stream).call(
+    openai.chat.completions.stream ? openai.chat.completions : openai.beta.chat.completions,
+    { model: "gpt-4o-mini", messages: user("Hello"), pulseSessionId: "s-2" },
+  );
+  assert.equal(await stream.finalContent(), "You said: Hello");
+  const { attributes } = await one();
+  assert.equal(attributes["session.id"], "s-2");
+  assert.equal((await provider.calls())[0].request.pulseSessionId, undefined);
+});
+
+test("a stream that the program leaves, or aborts, or that breaks", async () => {
+  const ask = (text) => openai.chat.completions.create({ model: "gpt-4o-mini", messages: user(text), stream: true });
+  for await (const chunk of await ask("one two three four")) if (chunk.choices[0]?.delta.content) break;
+  let { attributes } = await one();
+  assert.equal(attributes["pulse.stream_ended_early"], true);
+  assert.equal(JSON.parse(attributes["pulse.response"]).choices[0].message.content, "You ");
+
+  to.clear();
+  const stream = await ask("one two three four");
+  for await (const _ of stream) stream.controller.abort();
+  assert.equal((await one()).attributes["pulse.stream_ended_early"], true);
+
+  to.clear();
+  await assert.rejects(async () => {
+    for await (const _ of await ask("Hello [reset 3]"));
+  });
+  const broken = await one();
+  assert.equal(broken.status.code, 2);
+  assert.equal(broken.attributes["pulse.stream_ended_early"], true);
+});
+
+test("tool calls, responses, embeddings and another provider's address", async () => {
+  const answer = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("[tool] Weather?"), tools });
+  assert.equal(answer.choices[0].message.tool_calls[0].function.name, "get_weather");
+  await openai.embeddings.create({ model: "text-embedding-3-small", input: "Hello", encoding_format: "float" });
+  const router = observe(new OpenAI({ apiKey: "none", baseURL: provider.url + "/api/v1" }), Provider.OpenRouter);
+  await router.chat.completions.create({ model: "openai/gpt-4o-mini", messages: user("Hello") });
+  if (openai.responses) {
+    await openai.responses.create({ model: "gpt-4o-mini", input: "Hello" });
+    for await (const _ of await openai.responses.create({ model: "gpt-4o-mini", input: "Hello", stream: true }));
+  }
+  await flush();
+  const spans = to.spans();
+  const names = ["chat gpt-4o-mini", "embeddings text-embedding-3-small", "chat openai/gpt-4o-mini", "chat gpt-4o-mini", "chat gpt-4o-mini"];
+  assert.deepEqual(spans.map((s) => s.name), names.slice(0, spans.length));
+  assert.equal(spans[2].attributes["gen_ai.provider.name"], "openrouter");
+  const calls = await provider.calls();
+  spans.forEach((s, i) => assert.deepEqual(JSON.parse(s.attributes["pulse.response"]), i === 1 ? { ...calls[i].response } : calls[i].response));
+});
+
+test("errors are the client's own, and one span however often it tried", async () => {
+  const ask = (client, status) => client.chat.completions.create({ model: "gpt-4o-mini", messages: user(`[status ${status}] no`) }, { maxRetries: 1 });
+  const mine = await ask(openai, 429).catch((e) => e);
+  const plain = await ask(bare, 429).catch((e) => e);
+  assert.equal(mine.constructor, plain.constructor);
+  assert.equal(mine.message, plain.message);
+  const failed = await one();
+  assert.equal(failed.status.code, 2);
+  assert.equal(failed.attributes["error.type"], "RateLimitError");
+  assert.equal(failed.events[0].name, "exception");
+
+  to.clear();
+  await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("[status 500 once] yes") });
+  assert.equal((await one()).status, undefined);
+});
+
+test("raw responses", async () => {
+  const response = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello") }).asResponse();
+  const body = await response.json();
+  assert.equal(body.choices[0].message.content, "You said: Hello");
+  assert.deepEqual(JSON.parse((await one()).attributes["pulse.response"]), body);
+});
+
+test("clients that are derived record too", async () => {
+  if (!openai.withOptions) return;
+  await openai.withOptions({ timeout: 5000 }).chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello"), pulseSessionId: "s-3" });
+  assert.equal((await one()).attributes["session.id"], "s-3");
+  assert.equal((await provider.calls())[0].request.pulseSessionId, undefined);
+});
+
+test("Anthropic's messages, their streams and the helper", async () => {
+  const request = { model: "claude-sonnet-4-5", max_tokens: 100, messages: user("Hello [reasoning]") };
+  const answer = await anthropic.messages.create({ ...request, pulseSessionId: "s-4" });
+  assert.equal(answer.content.at(-1).text, "You said: Hello [reasoning]");
+  for await (const _ of await anthropic.messages.create({ ...request, stream: true }));
+  const final = await anthropic.messages.stream({ ...request, pulseSessionId: "s-5" }).finalMessage();
+  assert.equal(final.content.at(-1).text, "You said: Hello [reasoning]");
+  await flush();
+  const spans = to.spans();
+  const calls = await provider.calls();
+  assert.equal(spans.length, 3);
+  spans.forEach((s, i) => {
+    assert.deepEqual(JSON.parse(s.attributes["pulse.response"]), calls[i].response);
+    assert.equal(calls[i].request.pulseSessionId, undefined);
+    assert.equal(s.attributes["gen_ai.provider.name"], "anthropic");
+  });
+  assert.deepEqual(spans.map((s) => s.attributes["session.id"]), ["s-4", undefined, "s-5"]);
+  const failed = await anthropic.messages.create({ ...request, messages: user("[status 400] no") }).catch((e) => e);
+  assert.ok(failed instanceof Anthropic.BadRequestError);
+});
+
+test("steps nest, also while others run", async () => {
+  const ask = (text) => openai.chat.completions.create({ model: "gpt-4o-mini", messages: user(text) });
+  await Promise.all(["a", "b"].map((name) => trace(name, async () => {
+    await ask(name + "1 [slow 20]");
+    await span({ name: name + "-inner", kind: "retrieval" }, () => ask(name + "2"));
+  })));
+  await flush();
+  const spans = to.spans();
+  assert.equal(spans.length, 8);
+  for (const name of ["a", "b"]) {
+    const root = spans.find((s) => s.name === name);
+    const inner = spans.find((s) => s.name === name + "-inner");
+    assert.equal(root.parentSpanId, undefined);
+    assert.equal(inner.parentSpanId, root.spanId);
+    assert.equal(inner.attributes["pulse.kind"], "retrieval");
+    const asked = (text) => spans.find((s) => s.attributes["pulse.request"]?.includes(text));
+    assert.equal(asked(name + "1 ").parentSpanId, root.spanId);
+    assert.equal(asked(name + "2").parentSpanId, inner.spanId);
+    assert.equal(asked(name + "2").traceId, root.traceId);
+  }
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test, before, beforeEach } from "node:test";
+import { GoogleGenAI } from "@google/genai";
+import { flush, initPulse, observe, Provider } from "@pulse/sdk";
+import { providers, sink } from "./kit.mjs";
+
+let provider, to, ai;
+before(async () => {
+  provider = await providers();
+  to = await sink();
+  initPulse({ apiKey: "pulse_sk_test", apiUrl: to.url });
+  ai = observe(new GoogleGenAI({ apiKey: "none", httpOptions: { baseUrl: provider.url } }), Provider.Google);
+});
+beforeEach(async () => {
+  await flush();
+  to.clear();
+  await provider.forget();
+});
+
+test("generateContent, its stream and chats", async () => {
+  const model = "gemini-2.5-flash";
+  const answer = await ai.models.generateContent({ model, contents: "Hello [reasoning]", pulseSessionId: "s-1", pulseMetadata: { user_id: 7 } });
+  assert.equal(answer.text, "You said: Hello [reasoning]");
+  let text = "";
+  for await (const chunk of await ai.models.generateContentStream({ model, contents: "Hello", pulseSessionId: "s-2" })) text += chunk.text ?? "";
+  assert.equal(text, "You said: Hello");
+  const chat = ai.chats.create({ model });
+  assert.equal((await chat.sendMessage({ message: "Hi" })).text, "You said: Hi");
+  await assert.rejects(ai.models.generateContent({ model, contents: "[status 400] no" }));
+
+  await flush();
+  const spans = to.spans();
+  const calls = await provider.calls();
+  assert.deepEqual(spans.map((s) => s.name), Array(4).fill("generate_content gemini-2.5-flash"));
+  assert.deepEqual(spans.map((s) => s.attributes["session.id"]), ["s-1", "s-2", undefined, undefined]);
+  assert.equal(spans[0].attributes["user.id"], "7");
+  for (const i of [0, 1, 2]) {
+    const body = JSON.parse(spans[i].attributes["pulse.response"]);
+    assert.deepEqual(body.candidates, calls[i].response.candidates);
+    assert.deepEqual(body.usageMetadata, calls[i].response.usageMetadata);
+    assert.deepEqual(JSON.parse(spans[i].attributes["pulse.request"]), calls[i].request);
+  }
+  assert.equal(spans[3].status.code, 2);
+});
+
+test("a stream that the program leaves", async () => {
+  for await (const _ of await ai.models.generateContentStream({ model: "gemini-2.5-flash", contents: "one two three" })) break;
+  await flush();
+  const [span] = to.spans();
+  assert.equal(span.attributes["pulse.stream_ended_early"], true);
+  assert.equal(JSON.parse(span.attributes["pulse.response"]).candidates[0].content.parts[0].text, "You ");
+});

@@ -1,0 +1,3 @@
+export { kept } from "../src/content.js";
+export { rules, settingsOf } from "../src/options.js";
+export * from "../src/streams.js";

@@ -1,0 +1,93 @@
+// The whole way, into a real Pulse: the journey, the end of a program, and trouble between.
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { program, providers, pulse, until } from "./kit.mjs";
+
+let to, provider, env;
+before(async () => {
+  [to, provider] = await Promise.all([pulse(), providers()]);
+  env = { PULSE_API_KEY: to.key, PULSE_API_URL: to.url, PROVIDER_URL: provider.url };
+});
+
+test("the package is small", () => {
+  const file = fileURLToPath(import.meta.resolve("@pulse/sdk"));
+  assert.ok(statSync(file).size > 1000);
+  assert.ok(gzipSync(readFileSync(file)).length < 15_000);
+});
+
+test("the journey", async () => {
+  const { code, output } = await (await program("", env, fileURLToPath(new URL("../testdata/journey.mjs", import.meta.url)))).ended;
+  assert.equal(code, 0, output);
+  const traces = await until(async () => {
+    const all = (await to.traces()).filter((t) => t.services.includes("journey"));
+    return all.length === 11 && all;
+  });
+  const known = await provider.calls();
+  assert.equal(known.length, 12);
+  const spans = (await Promise.all(traces.map((t) => to.spans(t.traceId)))).flat();
+  const calls = spans.filter((s) => s.kind === "llm_call" || s.kind === "embedding");
+  assert.equal(calls.length, 12);
+  for (const { status, path, response, usage } of known) {
+    const id = response.id ?? response.responseId;
+    if (status !== 200 || !id) continue;
+    const shown = calls.find((s) => s.providerRequestId === id);
+    assert.deepEqual([shown.usage.inputTokens, shown.usage.outputTokens, shown.usage.cacheReadTokens], [usage.input, usage.output, usage.cached], path);
+    assert.ok(shown.costNanoUsd > 0, path);
+  }
+  const agent = spans.filter((s) => s.sessionId === "s-2");
+  assert.deepEqual(agent.map((s) => s.name), ["agent", "chat gpt-4o-mini", "get_weather", "chat gpt-4o-mini"]);
+  assert.deepEqual(agent.slice(1).map((s) => s.parentSpanId), Array(3).fill(agent[0].spanId));
+  assert.deepEqual([agent[2].toolName, agent[2].toolInput, agent[2].toolResponse], ["get_weather", { city: "Oslo" }, { temperature: 21 }]);
+  const [first] = spans.filter((s) => s.userId === "user-42");
+  assert.equal(first.sessionId, "s-1");
+});
+
+const calls = (name, end, pulseUrl = "process.env.PULSE_API_URL") => `
+  import OpenAI from "openai";
+  import { initPulse, observe, Provider } from "@pulse/sdk";
+  initPulse({ serviceName: "${name}", apiUrl: ${pulseUrl} });
+  const openai = observe(new OpenAI({ apiKey: "none", baseURL: process.env.PROVIDER_URL + "/v1" }), Provider.OpenAI);
+  await openai.chat.completions.create({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hello" }] });
+  ${end}`;
+const ends = {
+  "runs out of work": ["", (r) => r.code === 0],
+  "calls process.exit": ["process.exit(3)", (r) => r.code === 3],
+  throws: ["throw new Error('why')", (r) => r.code === 1 && r.output.includes("why")],
+  "gets SIGTERM": ["console.log('ready'); setInterval(() => {}, 1000)", (r) => r.signal === "SIGTERM"],
+  "has a handler of its own": ["process.on('SIGTERM', () => process.exit(5)); console.log('ready'); setInterval(() => {}, 1000)", (r) => r.code === 5],
+};
+for (const [how, [end, ended]] of Object.entries(ends)) {
+  test("a program that " + how, async () => {
+    const name = how.replaceAll(" ", "-");
+    const run = await program(calls(name, end), env);
+    if (end.includes("ready")) {
+      await until(() => run.output().includes("ready"));
+      run.child.kill("SIGTERM");
+    }
+    const result = await run.ended;
+    assert.ok(ended(result), JSON.stringify(result));
+    await until(async () => (await to.traces()).filter((t) => t.services.includes(name)).length === 1);
+  });
+}
+
+test("a program ends in time while Pulse hangs", async () => {
+  await to.trouble({ mode: "blackhole" });
+  const began = Date.now();
+  const { code } = await (await program(calls("hang", ""), { ...env, PULSE_API_URL: to.proxy, PULSE_FLUSH_TIMEOUT: "500" })).ended;
+  await to.trouble({ mode: "ok" });
+  assert.equal(code, 0);
+  assert.ok(Date.now() - began < 5000);
+});
+
+for (const state of [{ mode: "500" }, { mode: "503" }, { mode: "garbage" }, { mode: "reset" }, { mode: "delay", delayMs: 400 }]) {
+  test("a program does not feel that Pulse answers " + state.mode, async () => {
+    await to.trouble(state);
+    const { code, output } = await (await program(calls("trouble", "console.log('done')"), { ...env, PULSE_API_URL: to.proxy, PULSE_FLUSH_TIMEOUT: "600" })).ended;
+    await to.trouble({ mode: "ok" });
+    assert.equal(code, 0, output);
+    assert.ok(output.includes("done"));
+  });
+}
