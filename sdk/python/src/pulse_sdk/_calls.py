@@ -1,0 +1,221 @@
+"""The span of one call to a model provider, from the request to the end of the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+
+from . import _pulse
+from ._content import dump, to_json
+from ._log import never_raises
+from ._span import CLIENT, Span, current
+from ._streams import Assembler, ChatCompletion, Completion, GenerateContent, Message, Response
+
+
+class Operation(NamedTuple):
+    """What a path of a provider's API does."""
+
+    pattern: "re.Pattern[str]"
+    name: str
+    assembler: Optional[Callable[[], Assembler]]
+
+
+# The first that matches counts.
+OPERATIONS = (
+    Operation(re.compile(r"/chat/completions$"), "chat", ChatCompletion),
+    Operation(re.compile(r"/responses$"), "chat", Response),
+    Operation(re.compile(r"/completions$"), "text_completion", Completion),
+    Operation(re.compile(r"/embeddings$"), "embeddings", None),
+    Operation(re.compile(r"/messages$"), "chat", Message),
+    Operation(re.compile(r":(generateContent|streamGenerateContent)$"), "generate_content", GenerateContent),
+    Operation(re.compile(r":(embedContent|batchEmbedContents)$"), "embeddings", None),
+)
+
+_MODEL_IN_PATH = re.compile(r"([^/:]+):\w+$")
+
+
+class Extras(NamedTuple):
+    """What the program says of a call beside the request: pulse_session_id and pulse_metadata."""
+
+    session_id: Optional[Any] = None
+    metadata: Optional[Any] = None
+
+    def over(self, defaults: Extras) -> Extras:
+        """These, and the defaults where they say nothing."""
+        metadata = self.metadata
+        if isinstance(metadata, Mapping) and isinstance(defaults.metadata, Mapping):
+            metadata = {**defaults.metadata, **metadata}
+        return Extras(self.session_id or defaults.session_id, defaults.metadata if metadata is None else metadata)
+
+
+SESSION_NAMES = ("pulse_session_id", "pulseSessionId")
+METADATA_NAMES = ("pulse_metadata", "pulseMetadata")
+
+
+def take_extras(keywords: Dict[str, Any]) -> Extras:
+    """Removes what is Pulse's from a call's keywords."""
+    session = [keywords.pop(name) for name in SESSION_NAMES if name in keywords]
+    metadata = [keywords.pop(name) for name in METADATA_NAMES if name in keywords]
+    return Extras(session[0] if session else None, metadata[0] if metadata else None)
+
+
+class Target(NamedTuple):
+    """Whom a client calls."""
+
+    provider: str
+    address: str = ""
+    port: Optional[int] = None
+
+
+class Call:
+    """One call. Everything that is told after its end is ignored, and nothing here raises."""
+
+    def __init__(self, pulse: _pulse.Pulse, operation: Operation, model: str, target: Target) -> None:
+        self._pulse = pulse
+        self._span = Span(f"{operation.name} {model}".rstrip(), CLIENT, current.get())
+        self._assembler = operation.assembler() if operation.assembler else None
+        self._bytes: List[bytes] = []
+        self._raw: Any = None
+        self.ended = False
+        self._span.attributes.update(
+            {
+                "gen_ai.operation.name": operation.name,
+                "gen_ai.provider.name": target.provider,
+                "gen_ai.request.model": model or None,
+                "server.address": target.address or None,
+                "server.port": target.port,
+            }
+        )
+
+    @never_raises
+    def ask(self, body: Any, extras: Extras) -> None:
+        """Takes the request's body."""
+        attributes = self._span.attributes
+        attributes["pulse.request"] = self._pulse.content.of(body, "request")
+        if extras.session_id:
+            attributes["session.id"] = str(extras.session_id)
+        if extras.metadata is not None:
+            attributes["pulse.metadata"] = to_json(extras.metadata)
+            attributes["user.id"] = _user(extras.metadata)
+
+    @never_raises
+    def keep(self, model: Any) -> None:
+        """Takes the answer before the client makes something else of it."""
+        self._raw = dump(model)
+
+    @never_raises
+    def event(self, event: Any) -> None:
+        """Takes an event of a stream, as the client's model or as JSON."""
+        if self._assembler is None or self.ended:
+            return
+        elapsed = self._span.seconds_ns() / 1e9
+        value = dump(event)
+        if isinstance(value, dict) and self._assembler.add(value):
+            self._span.attributes.setdefault("gen_ai.response.time_to_first_chunk", elapsed)
+
+    @never_raises
+    def feed(self, piece: bytes) -> None:
+        """Takes a piece of an answer's body that the client does not read itself."""
+        if not self.ended:
+            self._bytes.append(piece)
+            if b"data:" in piece:
+                self._span.attributes.setdefault("gen_ai.response.time_to_first_chunk", self._span.seconds_ns() / 1e9)
+
+    @never_raises
+    def succeed(self, answer: Any = None) -> None:
+        """Ends the call with an answer."""
+        value = self._raw if self._raw is not None else dump(answer)
+        self._end(value if isinstance(value, dict) else None)
+
+    @never_raises
+    def end_stream(self, early: bool = False, error: Optional[BaseException] = None) -> None:
+        """Ends a stream's call with what came of it."""
+        if self.ended:
+            return
+        if early or error is not None:
+            self._span.attributes["pulse.stream_ended_early"] = True
+        if error is not None:
+            self._span.fail(error)
+        if self._bytes:
+            self._end(self._read_bytes())
+        else:
+            self._end(self._assembler.response() if self._assembler else None)
+
+    @never_raises
+    def fail(self, error: BaseException) -> None:
+        """Ends the call with an error."""
+        self._span.fail(error)
+        self._end(None)
+
+    def _read_bytes(self) -> Any:
+        text = b"".join(self._bytes).decode("utf-8", "replace")
+        events = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
+        if not events:
+            return json.loads(text)
+        for event in events:
+            if event.startswith("{") and self._assembler is not None:
+                try:
+                    self._assembler.add(json.loads(event))
+                except ValueError:
+                    pass  # the last event, cut off
+        return self._assembler.response() if self._assembler else None
+
+    def _end(self, response: Optional[Dict[str, Any]]) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if response is not None:
+            self._answer(response)
+        self._pulse.take(self._span)
+
+    @never_raises
+    def _answer(self, response: Dict[str, Any]) -> None:
+        usage = response.get("usage", response.get("usageMetadata"))
+        self._span.attributes.update(
+            {
+                "gen_ai.response.model": response.get("model", response.get("modelVersion")),
+                "gen_ai.response.id": response.get("id", response.get("responseId")),
+                "gen_ai.response.finish_reasons": _finish_reasons(response) or None,
+                "gen_ai.usage.raw": None if usage is None else to_json(usage),
+                "pulse.response": self._pulse.content.of(response, "response"),
+            }
+        )
+
+
+@never_raises
+def begin(path: str, body: Any, target: Target, extras: Extras) -> Optional[Call]:
+    """Begins the span of a POST to path, or answers None if it is none to record."""
+    pulse = _pulse.get()
+    if pulse is None:
+        return None
+    path = path.split("?", 1)[0].rstrip("/")
+    for operation in OPERATIONS:
+        if operation.pattern.search(path):
+            break
+    else:
+        return None
+    model = body.get("model") if isinstance(body, Mapping) else None
+    if model is None:
+        in_path = _MODEL_IN_PATH.search(path)
+        model = in_path.group(1) if in_path else ""
+    call = Call(pulse, operation, str(model), target)
+    call.ask(body, extras)
+    return call
+
+
+def _user(metadata: Any) -> Optional[str]:
+    if not isinstance(metadata, Mapping):
+        return None
+    user = metadata.get("userId", metadata.get("user_id"))
+    return str(user) if isinstance(user, (str, int, float)) and not isinstance(user, bool) else None
+
+
+def _finish_reasons(response: Dict[str, Any]) -> List[str]:
+    """Why the answer ended, of each choice."""
+    found = [choice.get("finish_reason") for choice in response.get("choices") or ()]
+    found += [candidate.get("finishReason") for candidate in response.get("candidates") or ()]
+    found.append(response.get("stop_reason"))
+    if response.get("object") == "response":
+        found.append((response.get("incomplete_details") or {}).get("reason") or response.get("status"))
+    return [str(reason) for reason in found if reason]

@@ -1,0 +1,228 @@
+"""OpenAI's and Anthropic's clients, which one generator (Stainless) makes.
+
+All of their calls, helpers and tool runners included, go through ``client.post``, which each resource keeps as ``_post``. There the request is
+whole and the answer is read, so that is the one place where calls are recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
+
+from ._calls import METADATA_NAMES, SESSION_NAMES, Call, Extras, Target, begin, take_extras
+from ._log import never_raises
+from ._tap import Tap, end_with_close
+
+# Where a client has resources whose methods take pulse_session_id and pulse_metadata.
+RESOURCES = (
+    "chat.completions",
+    "completions",
+    "responses",
+    "embeddings",
+    "messages",
+    "beta.messages",
+    "beta.chat.completions",
+    "beta.responses",
+    "beta.prompt_caching.messages",
+)
+METHODS = ("create", "parse", "stream", "tool_runner", "run_tools")
+RAW = ("with_raw_response", "with_streaming_response")
+
+
+def observe(client: Any, provider: str, defaults: Extras) -> None:
+    """Records the calls of a client from now on, and those of the copies it makes of itself."""
+    post = client.post
+    recording = (
+        _async_post(client, post, provider, defaults)
+        if inspect.iscoroutinefunction(post)
+        else _post(client, post, provider, defaults)
+    )
+    client.post = recording
+    for resource in _resources(client):
+        resource._post = recording
+    for path in RESOURCES:
+        resource = _at(client, path)
+        if resource is not None:
+            _take_keywords(resource)
+            _renew_raw(resource)
+    for holder in (getattr(client, "chat", None), client):
+        if holder is not None:
+            _renew_raw(holder)
+    for name in ("copy", "with_options"):
+        setattr(client, name, _observed_copy(getattr(client, name), provider, defaults))
+
+
+def _observed_copy(copy: Callable[..., Any], provider: str, defaults: Extras) -> Callable[..., Any]:
+    @functools.wraps(copy)
+    def observed(*args: Any, **kwargs: Any) -> Any:
+        from ._observe import observe_once
+
+        return observe_once(copy(*args, **kwargs), provider, defaults)
+
+    return observed
+
+
+def _post(client: Any, post: Callable[..., Any], provider: str, defaults: Extras) -> Callable[..., Any]:
+    @functools.wraps(post)
+    def recording(path: str, **kwargs: Any) -> Any:
+        call = _begin(client, path, kwargs, provider, defaults)
+        if call is None:
+            return post(path, **kwargs)
+        try:
+            result = post(path, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        _listen(call, result)
+        return result
+
+    return recording
+
+
+def _async_post(client: Any, post: Callable[..., Any], provider: str, defaults: Extras) -> Callable[..., Any]:
+    @functools.wraps(post)
+    async def recording(path: str, **kwargs: Any) -> Any:
+        call = _begin(client, path, kwargs, provider, defaults)
+        if call is None:
+            return await post(path, **kwargs)
+        try:
+            result = await post(path, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        _listen(call, result)
+        return result
+
+    return recording
+
+
+@never_raises
+def _begin(client: Any, path: str, kwargs: Dict[str, Any], provider: str, defaults: Extras) -> Optional[Call]:
+    """Takes Pulse's part out of a request, whether or not it is recorded, and begins its call."""
+    options = dict(kwargs.get("options") or {})
+    extra = options.get("extra_json")
+    extras = Extras()
+    if isinstance(extra, dict) and any(name in extra for name in SESSION_NAMES + METADATA_NAMES):
+        extra = dict(extra)
+        extras = take_extras(extra)
+        if extra:
+            options["extra_json"] = extra
+        else:
+            del options["extra_json"]
+        kwargs["options"] = options
+    body = kwargs.get("body")
+    if isinstance(body, dict) and isinstance(extra, dict) and extra:
+        body = {**body, **extra}
+    base = getattr(client, "base_url", None)
+    target = Target(provider, getattr(base, "host", ""), getattr(base, "port", None))
+    call = begin(path, body, target, extras.over(defaults))
+    parse = options.get("post_parser")
+    if call is not None and callable(parse):
+        # What parse makes of the answer is not what the provider said.
+        kwargs["options"] = {**options, "post_parser": _kept_before(call, parse)}
+    return call
+
+
+def _kept_before(call: Call, parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def kept(answer: Any) -> Any:
+        call.keep(answer)
+        return parse(answer)
+
+    return kept
+
+
+@never_raises
+def _listen(call: Call, result: Any) -> None:
+    """Ends the call with a result, or sees to it that the end of a stream does."""
+    raw = getattr(result, "http_response", None)
+    if raw is not None:
+        _listen_to_bytes(call, raw)
+        return
+    # Anthropic's early helper is a stream with the provider's own inside.
+    stream = getattr(result, "_raw_stream", result)
+    if hasattr(stream, "_iterator"):
+        tap = Tap(call, stream._iterator, call.event)
+        stream._iterator = tap
+        end_with_close(stream.response, tap)
+        return
+    call.succeed(result)
+
+
+def _listen_to_bytes(call: Call, response: Any) -> None:
+    """Listens to an answer that the program reads by itself."""
+    if response.is_closed:
+        call.succeed(response.json())
+        return
+    for name in ("iter_bytes", "aiter_bytes"):
+        read = getattr(response, name)
+        setattr(response, name, _tapped(call, read, response, is_async=name == "aiter_bytes"))
+
+
+def _tapped(call: Call, read: Callable[..., Any], response: Any, is_async: bool) -> Callable[..., Any]:
+    def tapped(*args: Any, **kwargs: Any) -> Any:
+        source = read(*args, **kwargs)
+        if call.ended:
+            return source
+        tap = Tap(call, source, call.feed)
+        end_with_close(response, tap)
+        return tap.__aiter__() if is_async else iter(tap)
+
+    return tapped
+
+
+def _resources(holder: Any, seen: Optional[Set[int]] = None) -> Iterator[Any]:
+    """The resources that a client has made so far; later ones ask it for its post."""
+    seen = set() if seen is None else seen
+    for value in list(vars(holder).values()):
+        if id(value) not in seen and hasattr(value, "_post") and hasattr(value, "_client"):
+            seen.add(id(value))
+            yield value
+            yield from _resources(value, seen)
+
+
+def _at(client: Any, path: str) -> Any:
+    found = client
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _take_keywords(resource: Any) -> None:
+    for name in METHODS:
+        method = getattr(resource, name, None)
+        if callable(method):
+            setattr(resource, name, _keyword_taker(method))
+
+
+def _keyword_taker(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Lets method take Pulse's keywords. They travel in extra_body to where the request is made, and are taken out there."""
+    if inspect.iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def taking_async(*args: Any, **kwargs: Any) -> Any:
+            _move_keywords(kwargs)
+            return await method(*args, **kwargs)
+
+        return taking_async
+
+    @functools.wraps(method)
+    def taking(*args: Any, **kwargs: Any) -> Any:
+        _move_keywords(kwargs)
+        return method(*args, **kwargs)
+
+    return taking
+
+
+def _move_keywords(kwargs: Dict[str, Any]) -> None:
+    ours: Tuple[str, ...] = tuple(name for name in SESSION_NAMES + METADATA_NAMES if name in kwargs)
+    if ours:
+        kwargs["extra_body"] = {**(kwargs.get("extra_body") or {}), **{name: kwargs.pop(name) for name in ours}}
+
+
+def _renew_raw(resource: Any) -> None:
+    """Makes what was made of a resource's methods anew from those that are there now."""
+    for name in RAW:
+        old = vars(resource).get(name)
+        if old is not None:
+            setattr(resource, name, type(old)(resource))

@@ -1,0 +1,122 @@
+"""Listens to what a stream yields, without changing what the program gets."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, AsyncIterator, Callable, Iterator
+
+from . import _pulse
+from ._calls import Call
+
+
+class Tap:
+    """An iterator in the place of another, sync or async.
+
+    The program may leave a stream in the middle and come back to it, so a break only pauses it. The call ends when the stream ends, is closed,
+    is forgotten, or is still paused at a flush.
+    """
+
+    def __init__(self, call: Call, source: Any, listen: Callable[[Any], None]) -> None:
+        self._call = call
+        self._source = source
+        self._listen = listen
+        self._reading = False
+        self._paused = False
+        _pulse.watch(self)
+
+    def __next__(self) -> Any:
+        self._reading = True
+        self._paused = False
+        try:
+            item = next(self._source)
+        except StopIteration:
+            self._call.end_stream()
+            raise
+        except BaseException as error:
+            self._call.end_stream(error=error)
+            raise
+        finally:
+            self._reading = False
+        self._listen(item)
+        return item
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            while True:
+                try:
+                    item = self.__next__()
+                except StopIteration:
+                    return
+                yield item
+        finally:
+            self._paused = True
+
+    async def __anext__(self) -> Any:
+        self._reading = True
+        self._paused = False
+        try:
+            item = await self._source.__anext__()
+        except StopAsyncIteration:
+            self._call.end_stream()
+            raise
+        except BaseException as error:
+            self._call.end_stream(error=error)
+            raise
+        finally:
+            self._reading = False
+        self._listen(item)
+        return item
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            while True:
+                try:
+                    item = await self.__anext__()
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            self._paused = True
+
+    def close(self) -> None:
+        """Says that the stream was closed. While it is being read, what the read ends with counts."""
+        if not self._reading:
+            self._call.end_stream(early=True)
+
+    def leave(self, paused_only: bool) -> None:
+        if self._paused or not paused_only:
+            self._call.end_stream(early=True)
+
+    def __del__(self) -> None:
+        self._call.end_stream(early=True)
+
+
+def end_with_close(response: Any, tap: Tap) -> None:
+    """Tells tap when the HTTP response under a stream is closed: all of the clients' ways to close lead there."""
+    for name in ("close", "aclose"):
+        close = getattr(response, name, None)
+        if close is not None:
+            setattr(response, name, _closing(close, tap, is_async=name == "aclose"))
+
+
+def _closing(close: Callable[[], Any], tap: Tap, is_async: bool) -> Callable[[], Any]:
+    known = weakref.ref(tap)
+
+    def told() -> None:
+        tap = known()
+        if tap is not None:
+            tap.close()
+
+    def closed() -> Any:
+        try:
+            return close()
+        finally:
+            told()
+
+    async def aclosed() -> Any:
+        try:
+            return await close()
+        finally:
+            told()
+
+    return aclosed if is_async else closed

@@ -1,0 +1,336 @@
+"""Sends spans to Pulse: a bounded queue, and one thread that empties it."""
+
+from __future__ import annotations
+
+import email.utils
+import gzip
+import json
+import random
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
+
+from ._log import never_raises, warn_once
+from ._options import Options
+from ._span import encode, encode_resource
+from ._spill import File, Spill
+from ._version import __version__
+
+GZIP_FROM = 1024  # bytes
+RETRIED = frozenset((408, 429, 502, 503, 504))
+FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 0.5, 30.0, 60.0  # seconds
+ANSWER_BYTES = 64 << 10  # that are read of an answer
+
+
+class Stats(NamedTuple):
+    """What became of the spans so far."""
+
+    queued: int
+    queued_bytes: int
+    sent: int
+    dropped: int
+    rejected: int
+
+
+class Item(NamedTuple):
+    """A span that waits."""
+
+    data: bytes
+    header: bytes  # its resource and scope
+    number: int
+    since: float
+    file: Optional[File]
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+class Transport:
+    """Takes spans from any thread and never lets one wait for the network."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._url = options.api_url + "/v1/traces"
+        resource = encode_resource(options.service_name, options.release, options.environment, __version__)
+        scope = encode({"name": "pulse-sdk", "version": __version__})
+        self._header = b'{"resource":' + resource + b',"scope":' + scope + b"}"
+        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._sent = self._dropped = self._rejected = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets what waits and the thread that sent it. A forked child calls this: both are its parent's."""
+        # A condition's lock may be taken again by the thread that has it, as a signal's handler does.
+        self._changed = threading.Condition()
+        self._queue: Deque[Item] = deque()
+        self._flight: List[Item] = []
+        self._bytes = 0
+        self._added = 0
+        self._flushing = 0
+        self._closed = False
+        self._thread: Optional[threading.Thread] = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._spill = (
+            Spill(self._options.spill_directory, self._options.queue_bytes) if self._options.spill_directory else None
+        )
+        self._replayed = self._spill is None
+
+    def start(self) -> None:
+        """Starts to send what processes before this one left behind."""
+        with self._changed:
+            if not self._replayed:
+                self._start_thread()
+
+    def add(self, span: bytes) -> None:
+        """Queues an encoded span, and drops the oldest if there is too much."""
+        with self._changed:
+            if self._closed:
+                return
+            file = self._spill.write(self._header, span) if self._spill else None
+            self._push(span, self._header, file)
+            self._start_thread()
+            if len(self._queue) == 1 or self._is_full():
+                self._changed.notify_all()
+
+    def _push(self, span: bytes, header: bytes, file: Optional[File]) -> None:
+        self._added += 1
+        self._queue.append(Item(span, header, self._added, time.monotonic(), file))
+        self._bytes += len(span)
+        while self._bytes > self._options.queue_bytes and self._queue:
+            self._settle(self._queue.popleft())
+            self._dropped += 1
+            warn_once("dropped", "more waits for Pulse than queue_bytes, so the oldest spans are dropped")
+
+    def _settle(self, item: Item) -> None:
+        self._bytes -= len(item.data)
+        if item.file is not None and self._spill is not None:
+            self._spill.settle(item.file)
+
+    def _is_full(self) -> bool:
+        return len(self._queue) >= self._options.batch_size or self._bytes >= self._options.batch_bytes
+
+    def _start_thread(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="pulse-sdk", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is ending: flush sends by itself
+                self._thread = None
+
+    def flush(self, timeout: Optional[float] = None) -> bool:
+        """Sends what waits now, and waits for it at most timeout seconds. Tells whether all is settled."""
+        deadline = time.monotonic() + (self._options.flush_timeout if timeout is None else timeout)
+        with self._changed:
+            last = self._added
+            self._flushing += 1
+            self._failures, self._not_before = 0, 0.0
+            self._changed.notify_all()
+            try:
+                if self._settled(last):
+                    return True
+                self._start_thread()
+                if self._thread is None:
+                    return self._send_here(last, deadline)
+                while not self._settled(last):
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return False
+                    self._changed.wait(left)
+                return True
+            finally:
+                self._flushing -= 1
+
+    def _settled(self, last: int) -> bool:
+        first = self._flight or self._queue
+        return self._replayed and (not first or first[0].number > last)
+
+    def _send_here(self, last: int, deadline: float) -> bool:
+        while not self._settled(last) and time.monotonic() < deadline:
+            self._step(deadline)
+        return self._settled(last)
+
+    def close(self) -> None:
+        """Takes no more spans. The thread ends when nothing waits any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def stats(self) -> Stats:
+        with self._changed:
+            waiting = len(self._queue) + len(self._flight)
+            return Stats(waiting, self._bytes, self._sent, self._dropped, self._rejected)
+
+    def _run(self) -> None:
+        changed = self._changed
+        while True:
+            with changed:
+                if changed is not self._changed or self._closed and not self._queue:
+                    return
+            try:
+                self._step()
+            except Exception as error:
+                warn_once("sending", f"sending went wrong: {error!r}")
+                time.sleep(LONGEST_WAIT)
+
+    def _step(self, deadline: float = float("inf")) -> None:
+        """Waits until something is due, and sends a batch of it."""
+        self._replay()
+        with self._changed:
+            wait = self._wait()
+            if wait > 0:
+                left = min(wait, deadline - time.monotonic(), threading.TIMEOUT_MAX)
+                self._changed.wait(max(left, 0))
+                return
+            batch = self._take()
+        retry_in = self._send(batch)
+        with self._changed:
+            self._flight = []
+            if retry_in is None:
+                self._failures = 0
+                for item in batch:
+                    self._settle(item)
+            else:
+                self._queue.extendleft(reversed(batch))
+                self._not_before = time.monotonic() + retry_in
+            self._changed.notify_all()
+
+    def _wait(self) -> float:
+        """Seconds until the next request is due."""
+        if not self._queue:
+            return float("inf")
+        now = time.monotonic()
+        if self._flushing or self._closed or self._is_full():
+            return self._not_before - now
+        return max(self._not_before, self._queue[0].since + self._options.flush_interval) - now
+
+    def _take(self) -> List[Item]:
+        batch: List[Item] = []
+        size = 0
+        while self._queue and len(batch) < self._options.batch_size:
+            size += len(self._queue[0].data)
+            if batch and size > self._options.batch_bytes:
+                break
+            batch.append(self._queue.popleft())
+        self._flight = batch
+        return batch
+
+    @never_raises
+    def _replay_files(self) -> None:
+        assert self._spill is not None
+        for file, header, lines in self._spill.left_behind():
+            with self._changed:
+                for line in lines:
+                    self._push(line, header, file)
+
+    def _replay(self) -> None:
+        if not self._replayed:
+            self._replay_files()
+            with self._changed:
+                self._replayed = True
+                self._changed.notify_all()
+
+    def _send(self, batch: List[Item]) -> Optional[float]:
+        """Sends a batch. None: it is settled. Otherwise the seconds until it is tried again."""
+        try:
+            status, headers, answer = self._post(_body(batch))
+        except ValueError as error:  # a key or an address that HTTP cannot carry
+            self._reject(len(batch), f"a request cannot be made: {error}")
+            return None
+        except Exception as error:
+            warn_once("unreachable", f"Pulse does not answer at {self._url}, spans wait for it: {error}")
+            return self._back_off(None)
+        if 200 <= status < 300:
+            rejected = _rejected(answer)
+            if rejected is None:
+                warn_once("garbage", f"what answers at {self._url} is not Pulse, spans wait for it: {answer[:200]!r}")
+                return self._back_off(None)
+            count, why = rejected
+            if count:
+                self._reject(count, f"Pulse left out spans: {why}")
+            with self._changed:
+                self._sent += len(batch) - count
+            return None
+        if status in RETRIED:
+            return self._back_off(headers.get("retry-after"))
+        self._reject(len(batch), f"Pulse answered {status}: {answer[:200].decode('utf-8', 'replace')}")
+        return None
+
+    def _reject(self, count: int, why: str) -> None:
+        with self._changed:
+            self._rejected += count
+        warn_once("rejected", why)
+
+    def _back_off(self, retry_after: Optional[str]) -> float:
+        self._failures += 1
+        seconds = _retry_after(retry_after)
+        if seconds is not None:
+            return seconds
+        return float(min(FIRST_WAIT * 2 ** min(self._failures - 1, 10), LONGEST_WAIT) * random.uniform(0.5, 1))
+
+    def _post(self, body: bytes) -> Tuple[int, Dict[str, str], bytes]:
+        headers = {
+            "Authorization": f"Bearer {self._options.api_key}",
+            "Content-Type": "application/json",
+            "User-Agent": f"pulse-sdk-python/{__version__}",
+        }
+        if len(body) > GZIP_FROM:
+            body = gzip.compress(body, 6)
+            headers["Content-Encoding"] = "gzip"
+        request = urllib.request.Request(self._url, body, headers, method="POST")
+        try:
+            with self._opener.open(request, timeout=self._options.timeout) as answer:
+                return answer.status, _lower(answer.headers), answer.read(ANSWER_BYTES)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, _lower(error.headers), error.read(ANSWER_BYTES)
+
+
+def _lower(headers: Any) -> Dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _body(batch: List[Item]) -> bytes:
+    """OTLP's request. Spans that a process before this one left behind stay with its resource."""
+    groups: List[Tuple[bytes, List[bytes]]] = []
+    for item in batch:
+        if not groups or groups[-1][0] != item.header:
+            groups.append((item.header, []))
+        groups[-1][1].append(item.data)
+    return b'{"resourceSpans":[' + b",".join(_group(header, spans) for header, spans in groups) + b"]}"
+
+
+def _group(header: bytes, spans: List[bytes]) -> bytes:
+    parts = json.loads(header)
+    resource, scope = encode(parts.get("resource", {})), encode(parts.get("scope", {}))
+    return b'{"resource":' + resource + b',"scopeSpans":[{"scope":' + scope + b',"spans":[' + b",".join(spans) + b"]}]}"
+
+
+def _rejected(answer: bytes) -> Optional[Tuple[int, str]]:
+    """The number of spans that Pulse left out, and why. None if the answer is not Pulse's."""
+    if not answer.strip():
+        return 0, ""
+    try:
+        partial = json.loads(answer).get("partialSuccess") or {}
+        return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def _retry_after(value: Optional[str]) -> Optional[float]:
+    """Seconds of a Retry-After header, which has seconds or a date."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
