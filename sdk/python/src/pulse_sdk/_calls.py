@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from . import _pulse
 from ._content import dump, to_json
@@ -33,6 +33,10 @@ OPERATIONS = (
 )
 
 _MODEL_IN_PATH = re.compile(r"([^/:]+):\w+$")
+
+
+# The last events of streams that are not ended by [DONE].
+LAST_EVENTS = ("message_stop", "response.completed", "response.failed", "response.incomplete")
 
 
 class Extras(NamedTuple):
@@ -133,14 +137,15 @@ class Call:
         """Ends a stream's call with what came of it."""
         if self.ended:
             return
-        if early or error is not None:
-            self._span.attributes["pulse.stream_ended_early"] = True
+        if self._bytes:
+            response, complete = self._read_bytes()
+        else:
+            response, complete = self._assembler.response() if self._assembler else None, False
         if error is not None:
             self._span.fail(error)
-        if self._bytes:
-            self._end(self._read_bytes())
-        else:
-            self._end(self._assembler.response() if self._assembler else None)
+        if error is not None or early and not complete:
+            self._span.attributes["pulse.stream_ended_early"] = True
+        self._end(response)
 
     @never_raises
     def fail(self, error: BaseException) -> None:
@@ -148,18 +153,17 @@ class Call:
         self._span.fail(error)
         self._end(None)
 
-    def _read_bytes(self) -> Any:
+    def _read_bytes(self) -> Tuple[Any, bool]:
+        """The answer that the pieces are, and whether nothing is missing: clients close a stream at its last event, before the connection ends."""
         text = b"".join(self._bytes).decode("utf-8", "replace")
         events = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
-        if not events:
-            return json.loads(text)
-        for event in events:
-            if event.startswith("{") and self._assembler is not None:
-                try:
-                    self._assembler.add(json.loads(event))
-                except ValueError:
-                    pass  # the last event, cut off
-        return self._assembler.response() if self._assembler else None
+        if not events or self._assembler is None:
+            return _parsed(text), True
+        values = [value for value in map(_parsed, events) if isinstance(value, dict)]
+        for value in values:
+            self._assembler.add(value)
+        complete = events[-1] == "[DONE]" or bool(values) and values[-1].get("type") in LAST_EVENTS
+        return self._assembler.response(), complete
 
     def _end(self, response: Optional[Dict[str, Any]]) -> None:
         if self.ended:
@@ -219,3 +223,10 @@ def _finish_reasons(response: Dict[str, Any]) -> List[str]:
     if response.get("object") == "response":
         found.append((response.get("incomplete_details") or {}).get("reason") or response.get("status"))
     return [str(reason) for reason in found if reason]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None  # cut off, or no JSON at all

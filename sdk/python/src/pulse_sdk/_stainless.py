@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
 
 from ._calls import METADATA_NAMES, SESSION_NAMES, Call, Extras, Target, begin, take_extras
 from ._log import never_raises
-from ._tap import Tap, end_with_close
+from ._tap import Tap, end_with_close, restore
 
 # Where a client has resources whose methods take pulse_session_id and pulse_metadata.
 RESOURCES = (
@@ -27,6 +27,7 @@ RESOURCES = (
     "beta.prompt_caching.messages",
 )
 METHODS = ("create", "parse", "stream", "tool_runner", "run_tools")
+NOT_SENT = ("NotGiven", "Omit")  # the clients' types for an argument that was not given
 RAW = ("with_raw_response", "with_streaming_response")
 
 
@@ -112,8 +113,10 @@ def _begin(client: Any, path: str, kwargs: Dict[str, Any], provider: str, defaul
             del options["extra_json"]
         kwargs["options"] = options
     body = kwargs.get("body")
-    if isinstance(body, dict) and isinstance(extra, dict) and extra:
-        body = {**body, **extra}
+    if isinstance(body, dict):
+        body = {
+            name: value for name, value in {**body, **(extra or {})}.items() if type(value).__name__ not in NOT_SENT
+        }
     base = getattr(client, "base_url", None)
     target = Target(provider, getattr(base, "host", ""), getattr(base, "port", None))
     call = begin(path, body, target, extras.over(defaults))
@@ -139,12 +142,11 @@ def _listen(call: Call, result: Any) -> None:
     if raw is not None:
         _listen_to_bytes(call, raw)
         return
-    # Anthropic's early helper is a stream with the provider's own inside.
-    stream = getattr(result, "_raw_stream", result)
-    if hasattr(stream, "_iterator"):
-        tap = Tap(call, stream._iterator, call.event)
-        stream._iterator = tap
-        end_with_close(stream.response, tap)
+    if hasattr(result, "_iterator"):
+        tap = Tap(call, result._iterator, call.event)
+        result._iterator = tap
+        end_with_close(result.response, tap)
+        _tap_bytes(call, result.response, tap)
         return
     call.succeed(result)
 
@@ -153,22 +155,24 @@ def _listen_to_bytes(call: Call, response: Any) -> None:
     """Listens to an answer that the program reads by itself."""
     if response.is_closed:
         call.succeed(response.json())
-        return
-    for name in ("iter_bytes", "aiter_bytes"):
-        read = getattr(response, name)
-        setattr(response, name, _tapped(call, read, response, is_async=name == "aiter_bytes"))
+    else:
+        _tap_bytes(call, response)
 
 
-def _tapped(call: Call, read: Callable[..., Any], response: Any, is_async: bool) -> Callable[..., Any]:
-    def tapped(*args: Any, **kwargs: Any) -> Any:
-        source = read(*args, **kwargs)
-        if call.ended:
+def _tap_bytes(call: Call, response: Any, reader: Optional[Tap] = None) -> None:
+    """Listens to who reads a response's bytes, unless it is the reader that is listened to already: early helpers make streams of their own."""
+    iter_bytes, aiter_bytes = response.iter_bytes, response.aiter_bytes
+
+    def tap(source: Any) -> Any:
+        if reader is not None and reader.reading:
             return source
-        tap = Tap(call, source, call.feed)
+        restore(response, "iter_bytes", "aiter_bytes")
+        tap = Tap(call, source, call.feed, instead_of=reader)
         end_with_close(response, tap)
-        return tap.__aiter__() if is_async else iter(tap)
+        return tap.__aiter__() if hasattr(source, "__aiter__") else iter(tap)
 
-    return tapped
+    response.iter_bytes = lambda *args, **kwargs: tap(iter_bytes(*args, **kwargs))
+    response.aiter_bytes = lambda *args, **kwargs: tap(aiter_bytes(*args, **kwargs))
 
 
 def _resources(holder: Any, seen: Optional[Set[int]] = None) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, AsyncIterator, Callable, Iterator
+from typing import Any, AsyncIterator, Callable, Iterator, Optional
 
 from . import _pulse
 from ._calls import Call
@@ -16,16 +16,19 @@ class Tap:
     is forgotten, or is still paused at a flush.
     """
 
-    def __init__(self, call: Call, source: Any, listen: Callable[[Any], None]) -> None:
+    def __init__(
+        self, call: Call, source: Any, listen: Callable[[Any], None], instead_of: Optional[Tap] = None
+    ) -> None:
         self._call = call
         self._source = source
         self._listen = listen
-        self._reading = False
+        self.reading = False
         self._paused = False
+        self._instead_of = instead_of  # lives as long as this, since a tap that dies ends the call
         _pulse.watch(self)
 
     def __next__(self) -> Any:
-        self._reading = True
+        self.reading = True
         self._paused = False
         try:
             item = next(self._source)
@@ -36,7 +39,7 @@ class Tap:
             self._call.end_stream(error=error)
             raise
         finally:
-            self._reading = False
+            self.reading = False
         self._listen(item)
         return item
 
@@ -52,7 +55,7 @@ class Tap:
             self._paused = True
 
     async def __anext__(self) -> Any:
-        self._reading = True
+        self.reading = True
         self._paused = False
         try:
             item = await self._source.__anext__()
@@ -63,7 +66,7 @@ class Tap:
             self._call.end_stream(error=error)
             raise
         finally:
-            self._reading = False
+            self.reading = False
         self._listen(item)
         return item
 
@@ -80,7 +83,7 @@ class Tap:
 
     def close(self) -> None:
         """Says that the stream was closed. While it is being read, what the read ends with counts."""
-        if not self._reading:
+        if not self.reading:
             self._call.end_stream(early=True)
 
     def leave(self, paused_only: bool) -> None:
@@ -93,13 +96,7 @@ class Tap:
 
 def end_with_close(response: Any, tap: Tap) -> None:
     """Tells tap when the HTTP response under a stream is closed: all of the clients' ways to close lead there."""
-    for name in ("close", "aclose"):
-        close = getattr(response, name, None)
-        if close is not None:
-            setattr(response, name, _closing(close, tap, is_async=name == "aclose"))
-
-
-def _closing(close: Callable[[], Any], tap: Tap, is_async: bool) -> Callable[[], Any]:
+    close, aclose = getattr(response, "close", None), getattr(response, "aclose", None)
     known = weakref.ref(tap)
 
     def told() -> None:
@@ -108,15 +105,23 @@ def _closing(close: Callable[[], Any], tap: Tap, is_async: bool) -> Callable[[],
             tap.close()
 
     def closed() -> Any:
+        restore(response, "close", "aclose", "iter_bytes", "aiter_bytes")
         try:
-            return close()
+            return close()  # type: ignore[misc]
         finally:
             told()
 
     async def aclosed() -> Any:
+        restore(response, "close", "aclose", "iter_bytes", "aiter_bytes")
         try:
-            return await close()
+            return await aclose()  # type: ignore[misc]
         finally:
             told()
 
-    return aclosed if is_async else closed
+    response.close, response.aclose = closed, aclosed
+
+
+def restore(thing: Any, *names: str) -> None:
+    """Gives an object its class's methods back, so that it no longer holds itself by what stood in their place."""
+    for name in names:
+        vars(thing).pop(name, None)
