@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import json
@@ -75,11 +76,8 @@ def _body(answer: Any) -> Any:
     text = getattr(answer, "body", None)
     if isinstance(text, str):
         return json.loads(text) if text else {}
-    return (
-        {name: value for name, value in answer.items() if name != "sdkHttpResponse"}
-        if isinstance(answer, dict)
-        else None
-    )
+    # A copy: older clients change what they have read.
+    return copy.deepcopy(answer) if isinstance(answer, dict) else None
 
 
 @never_raises
