@@ -129,7 +129,7 @@ def fresh() -> Iterator[None]:
     yield
     if _pulse._pulse is not None:
         _pulse._pulse.transport.close()
-    _pulse._pulse = None
+    _pulse._pulse = _pulse._latest = None
     _pulse._before.clear()
     _pulse._unfinished.clear()
 

@@ -7,7 +7,7 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from . import _pulse
-from ._content import dump, to_json
+from ._content import dump, plain, to_json
 from ._log import never_raises
 from ._span import CLIENT, Span, current
 from ._streams import Assembler, ChatCompletion, Completion, GenerateContent, Message, Response
@@ -98,7 +98,7 @@ class Call:
         attributes = self._span.attributes
         attributes["pulse.request"] = self._pulse.content.of(body, "request")
         if extras.session_id:
-            attributes["session.id"] = str(extras.session_id)
+            attributes["session.id"] = str(plain(extras.session_id))
         if extras.metadata is not None:
             attributes["pulse.metadata"] = to_json(extras.metadata)
             attributes["user.id"] = _user(extras.metadata)

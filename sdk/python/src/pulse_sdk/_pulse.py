@@ -39,6 +39,7 @@ class Unfinished(Protocol):
 
 
 _pulse: Optional[Pulse] = None
+_latest: Optional[Pulse] = None  # also after shutdown, to be asked for its stats
 _before: List[Pulse] = []  # set up earlier, with something that may still wait
 _lock = threading.RLock()
 _unfinished: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -76,7 +77,7 @@ def init_pulse(
 
 @never_raises
 def _set_up(options: Options) -> None:
-    global _pulse
+    global _pulse, _latest
     with _lock:
         if _pulse is not None and _pulse.options == options:
             return
@@ -89,7 +90,7 @@ def _set_up(options: Options) -> None:
         if not options.api_key:
             warn_once("option api_key", "there is no api_key (PULSE_API_KEY), so nothing is recorded")
             return
-        _pulse = Pulse(options)
+        _pulse = _latest = Pulse(options)
         _hook_into_the_end()
         _pulse.transport.start()
 
@@ -143,8 +144,7 @@ def shutdown(timeout: Optional[float] = None) -> bool:
 
 def stats() -> Stats:
     """What became of the spans since init_pulse. All zero when nothing is recorded."""
-    pulse = _pulse or (_before[-1] if _before else None)
-    return pulse.transport.stats() if pulse else Stats(0, 0, 0, 0, 0)
+    return _latest.transport.stats() if _latest else Stats(0, 0, 0, 0, 0)
 
 
 def _hook_into_the_end() -> None:

@@ -189,7 +189,7 @@ class Session(Within):
         return Session(self._session_id)
 
     def _scope(self) -> Scope:
-        return current.get()._replace(session_id=str(self._session_id))
+        return current.get()._replace(session_id=str(self._session_id or ""))
 
 
 class Step(Within):

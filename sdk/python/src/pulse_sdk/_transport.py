@@ -40,7 +40,7 @@ class Item(NamedTuple):
 
     data: bytes
     header: bytes  # its resource and scope
-    number: int
+    number: int  # 0 for those that were left behind
     since: float
     file: Optional[File]
 
@@ -71,7 +71,8 @@ class Transport:
         self._flight: List[Item] = []
         self._bytes = 0
         self._added = 0
-        self._flushing = 0
+        self._flushing = 0  # flushes that wait
+        self._flushes = 0  # all so far
         self._closed = False
         self._thread: Optional[threading.Thread] = None
         self._failures = 0
@@ -93,15 +94,15 @@ class Transport:
             if self._closed:
                 return
             file = self._spill.write(self._header, span) if self._spill else None
-            self._push(span, self._header, file)
+            self._added += 1
+            self._queue.append(Item(span, self._header, self._added, time.monotonic(), file))
+            self._bytes += len(span)
+            self._shrink()
             self._start_thread()
             if len(self._queue) == 1 or self._is_full():
                 self._changed.notify_all()
 
-    def _push(self, span: bytes, header: bytes, file: Optional[File]) -> None:
-        self._added += 1
-        self._queue.append(Item(span, header, self._added, time.monotonic(), file))
-        self._bytes += len(span)
+    def _shrink(self) -> None:
         while self._bytes > self._options.queue_bytes and self._queue:
             self._settle(self._queue.popleft())
             self._dropped += 1
@@ -129,6 +130,7 @@ class Transport:
         with self._changed:
             last = self._added
             self._flushing += 1
+            self._flushes += 1
             self._failures, self._not_before = 0, 0.0
             self._changed.notify_all()
             try:
@@ -188,6 +190,7 @@ class Transport:
                 self._changed.wait(max(left, 0))
                 return
             batch = self._take()
+            flushes = self._flushes
         retry_in = self._send(batch)
         with self._changed:
             self._flight = []
@@ -197,7 +200,8 @@ class Transport:
                     self._settle(item)
             else:
                 self._queue.extendleft(reversed(batch))
-                self._not_before = time.monotonic() + retry_in
+                # A flush that came meanwhile does not wait for what was found before it.
+                self._not_before = time.monotonic() + retry_in if flushes == self._flushes else 0.0
             self._changed.notify_all()
 
     def _wait(self) -> float:
@@ -220,20 +224,23 @@ class Transport:
         self._flight = batch
         return batch
 
-    @never_raises
-    def _replay_files(self) -> None:
-        assert self._spill is not None
-        for file, header, lines in self._spill.left_behind():
-            with self._changed:
-                for line in lines:
-                    self._push(line, header, file)
-
     def _replay(self) -> None:
-        if not self._replayed:
-            self._replay_files()
-            with self._changed:
-                self._replayed = True
-                self._changed.notify_all()
+        """Queues what processes before this one left behind, before all else."""
+        if self._replayed:
+            return
+        found = self._left_behind() or []
+        with self._changed:
+            self._queue.extendleft(reversed(found))
+            self._bytes += sum(len(item.data) for item in found)
+            self._shrink()
+            self._replayed = True
+            self._changed.notify_all()
+
+    @never_raises
+    def _left_behind(self) -> List[Item]:
+        assert self._spill is not None
+        found = self._spill.left_behind()
+        return [Item(line, header, 0, 0.0, file) for file, header, lines in found for line in lines]
 
     def _send(self, batch: List[Item]) -> Optional[float]:
         """Sends a batch. None: it is settled. Otherwise the seconds until it is tried again."""
@@ -268,10 +275,10 @@ class Transport:
 
     def _back_off(self, retry_after: Optional[str]) -> float:
         self._failures += 1
-        seconds = _retry_after(retry_after)
-        if seconds is not None:
-            return seconds
-        return float(min(FIRST_WAIT * 2 ** min(self._failures - 1, 10), LONGEST_WAIT) * random.uniform(0.5, 1))
+        asked = _retry_after(retry_after)
+        # Not at once, even if that is asked for: it would be asked for again.
+        seconds = min(FIRST_WAIT * 2 ** min(self._failures - 1, 10), LONGEST_WAIT) if asked is None else FIRST_WAIT
+        return max(seconds * random.uniform(0.5, 1), asked or 0.0)
 
     def _post(self, body: bytes) -> Tuple[int, Dict[str, str], bytes]:
         headers = {

@@ -1,0 +1,312 @@
+"""How spans get to Pulse, and what happens when they do not."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from email.utils import formatdate
+from typing import Any, List
+
+import openai
+import pytest
+from conftest import Providers, RealPulse, Sink, until
+
+import pulse_sdk
+from pulse_sdk import Provider, _transport, observe, span
+
+
+def steps(count: int, name: str = "step", size: int = 0) -> None:
+    for number in range(count):
+        with span(f"{name} {number}") as step:
+            step.set_output("x" * size)
+
+
+def names(sink: Sink) -> List[str]:
+    return [one["name"] for one in sink.spans()]
+
+
+def start(url: str, **options: Any) -> None:
+    pulse_sdk.init_pulse(**{"api_key": "pulse_sk_test", "api_url": url, **options})
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits a twentieth as long between tries."""
+    monkeypatch.setattr(_transport, "FIRST_WAIT", 0.025)
+
+
+@pytest.fixture
+def place() -> Any:
+    one = Sink()
+    yield one
+    one.close()
+
+
+def test_batches_by_count(place: Sink) -> None:
+    start(place.url, batch_size=10, flush_interval=60)
+    steps(9)
+    time.sleep(0.1)
+    assert not place.requests
+    steps(1)
+    until(lambda: len(place.spans()) == 10)
+    steps(25)
+    until(lambda: len(place.spans()) == 30)
+    assert pulse_sdk.flush() and len(place.spans()) == 35
+    assert all(len(request["body"]["resourceSpans"][0]["scopeSpans"][0]["spans"]) <= 10 for request in place.requests)
+    assert pulse_sdk.stats() == (0, 0, 35, 0, 0)
+
+
+def test_batches_by_bytes(place: Sink) -> None:
+    start(place.url, batch_bytes=10_000, flush_interval=60)
+    steps(5, size=4000)
+    until(lambda: len(place.spans()) >= 4)
+    steps(1, "large", size=50_000)
+    assert pulse_sdk.flush()
+    counts = [len(request["body"]["resourceSpans"][0]["scopeSpans"][0]["spans"]) for request in place.requests]
+    assert max(counts) == 2 and sum(counts) == 6
+
+
+def test_batches_by_time(place: Sink) -> None:
+    start(place.url, flush_interval=0.2)
+    began = time.monotonic()
+    steps(1)
+    until(lambda: place.spans())
+    assert 0.15 < time.monotonic() - began < 2
+
+
+def test_gzip_of_large_bodies_only(place: Sink) -> None:
+    start(place.url)
+    steps(1)
+    pulse_sdk.flush()
+    steps(1, size=5000)
+    pulse_sdk.flush()
+    assert [request["headers"].get("Content-Encoding") for request in place.requests] == [None, "gzip"]
+    assert place.requests[0]["headers"]["Content-Type"] == "application/json"
+
+
+def test_a_path_in_the_address_is_kept(place: Sink) -> None:
+    start(place.url + "/under/here/")
+    steps(1)
+    pulse_sdk.flush()
+    assert place.requests[0]["path"] == "/under/here/v1/traces"
+
+
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_tried_again(place: Sink, quick: None, status: int) -> None:
+    place.status = status
+    start(place.url, flush_interval=0.1)
+    steps(1)
+    until(lambda: len(place.requests) >= 3)
+    assert pulse_sdk.stats().queued == 1
+    place.status = 200
+    until(lambda: pulse_sdk.stats().sent == 1)
+    assert len(place.spans()) == 1
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 500, 501])
+def test_not_tried_again(place: Sink, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    place.status = status
+    place.answer = b'{"message":"no, not this"}'
+    place.headers = {"Location": place.url + "/elsewhere"}
+    start(place.url)
+    steps(2)
+    assert pulse_sdk.flush()
+    steps(1)
+    assert pulse_sdk.flush()
+    assert pulse_sdk.stats() == (0, 0, 0, 0, 3) and len(place.requests) == 2
+    (record,) = caplog.records
+    assert str(status) in record.getMessage() and "no, not this" in record.getMessage()
+
+
+def test_partial_success(place: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    place.answer = b'{"partialSuccess":{"rejectedSpans":"1","errorMessage":"too deep"}}'
+    start(place.url)
+    steps(3)
+    assert pulse_sdk.flush()
+    assert pulse_sdk.stats() == (0, 0, 2, 0, 1)
+    assert "too deep" in caplog.text
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after(place: Sink, quick: None, form: str) -> None:
+    place.status = 429
+    place.headers = {"Retry-After": "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)}
+    start(place.url, flush_interval=0.1)
+    steps(1)
+    until(lambda: len(place.requests) == 2)
+    assert place.requests[1]["at"] - place.requests[0]["at"] > 0.9
+
+
+def test_retry_after_nothing_is_no_storm(place: Sink) -> None:
+    place.status = 429
+    place.headers = {"Retry-After": "0"}
+    start(place.url, flush_interval=0.1)
+    steps(1)
+    time.sleep(1)
+    assert 2 <= len(place.requests) <= 4
+
+
+def test_retry_after_has_a_limit() -> None:
+    assert _transport._retry_after("100000") == 60
+    assert _transport._retry_after("-5") == 0
+    assert _transport._retry_after("soon") is None
+    assert _transport._retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+def test_waits_grow_to_a_limit() -> None:
+    start("http://127.0.0.1:1")
+    pulse = pulse_sdk._pulse._pulse
+    assert pulse is not None
+    waits = [pulse.transport._back_off(None) for _ in range(10)]
+    for wait, whole in zip(waits, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30]):
+        assert whole / 2 <= wait <= whole
+
+
+def test_flush_does_not_wait_for_the_back_off(place: Sink) -> None:
+    place.status = 503
+    place.headers = {"Retry-After": "60"}
+    start(place.url, flush_interval=0.1)
+    steps(1)
+    until(lambda: len(place.requests) == 1)
+    place.status = 200
+    began = time.monotonic()
+    assert pulse_sdk.flush()
+    assert time.monotonic() - began < 2 and len(place.spans()) == 1
+
+
+def test_flush_has_a_deadline() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        start(f"http://127.0.0.1:{silent.getsockname()[1]}", flush_timeout=0.3)
+        steps(1)
+        began = time.monotonic()
+        assert pulse_sdk.flush() is False
+        assert 0.25 < time.monotonic() - began < 1
+        assert pulse_sdk.stats().queued == 1
+
+
+def test_queue_drops_the_oldest(place: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    place.status = 503
+    place.headers = {"Retry-After": "60"}
+    start(place.url, queue_bytes=20_000, batch_size=1000, flush_interval=60)
+    steps(100, size=1000)
+    stats = pulse_sdk.stats()
+    assert stats.queued_bytes <= 20_000 and stats.queued + stats.dropped == 100 and stats.dropped > 75
+    assert len([record for record in caplog.records if "queue_bytes" in record.getMessage()]) == 1
+    place.status = 200
+    assert pulse_sdk.flush()
+    assert names(place) == [f"step {number}" for number in range(stats.dropped, 100)]
+    assert pulse_sdk.stats() == (0, 0, stats.queued, stats.dropped, 0)
+
+
+def test_a_span_larger_than_the_queue(place: Sink) -> None:
+    start(place.url, queue_bytes=2000)
+    steps(1, size=5000)
+    assert pulse_sdk.stats() == (0, 0, 0, 1, 0)
+    steps(1)
+    assert pulse_sdk.flush() and names(place) == ["step 0"]
+
+
+def test_a_key_that_http_cannot_carry(place: Sink) -> None:
+    start(place.url, api_key="ключ")
+    steps(1)
+    assert pulse_sdk.flush()
+    assert pulse_sdk.stats().rejected == 1
+
+
+def test_a_name_that_dns_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
+    start("http://pulse.invalid", flush_timeout=0.3)
+    steps(1)
+    assert pulse_sdk.flush() is False
+    assert pulse_sdk.stats().queued == 1
+
+
+def test_shutdown_records_nothing_any_more(place: Sink) -> None:
+    start(place.url)
+    steps(1)
+    assert pulse_sdk.shutdown()
+    steps(1)
+    assert pulse_sdk.flush() and len(place.spans()) == 1 and pulse_sdk.stats().sent == 1
+    start(place.url)
+    steps(1)
+    assert pulse_sdk.flush() and len(place.spans()) == 2
+
+
+def test_set_up_twice(place: Sink) -> None:
+    start(place.url)
+    first = pulse_sdk._pulse._pulse
+    steps(1)
+    start(place.url)
+    assert pulse_sdk._pulse._pulse is first
+    start(place.url, service_name="other")
+    steps(1)
+    assert pulse_sdk.flush()
+    assert len(place.requests) == 2 and len(place.spans()) == 2
+
+
+def test_without_a_key(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        pulse_sdk.init_pulse()
+        steps(1)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "api_key" in caplog.text
+
+
+# Through the proxy, into a real Pulse.
+
+
+def client(providers: Providers) -> Any:
+    return observe(openai.OpenAI(api_key="none", base_url=providers.url + "/v1"), Provider.OPENAI)
+
+
+def call(openai_client: Any, text: str, name: str) -> str:
+    answer = openai_client.chat.completions.create(
+        model="gpt-4o-mini", messages=[{"role": "user", "content": text}], pulse_session_id=name
+    )
+    return str(answer.choices[0].message.content)
+
+
+@pytest.mark.parametrize("trouble", ["429", "503", "502", "garbage", "reset", "blackhole", "delay"])
+def test_trouble_is_not_felt_and_nothing_is_lost(
+    providers: Providers, pulse: RealPulse, quick: None, trouble: str
+) -> None:
+    providers.trouble(trouble, delayMs=300, retryAfter="0")
+    tried = providers.tried(trouble)
+    start(providers.proxy, api_key=pulse.key, batch_size=5, flush_interval=0.1, timeout=0.5)
+    openai_client, session = client(providers), f"trouble-{trouble}-{openai.__version__}"
+    began = time.monotonic()
+    for number in range(20):
+        assert call(openai_client, f"Hello {number}", session) == f"You said: Hello {number}"
+    assert time.monotonic() - began < 5
+    until(lambda: providers.tried(trouble) > tried + 1)
+    providers.trouble("ok")
+    assert pulse_sdk.flush(10)
+    stats = pulse_sdk.stats()
+    assert (stats.queued, stats.dropped, stats.rejected, stats.sent) == (0, 0, 0, 20)
+    traces = until(lambda: (found := pulse.traces(session)) and len(found) >= 20 and found)
+    assert len(traces) == 20
+
+
+def test_500_is_not_tried_again(providers: Providers, pulse: RealPulse) -> None:
+    providers.trouble("500")
+    start(providers.proxy, api_key=pulse.key)
+    assert call(client(providers), "Hello", "s-500") == "You said: Hello"
+    assert pulse_sdk.flush()
+    assert pulse_sdk.stats().rejected == 1
+
+
+def test_what_pulse_shows(providers: Providers, pulse: RealPulse) -> None:
+    start(pulse.url, api_key=pulse.key, service_name="shown")
+    session = f"shown-{openai.__version__}"
+    call(client(providers), "Hello [reasoning]", session)
+    assert pulse_sdk.flush(10)
+    (trace,) = until(lambda: pulse.traces(session))
+    (known,) = providers.calls()
+    assert trace["provider"] == "openai" and trace["modelRequested"] == "gpt-4o-mini" and trace["status"] == "success"
+    assert trace["inputTokens"] == known["usage"]["input"] and trace["outputTokens"] == known["usage"]["output"]
+    assert trace["costCents"] is not None
+    (shown,) = pulse.spans(trace["traceId"])
+    assert shown["finishReason"] == "stop" and shown["usage"]["cacheReadTokens"] == known["usage"]["cached"]
+    assert shown["resource"]["service.name"] == "shown"
