@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,7 +16,10 @@ from ._log import never_raises, warn_once
 FILE_BYTES = 4 << 20  # where the next file begins, so that sent spans do not hold much space
 GONE_AFTER = 3600.0  # seconds without a change after which another host's file counts as left behind
 
-_NAME = re.compile(r"(?P<host>.+)-(?P<process>\d+)-[0-9a-f]+\.ndjson")
+# Begins the random part of all of this process's files: another process may have had its number.
+_TOKEN = secrets.token_hex(4)
+
+_NAME = re.compile(r"(?P<host>.+)-(?P<process>\d+)-(?P<random>[0-9a-f]+)\.ndjson")
 
 
 class File:
@@ -40,7 +44,7 @@ class File:
 
 
 class Spill:
-    """Writes this process's files in a directory, and takes over those of processes that are gone. Not safe for threads."""
+    """Writes this process's files in a directory, and takes over those of processes that are gone."""
 
     def __init__(self, directory: str, most: int) -> None:
         self._directory = directory
@@ -49,8 +53,7 @@ class Spill:
         self._open: Optional[File] = None
 
     def _new_path(self) -> str:
-        host = re.sub(r"[^\w.]+", "_", socket.gethostname()) or "host"
-        return os.path.join(self._directory, f"{host}-{os.getpid()}-{secrets.token_hex(6)}.ndjson")
+        return os.path.join(self._directory, f"{_host()}-{os.getpid()}-{_TOKEN}{secrets.token_hex(4)}.ndjson")
 
     @never_raises
     def write(self, header: bytes, line: bytes) -> Optional[File]:
@@ -84,20 +87,18 @@ class Spill:
         file.close()
         if self._open is file:
             self._open = None
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.remove(file.path)
-        except FileNotFoundError:
-            pass
 
     def left_behind(self) -> Iterator[Tuple[File, bytes, List[bytes]]]:
         """Takes over the files of processes that are gone, oldest first: each with its header and its spans."""
         found = []
-        try:
-            for entry in os.scandir(self._directory):
-                if _NAME.fullmatch(entry.name) and self._is_left_behind(entry.name, entry.stat().st_mtime):
-                    found.append((entry.stat().st_mtime, entry.path))
-        except FileNotFoundError:
-            return
+        for name in os.listdir(self._directory) if os.path.isdir(self._directory) else ():
+            path = os.path.join(self._directory, name)
+            with contextlib.suppress(FileNotFoundError):  # another process has taken it over
+                changed = os.stat(path).st_mtime
+                if self._is_left_behind(name, changed):
+                    found.append((changed, path))
         for _, path in sorted(found):
             ours = self._new_path()
             try:
@@ -114,11 +115,17 @@ class Spill:
 
     def _is_left_behind(self, name: str, changed: float) -> bool:
         match = _NAME.fullmatch(name)
-        if match is None or any(os.path.basename(file.path) == name for file in self._files):
+        if match is None:
             return False
-        if match["host"] != _NAME.fullmatch(os.path.basename(self._new_path()))["host"]:  # type: ignore[index]
+        if match["host"] != _host():
             return time.time() - changed > GONE_AFTER
-        return int(match["process"]) == os.getpid() or not _lives(int(match["process"]))
+        if int(match["process"]) == os.getpid():
+            return not match["random"].startswith(_TOKEN)
+        return not _lives(int(match["process"]))
+
+
+def _host() -> str:
+    return re.sub(r"[^\w.]+", "_", socket.gethostname()) or "host"
 
 
 def _lives(process: int) -> bool:
