@@ -127,8 +127,9 @@ def fresh() -> Iterator[None]:
     """Each test sets up its own Pulse, and is warned anew."""
     _log._said.clear()
     yield
-    if _pulse._pulse is not None:
-        _pulse._pulse.transport.close()
+    for one in [*_pulse._before, *([_pulse._pulse] if _pulse._pulse else [])]:
+        one.transport._queue.clear()  # its place is gone
+        one.transport.close()
     _pulse._pulse = _pulse._latest = None
     _pulse._before.clear()
     _pulse._unfinished.clear()

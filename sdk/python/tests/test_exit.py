@@ -113,7 +113,7 @@ def test_the_end_has_a_deadline(end: str, place: Sink, providers: Providers) -> 
 def test_init_in_a_thread(place: Sink, providers: Providers) -> None:
     code = "import threading\ndef main():\n" + "\n".join("    " + line for line in (PROGRAM + "call()").splitlines())
     program = python(
-        code + "\nthread = threading.Thread(target=main)\nthread.start()",
+        code + "\nthread = threading.Thread(target=main)\nthread.start()\nthread.join()",
         {"PULSE_API_KEY": "k", "PULSE_API_URL": place.url, "PROVIDER_URL": providers.url},
     )
     returned, errors = ended(program)
