@@ -43,7 +43,7 @@ def _target(api: Any, provider: str) -> Target:
     try:
         options = api._http_options
         url = urlsplit(options["base_url"] if isinstance(options, dict) else options.base_url)
-        return Target(provider, url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+        return Target(provider, url.hostname or "", url.port)
     except Exception:
         return Target(provider)
 

@@ -8,10 +8,9 @@ from typing import Any, Mapping, Optional, TypeVar, Union
 from . import _google, _stainless
 from ._calls import Extras
 from ._log import warn_once
+from ._stainless import MARK
 
 Client = TypeVar("Client")
-
-_MARK = "_pulse_observed"
 
 
 class Provider(str, enum.Enum):
@@ -43,7 +42,7 @@ def observe(
 def observe_once(client: Client, provider: str, defaults: Extras) -> Client:
     """As observe, with all decided."""
     try:
-        if _MARK in vars(client):
+        if MARK in vars(client):
             return client
         if hasattr(client, "_api_client"):
             _google.observe(client, provider, defaults)
@@ -51,7 +50,7 @@ def observe_once(client: Client, provider: str, defaults: Extras) -> Client:
             _stainless.observe(client, provider, defaults)
         else:
             raise TypeError("it is none that is known")
-        setattr(client, _MARK, True)
+        setattr(client, MARK, True)
     except Exception as error:
         warn_once("observe", f"a {type(client).__name__} cannot be observed: {error}")
     return client

@@ -102,7 +102,8 @@ def get() -> Optional[Pulse]:
 
 def watch(unfinished: Unfinished) -> None:
     """Remembers a stream, so that its span does not go missing if nobody ends it."""
-    _unfinished.add(unfinished)
+    with _lock:
+        _unfinished.add(unfinished)
 
 
 def flush(timeout: Optional[float] = None) -> bool:
@@ -112,8 +113,10 @@ def flush(timeout: Optional[float] = None) -> bool:
 
 @never_raises
 def _flush(timeout: Optional[float], paused_only: bool) -> bool:
-    for unfinished in list(_unfinished):
-        unfinished.leave(paused_only)
+    with _lock:
+        streams = list(_unfinished)
+    for stream in streams:
+        stream.leave(paused_only)
     all_of_them = [*_before, *([_pulse] if _pulse else [])]
     if timeout is None:
         timeout = max((pulse.options.flush_timeout for pulse in all_of_them), default=0.0)

@@ -7,25 +7,18 @@ whole and the answer is read, so that is the one place where calls are recorded.
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
+import sys
 from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
 
 from ._calls import METADATA_NAMES, SESSION_NAMES, Call, Extras, Target, begin, take_extras
 from ._log import never_raises
 from ._tap import Tap, end_with_close, restore
 
-# Where a client has resources whose methods take pulse_session_id and pulse_metadata.
-RESOURCES = (
-    "chat.completions",
-    "completions",
-    "responses",
-    "embeddings",
-    "messages",
-    "beta.messages",
-    "beta.chat.completions",
-    "beta.responses",
-    "beta.prompt_caching.messages",
-)
+MARK = "_pulse_observed"  # an attribute of what was observed
+
+# The methods of resources that take pulse_session_id and pulse_metadata.
 METHODS = ("create", "parse", "stream", "tool_runner", "run_tools")
 NOT_SENT = ("NotGiven", "Omit")  # the clients' types for an argument that was not given
 RAW = ("with_raw_response", "with_streaming_response")
@@ -40,16 +33,13 @@ def observe(client: Any, provider: str, defaults: Extras) -> None:
         else _post(client, post, provider, defaults)
     )
     client.post = recording
-    for resource in _resources(client):
+    resources = list(_resources(client))
+    for resource in resources:
         resource._post = recording
-    for path in RESOURCES:
-        resource = _at(client, path)
-        if resource is not None:
-            _take_keywords(resource)
-            _renew_raw(resource)
-    for holder in (getattr(client, "chat", None), client):
-        if holder is not None:
-            _renew_raw(holder)
+        _take_keywords(resource)
+    for holder in (*resources, client):
+        _renew_raw(holder)
+    _take_keywords_of_later_resources(client)
     for name in ("copy", "with_options"):
         setattr(client, name, _observed_copy(getattr(client, name), provider, defaults))
 
@@ -185,18 +175,36 @@ def _resources(holder: Any, seen: Optional[Set[int]] = None) -> Iterator[Any]:
             yield from _resources(value, seen)
 
 
-def _at(client: Any, path: str) -> Any:
-    found = client
-    for name in path.split("."):
-        found = getattr(found, name, None)
-    return found
-
-
+@never_raises
 def _take_keywords(resource: Any) -> None:
     for name in METHODS:
         method = getattr(resource, name, None)
         if callable(method):
             setattr(resource, name, _keyword_taker(method))
+
+
+def _take_keywords_of_later_resources(client: Any) -> None:
+    """Clients make most resources when they are first used, and all of them begin in one of two classes."""
+    packages = {one.__module__.split(".")[0] for one in type(client).__mro__}
+    modules = [
+        importlib.import_module(f"{package}._resource")
+        for package in packages
+        if f"{package}._base_client" in sys.modules
+    ]
+    for base in (getattr(module, name, None) for module in modules for name in ("SyncAPIResource", "AsyncAPIResource")):
+        if base is not None and not hasattr(base.__init__, MARK):
+            base.__init__ = _taking_if_observed(base.__init__)
+
+
+def _taking_if_observed(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def begun(resource: Any, client: Any, *args: Any, **kwargs: Any) -> None:
+        init(resource, client, *args, **kwargs)
+        if MARK in vars(client):
+            _take_keywords(resource)
+
+    setattr(begun, MARK, True)
+    return begun
 
 
 def _keyword_taker(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import email.utils
 import gzip
 import json
 import random
+import ssl
 import threading
 import time
 import urllib.error
@@ -59,7 +60,7 @@ class Transport:
         resource = encode_resource(options.service_name, options.release, options.environment, __version__)
         scope = encode({"name": "pulse-sdk", "version": __version__})
         self._header = b'{"resource":' + resource + b',"scope":' + scope + b"}"
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._opener: Optional[urllib.request.OpenerDirector] = None
         self._sent = self._dropped = self._rejected = 0
         self.reset()
 
@@ -290,12 +291,26 @@ class Transport:
             body = gzip.compress(body, 6)
             headers["Content-Encoding"] = "gzip"
         request = urllib.request.Request(self._url, body, headers, method="POST")
+        if self._opener is None:
+            self._opener = _opener(self._url)
         try:
             with self._opener.open(request, timeout=self._options.timeout) as answer:
                 return answer.status, _lower(answer.headers), answer.read(ANSWER_BYTES)
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, _lower(error.headers), error.read(ANSWER_BYTES)
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    # Proxies from the environment only: to ask macOS for its own is not safe after a fork.
+    handlers: List[urllib.request.BaseHandler] = [
+        urllib.request.ProxyHandler(urllib.request.getproxies_environment()),
+        _NoRedirects(),
+    ]
+    if url.startswith("https:"):
+        # Once, since it reads all of the certificates.
+        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+    return urllib.request.build_opener(*handlers)
 
 
 def _lower(headers: Any) -> Dict[str, str]:
