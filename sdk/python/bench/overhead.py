@@ -69,7 +69,9 @@ class Taker(BaseHTTPRequestHandler):
 
 
 def client() -> openai.OpenAI:
-    return openai.OpenAI(api_key="none", base_url="http://provider/v1", http_client=httpx.Client(transport=httpx.MockTransport(provide)))
+    return openai.OpenAI(
+        api_key="none", base_url="http://provider/v1", http_client=httpx.Client(transport=httpx.MockTransport(provide))
+    )
 
 
 def whole(openai_client: Any) -> None:
@@ -77,7 +79,9 @@ def whole(openai_client: Any) -> None:
 
 
 def streamed(openai_client: Any) -> None:
-    for _ in openai_client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": TEXT}], stream=True):
+    for _ in openai_client.chat.completions.create(
+        model="gpt-4o-mini", messages=[{"role": "user", "content": TEXT}], stream=True
+    ):
         pass
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import json
@@ -292,6 +293,29 @@ def test_stream_open_at_the_end_is_recorded(kit: Any, sink: Sink) -> None:
     kit.close(stream)
 
 
+def test_session_of_the_nearest(kit: Any, providers: Providers, sink: Sink) -> None:
+    client = observe(kit.make(providers), Provider.OPENAI, session_id="client")
+    kit.call(client.chat.completions.create, **ask("1"))
+    with pulse_sdk.session("around"):
+        kit.call(client.chat.completions.create, **ask("2"))
+        kit.call(client.chat.completions.create, **ask("3"), pulse_session_id="call")
+    assert [span["attributes"]["session.id"] for span in sink.flushed()] == ["client", "around", "call"]
+
+
+def test_other_paths_are_not_recorded(kit: Any, sink: Sink) -> None:
+    for path in ("/threads/thread_1/messages", "/images/generations", "/messages/count_tokens", "/chat/completions/x"):
+        with contextlib.suppress(openai.NotFoundError):
+            kit.call(kit.client.post, path=path, cast_to=Dict[str, object], body={"model": "m"})
+    kit.call(kit.client.post, path="/chat/completions?x=1", cast_to=Dict[str, object], body=ask("Hello"))
+    assert sink.one()["name"] == "chat gpt-4o-mini"
+
+
+def helpers(kit: Any) -> Any:
+    """Where parse and stream of chats are: first they were in beta."""
+    completions = kit.client.chat.completions
+    return completions if hasattr(completions, "parse") else kit.client.beta.chat.completions
+
+
 @pytest.mark.skipif(OLD, reason="newer than this client")
 class TestNewerHelpers:
     def test_streaming_response(self, kit: Any, sink: Sink) -> None:
@@ -345,13 +369,13 @@ class TestNewerHelpers:
             said: str
 
         with pytest.raises(pydantic.ValidationError):
-            kit.call(kit.client.chat.completions.parse, **ask("Hello"), response_format=Answer, **EXTRAS)
+            kit.call(helpers(kit).parse, **ask("Hello"), response_format=Answer, **EXTRAS)
         span = sink.flushed()[0]
         (call,) = providers.calls()
         assert body(span, "pulse.request") == call["request"] and "pulse" not in json.dumps(call["request"])
 
     def test_parse_keeps_what_the_provider_said(self, kit: Any, providers: Providers, sink: Sink) -> None:
-        parsed = kit.call(kit.client.chat.completions.parse, **ask("Hello"), **EXTRAS)
+        parsed = kit.call(helpers(kit).parse, **ask("Hello"), **EXTRAS)
         assert type(parsed).__name__.startswith("ParsedChatCompletion")
         assert body(sink.one()) == providers.calls()[0]["response"]
 
@@ -360,12 +384,12 @@ class TestNewerHelpers:
             final = stream.get_final_completion()
             return kit.value(final) if kit.is_async else final
 
-        final = kit.managed(kit.client.chat.completions.stream(**ask("Hello"), **EXTRAS), use)
+        final = kit.managed(helpers(kit).stream(**ask("Hello"), **EXTRAS), use)
         assert final.choices[0].message.content == "You said: Hello"
         span = sink.one()
         assert span["attributes"]["session.id"] == "s-1" and "pulse.stream_ended_early" not in span["attributes"]
         assert "pulse" not in json.dumps(providers.calls()[0]["request"])
 
     def test_chat_stream_helper_left_early(self, kit: Any, sink: Sink) -> None:
-        kit.managed(kit.client.chat.completions.stream(**ask("one two three four")), kit.next)
+        kit.managed(helpers(kit).stream(**ask("one two three four")), kit.next)
         assert until(lambda: sink.flushed())[0]["attributes"]["pulse.stream_ended_early"] is True

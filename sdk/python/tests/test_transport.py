@@ -209,11 +209,12 @@ def test_a_span_larger_than_the_queue(place: Sink) -> None:
     assert pulse_sdk.flush() and names(place) == ["step 0"]
 
 
-def test_a_key_that_http_cannot_carry(place: Sink) -> None:
-    start(place.url, api_key="ключ")
+@pytest.mark.parametrize("key", ["ключ", "two\nlines"])
+def test_a_key_that_http_cannot_carry(place: Sink, caplog: pytest.LogCaptureFixture, key: str) -> None:
+    start(place.url, api_key=key)
     steps(1)
-    assert pulse_sdk.flush()
-    assert pulse_sdk.stats().rejected == 1
+    assert pulse_sdk.flush() and place.requests == []
+    assert "api_key" in caplog.text
 
 
 def test_a_name_that_dns_does_not_know(caplog: pytest.LogCaptureFixture) -> None:

@@ -27,7 +27,8 @@ OPERATIONS = (
     Operation(re.compile(r"/responses$"), "chat", Response),
     Operation(re.compile(r"/completions$"), "text_completion", Completion),
     Operation(re.compile(r"/embeddings$"), "embeddings", None),
-    Operation(re.compile(r"/messages$"), "chat", Message),
+    # Not those of OpenAI's threads.
+    Operation(re.compile(r"^(?!.*/threads/).*/messages$"), "chat", Message),
     Operation(re.compile(r":(generateContent|streamGenerateContent)$"), "generate_content", GenerateContent),
     Operation(re.compile(r":(embedContent|batchEmbedContents)$"), "embeddings", None),
 )
@@ -46,11 +47,12 @@ class Extras(NamedTuple):
     metadata: Optional[Any] = None
 
     def over(self, defaults: Extras) -> Extras:
-        """These, and the defaults where they say nothing."""
+        """These, and where they say nothing the session that runs now, and then the defaults."""
         metadata = self.metadata
         if isinstance(metadata, Mapping) and isinstance(defaults.metadata, Mapping):
             metadata = {**defaults.metadata, **metadata}
-        return Extras(self.session_id or defaults.session_id, defaults.metadata if metadata is None else metadata)
+        session = self.session_id or current.get().session_id or defaults.session_id
+        return Extras(session, defaults.metadata if metadata is None else metadata)
 
 
 SESSION_NAMES = ("pulse_session_id", "pulseSessionId")

@@ -79,10 +79,18 @@ def resolve(
         warn_once("option api_url", "api_url must begin with http:// or https://, so the default is used")
         values["api_url"] = "http://localhost:3000"
     values["api_url"] = values["api_url"].rstrip("/")
+    if not _is_header(values["api_key"]):
+        warn_once("option api_key", "api_key is none that HTTP can carry, so nothing is recorded")
+        values["api_key"] = ""
     if redact is not None and not callable(redact):
         warn_once("option redact", "redact must be a function, so no content is sent")
         values["capture_content"], redact = False, None
     return Options(**values, redact=redact)
+
+
+def _is_header(text: str) -> bool:
+    """Whether HTTP can carry a text in a header."""
+    return text.isascii() and text.isprintable()
 
 
 def _value(option: Option, given: Any, env: Mapping[str, str]) -> Any:

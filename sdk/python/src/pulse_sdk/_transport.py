@@ -247,9 +247,6 @@ class Transport:
         """Sends a batch. None: it is settled. Otherwise the seconds until it is tried again."""
         try:
             status, headers, answer = self._post(_body(batch))
-        except ValueError as error:  # a key or an address that HTTP cannot carry
-            self._reject(len(batch), f"a request cannot be made: {error}")
-            return None
         except Exception as error:
             warn_once("unreachable", f"Pulse does not answer at {self._url}, spans wait for it: {error}")
             return self._back_off(None)
