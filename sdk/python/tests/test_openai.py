@@ -393,3 +393,15 @@ class TestNewerHelpers:
     def test_chat_stream_helper_left_early(self, kit: Any, sink: Sink) -> None:
         kit.managed(helpers(kit).stream(**ask("one two three four")), kit.next)
         assert until(lambda: sink.flushed())[0]["attributes"]["pulse.stream_ended_early"] is True
+
+    def test_streaming_response_that_is_not_read(self, kit: Any, sink: Sink) -> None:
+        kit.managed(kit.client.chat.completions.with_streaming_response.create(**ask("Hello")), lambda response: response.headers)
+        assert sink.one()["attributes"]["pulse.stream_ended_early"] is True
+
+    def test_closed_at_the_last_event_is_complete(self, kit: Any, sink: Sink) -> None:
+        stream = kit.call(kit.client.responses.create, model="gpt-4o-mini", input="Hello", stream=True)
+        while kit.next(stream).type != "response.completed":
+            pass
+        kit.close(stream)
+        span = sink.one()
+        assert "pulse.stream_ended_early" not in span["attributes"] and body(span)["status"] == "completed"

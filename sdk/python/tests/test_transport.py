@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from email.utils import formatdate
 from typing import Any, List
@@ -253,6 +254,18 @@ def test_without_a_key(caplog: pytest.LogCaptureFixture) -> None:
         steps(1)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "api_key" in caplog.text
+
+
+def test_many_threads(place: Sink) -> None:
+    start(place.url, batch_size=50)
+    threads = [threading.Thread(target=steps, args=(200, f"thread {number}")) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert pulse_sdk.flush()
+    assert len(names(place)) == len(set(names(place))) == 1600
+    assert pulse_sdk.stats() == (0, 0, 1600, 0, 0)
 
 
 # Through the proxy, into a real Pulse.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from . import _pulse
 from ._content import dump, plain, to_json
@@ -81,7 +81,8 @@ class Call:
         self._pulse = pulse
         self._span = Span(f"{operation.name} {model}".rstrip(), CLIENT, current.get())
         self._assembler = operation.assembler() if operation.assembler else None
-        self._bytes: List[bytes] = []
+        self._body = bytearray()  # what was fed and not read yet
+        self._complete = False
         self._raw: Any = None
         self.ended = False
         self._span.attributes.update(
@@ -117,16 +118,29 @@ class Call:
             return
         elapsed = self._span.seconds_ns() / 1e9
         value = dump(event)
-        if isinstance(value, dict) and self._assembler.add(value):
+        if not isinstance(value, dict):
+            return
+        if self._assembler.add(value):
             self._span.attributes.setdefault("gen_ai.response.time_to_first_chunk", elapsed)
+        if value.get("type") in LAST_EVENTS:
+            self._complete = True
 
     @never_raises
     def feed(self, piece: bytes) -> None:
         """Takes a piece of an answer's body that the client does not read itself."""
         if not self.ended:
-            self._bytes.append(piece)
-            if b"data:" in piece:
-                self._span.attributes.setdefault("gen_ai.response.time_to_first_chunk", self._span.seconds_ns() / 1e9)
+            self._body += piece
+
+    @never_raises
+    def feed_events(self, piece: bytes) -> None:
+        """Takes a piece of a body of server-sent events."""
+        *lines, self._body = (self._body + piece).split(b"\n")
+        for line in lines:
+            data = line[len(b"data:") :].strip() if line.startswith(b"data:") else b""
+            if data == b"[DONE]":
+                self._complete = True
+            elif data:
+                self.event(json.loads(data))
 
     @never_raises
     def succeed(self, answer: Any = None) -> None:
@@ -139,33 +153,19 @@ class Call:
         """Ends a stream's call with what came of it."""
         if self.ended:
             return
-        if self._bytes:
-            response, complete = self._read_bytes()
-        else:
-            response, complete = self._assembler.response() if self._assembler else None, False
         if error is not None:
             self._span.fail(error)
-        if error is not None or early and not complete:
+        # Clients may close a stream at its last event, before the connection ends.
+        if error is not None or early and not self._complete:
             self._span.attributes["pulse.stream_ended_early"] = True
-        self._end(response)
+        response = self._assembler.response() if self._assembler else None
+        self._end(response or _parsed(self._body))
 
     @never_raises
     def fail(self, error: BaseException) -> None:
         """Ends the call with an error."""
         self._span.fail(error)
         self._end(None)
-
-    def _read_bytes(self) -> Tuple[Any, bool]:
-        """The answer that the pieces are, and whether nothing is missing: clients close a stream at its last event, before the connection ends."""
-        text = b"".join(self._bytes).decode("utf-8", "replace")
-        events = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
-        if not events or self._assembler is None:
-            return _parsed(text), True
-        values = [value for value in map(_parsed, events) if isinstance(value, dict)]
-        for value in values:
-            self._assembler.add(value)
-        complete = events[-1] == "[DONE]" or bool(values) and values[-1].get("type") in LAST_EVENTS
-        return self._assembler.response(), complete
 
     def _end(self, response: Optional[Dict[str, Any]]) -> None:
         if self.ended:
@@ -227,8 +227,9 @@ def _finish_reasons(response: Dict[str, Any]) -> List[str]:
     return [str(reason) for reason in found if reason]
 
 
-def _parsed(text: str) -> Any:
+def _parsed(body: bytearray) -> Optional[Dict[str, Any]]:
     try:
-        return json.loads(text)
+        value = json.loads(body)
     except ValueError:
         return None  # cut off, or no JSON at all
+    return value if isinstance(value, dict) else None

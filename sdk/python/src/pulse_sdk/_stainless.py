@@ -125,44 +125,64 @@ def _kept_before(call: Call, parse: Callable[[Any], Any]) -> Callable[[Any], Any
     return kept
 
 
-@never_raises
 def _listen(call: Call, result: Any) -> None:
     """Ends the call with a result, or sees to it that the end of a stream does."""
+    if not _listens(call, result):
+        call.end_stream()
+
+
+@never_raises
+def _listens(call: Call, result: Any) -> bool:
     raw = getattr(result, "http_response", None)
     if raw is not None:
         _listen_to_bytes(call, raw)
-        return
-    if hasattr(result, "_iterator"):
-        tap = Tap(call, result._iterator, call.event)
-        result._iterator = tap
-        end_with_close(result.response, tap)
-        _tap_bytes(call, result.response, tap)
-        return
-    call.succeed(result)
+    elif hasattr(result, "_iterator"):
+        _listen_to_events(call, result)
+    else:
+        call.succeed(result)
+    return True
+
+
+def _listen_to_events(call: Call, stream: Any) -> None:
+    tap = Tap(call, stream._iterator, call.event)
+    stream._iterator = tap
+    end_with_close(stream.response, tap)
+    # Early helpers take the response, and read it with a stream of their own.
+    _tap_bytes(
+        stream.response,
+        lambda source: source if tap.reading else Tap(call, source, _feeder(call, stream.response), instead_of=tap),
+    )
 
 
 def _listen_to_bytes(call: Call, response: Any) -> None:
     """Listens to an answer that the program reads by itself."""
+    feed = _feeder(call, response)
     if response.is_closed:
-        call.succeed(response.json())
-    else:
-        _tap_bytes(call, response)
+        feed(response.content)
+        call.end_stream()
+        return
+    tap = Tap(call, None, feed)
+    end_with_close(response, tap)
+    _tap_bytes(response, tap.reads)
 
 
-def _tap_bytes(call: Call, response: Any, reader: Optional[Tap] = None) -> None:
-    """Listens to who reads a response's bytes, unless it is the reader that is listened to already: early helpers make streams of their own."""
+def _feeder(call: Call, response: Any) -> Callable[[bytes], None]:
+    return call.feed_events if "event-stream" in response.headers.get("content-type", "") else call.feed
+
+
+def _tap_bytes(response: Any, tapped: Callable[[Any], Any]) -> None:
+    """Puts what tapped makes of it in the place of whoever reads a response's bytes first."""
     iter_bytes, aiter_bytes = response.iter_bytes, response.aiter_bytes
 
-    def tap(source: Any) -> Any:
-        if reader is not None and reader.reading:
+    def read(source: Any) -> Any:
+        tap = tapped(source)
+        if tap is source:
             return source
         restore(response, "iter_bytes", "aiter_bytes")
-        tap = Tap(call, source, call.feed, instead_of=reader)
-        end_with_close(response, tap)
         return tap.__aiter__() if hasattr(source, "__aiter__") else iter(tap)
 
-    response.iter_bytes = lambda *args, **kwargs: tap(iter_bytes(*args, **kwargs))
-    response.aiter_bytes = lambda *args, **kwargs: tap(aiter_bytes(*args, **kwargs))
+    response.iter_bytes = lambda *args, **kwargs: read(iter_bytes(*args, **kwargs))
+    response.aiter_bytes = lambda *args, **kwargs: read(aiter_bytes(*args, **kwargs))
 
 
 def _resources(holder: Any, seen: Optional[Set[int]] = None) -> Iterator[Any]:

@@ -27,6 +27,11 @@ class Tap:
         self._instead_of = instead_of  # lives as long as this, since a tap that dies ends the call
         _pulse.watch(self)
 
+    def reads(self, source: Any) -> Tap:
+        """Begins to read what was not there before."""
+        self._source = source
+        return self
+
     def __next__(self) -> Any:
         self.reading = True
         self._paused = False
