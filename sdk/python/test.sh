@@ -51,7 +51,7 @@ for name in newest oldest; do
 done
 
 echo "== types"
-"$cache/newest/bin/python" -m mypy --no-error-summary src testdata/journey.py "$root"/examples/python/*.py
+"$cache/newest/bin/python" -m mypy --no-error-summary src tests testdata/journey.py "$root"/examples/python/*.py
 # As a program sees it that has installed the package.
 (cd "$cache" && "$cache/newest/bin/python" -m mypy --strict --no-error-summary "$root"/examples/python/*.py)
 

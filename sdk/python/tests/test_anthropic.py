@@ -151,7 +151,7 @@ def test_tool_runner(kit: Any, providers: Providers, sink: Sink, stream: bool) -
             return f"21 degrees in {city}"
     else:
 
-        @anthropic.beta_tool  # type: ignore[no-redef]
+        @anthropic.beta_tool
         def get_weather(city: str) -> str:
             """Tells the weather."""
             return f"21 degrees in {city}"

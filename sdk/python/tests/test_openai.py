@@ -395,7 +395,10 @@ class TestNewerHelpers:
         assert until(lambda: sink.flushed())[0]["attributes"]["pulse.stream_ended_early"] is True
 
     def test_streaming_response_that_is_not_read(self, kit: Any, sink: Sink) -> None:
-        kit.managed(kit.client.chat.completions.with_streaming_response.create(**ask("Hello")), lambda response: response.headers)
+        kit.managed(
+            kit.client.chat.completions.with_streaming_response.create(**ask("Hello")),
+            lambda response: response.headers,
+        )
         assert sink.one()["attributes"]["pulse.stream_ended_early"] is True
 
     def test_closed_at_the_last_event_is_complete(self, kit: Any, sink: Sink) -> None:

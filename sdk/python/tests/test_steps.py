@@ -165,7 +165,7 @@ def test_decorators_of_all_kinds(sink: Sink) -> None:
 def test_generators_keep_what_generators_do(sink: Sink) -> None:
     @span
     def echo() -> Any:
-        got = []
+        got: List[Any] = []
         while True:
             try:
                 got.append((yield len(got)))
