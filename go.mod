@@ -2,7 +2,12 @@ module github.com/pulse-traces/pulse
 
 go 1.26.0
 
-ignore ./dashboard/node_modules
+ignore (
+	./dashboard/node_modules
+	./sdk/typescript/node_modules
+	./sdk/typescript/.cache
+	./sdk/python/.cache
+)
 
 require (
 	github.com/aws/aws-lambda-go v1.55.1

@@ -50,6 +50,7 @@ project newest openai@7.57.0 @anthropic-ai/sdk@1.14.0 @google/genai@3.3.0 typesc
 project oldest openai@4.50.0 @anthropic-ai/sdk@0.30.0
 
 echo "== newest"
-(cd .cache/newest && node node_modules/typescript/bin/tsc -p tests/types && node --test --test-reporter=spec tests/*.test.mjs)
+rm -rf .cache/newest/examples && cp -r "$root/examples/typescript" .cache/newest/examples
+(cd .cache/newest && node node_modules/typescript/bin/tsc -p tests/types && node node_modules/typescript/bin/tsc -p tests/types/examples.json && node --test --test-reporter=spec tests/*.test.mjs)
 echo "== oldest"
 (cd .cache/oldest && node --test --test-reporter=spec tests/clients.test.mjs)

@@ -94,8 +94,8 @@ function read(value) {
 }
 
 /** Runs a program that uses the package, and gives its output and how it ended. */
-export async function program(code, env, file = "--input-type=module") {
-  const args = file === "--input-type=module" ? [file, "-e", code] : [file];
+export async function program(code, env, file = "--input-type=module", ...given) {
+  const args = file === "--input-type=module" ? [file, "-e", code] : [file, ...given];
   const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stdout.on("data", (d) => (output += d));
