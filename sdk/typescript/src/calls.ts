@@ -31,6 +31,12 @@ export interface Extras {
 
 export const extraNames = ["pulseSessionId", "pulseMetadata", "pulseParent"] as const;
 
+/** Whom a client calls, and what its calls are about if they do not say it. */
+export interface Origin {
+  provider: string;
+  extras: Extras;
+}
+
 /** Parts what is Pulse's from a request, of which it makes a copy if there is any. */
 export function takeExtras<T extends object>(request: T): { rest: T; extras: Extras } {
   if (!extraNames.some((name) => name in request)) return { rest: request, extras: {} };
@@ -113,7 +119,7 @@ function finishReasons(body: any): string[] | undefined {
 }
 
 /** Begins the span of a POST, or gives undefined if it is none to record. */
-export function begin(path: string, body: any, provider: string, baseURL: string | undefined, extras: Extras): Call | undefined {
+export function begin(path: string, body: any, origin: Origin, baseURL: string | undefined, extras: Extras): Call | undefined {
   const on = settings();
   if (!on) return undefined;
   return quietly(() => {
@@ -121,20 +127,21 @@ export function begin(path: string, body: any, provider: string, baseURL: string
     const operation = operations.find((o) => o.path.test("/" + plainPath));
     if (!operation) return undefined;
     const model = textOf(body?.model) ?? /([^/:]+):\w+$/.exec(plainPath)?.[1] ?? "";
-    const { span: parent, session } = scope();
+    const { span: parent, session = origin.extras.pulseSessionId } = scope();
+    const metadata = extras.pulseMetadata ?? origin.extras.pulseMetadata;
     const span = new Span(`${operation.name} ${model}`.trim(), client, extras.pulseParent?.span ?? parent, extras.pulseSessionId ?? session);
     const server = baseURL && URL.canParse?.(baseURL) ? new URL(baseURL) : undefined;
     Object.assign(span.attributes, {
       "gen_ai.operation.name": operation.name,
-      "gen_ai.provider.name": provider,
+      "gen_ai.provider.name": origin.provider,
       "gen_ai.request.model": model || undefined,
       "server.address": server?.hostname,
       "server.port": server ? Number(server.port) || (server.protocol === "http:" ? 80 : 443) : undefined,
       "pulse.request": contentOf(on, body, "request"),
     });
-    if (extras.pulseMetadata !== undefined) {
-      span.attributes["pulse.metadata"] = toJSON(extras.pulseMetadata);
-      const user = extras.pulseMetadata?.userId ?? extras.pulseMetadata?.user_id;
+    if (metadata !== undefined) {
+      span.attributes["pulse.metadata"] = toJSON(metadata);
+      const user = metadata?.userId ?? metadata?.user_id;
       if (typeof user === "string" || typeof user === "number") span.attributes["user.id"] = String(user);
     }
     return new Call(span, operation);

@@ -1,4 +1,5 @@
 import type { Settings } from "./options.js";
+import { runtime } from "./runtime.js";
 
 const maxDepth = 100;
 
@@ -108,8 +109,8 @@ export type Role = "request" | "response" | undefined;
 /** Gives what is sent in place of a content, as JSON; undefined sends nothing. */
 export function contentOf(settings: Settings, value: unknown, role?: Role): string | undefined {
   if (value === undefined) return undefined;
-  const { captureContent, redact, maxContentBytes } = settings;
-  if (captureContent && !redact && !maxContentBytes) return toJSON(value);
+  const { captureContent, redact, hashImages, maxContentBytes } = settings;
+  if (captureContent && !redact && !hashImages && !maxContentBytes) return toJSON(value);
   if (!captureContent) {
     if (!role) return undefined;
     value = keep(value, trees[role]!);
@@ -122,7 +123,25 @@ export function contentOf(settings: Settings, value: unknown, role?: Role): stri
       value = "[redaction failed]";
     }
   }
+  if (hashImages) value = hashed(value);
   return toJSON(maxContentBytes ? cut(value, maxContentBytes) : value);
+}
+
+const dataURL = /data:(image\/[\w.+-]+);base64,([A-Za-z0-9+/_=-]+)/g;
+
+function hashed(value: unknown): unknown {
+  if (typeof value === "string") return value.replace(dataURL, (_, type, data) => hashOf(type, data));
+  if (Array.isArray(value)) return value.map(hashed);
+  if (typeof value !== "object" || value === null) return value;
+  const { media_type, mimeType, data } = value as Record<string, unknown>;
+  const type = media_type ?? mimeType; // Anthropic and Google give an image's type beside its data
+  if (typeof type === "string" && type.startsWith("image/") && typeof data === "string") return { ...value, data: hashOf(type, data) };
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, hashed(member)]));
+}
+
+function hashOf(type: string, data: string): string {
+  const { sha256 } = runtime();
+  return sha256 ? `data:${type};sha256,${sha256(data)}` : `data:${type};size,${Math.floor((data.replace(/=+$/, "").length * 3) / 4)}`;
 }
 
 function cut(value: unknown, size: number): unknown {

@@ -1,4 +1,4 @@
-import { begin, type Call, type Extras, takeExtras } from "./calls.js";
+import { begin, type Call, type Extras, type Origin, takeExtras } from "./calls.js";
 import { tapped } from "./stainless.js";
 import { quietly } from "./warn.js";
 
@@ -7,7 +7,7 @@ import { quietly } from "./warn.js";
 const header = "x-pulse-call";
 
 /** Makes a GoogleGenAI record its calls. */
-export function observeGoogle(ai: any, provider: string) {
+export function observeGoogle(ai: any, origin: Origin) {
   const carried = new Map<string, Extras>();
   let calls = 0;
 
@@ -38,7 +38,7 @@ export function observeGoogle(ai: any, provider: string) {
       delete headers[header];
       asked = { ...asked, httpOptions: { ...asked.httpOptions, headers } };
     }
-    const call = quietly(() => begin(asked.path, typeof asked.body === "string" ? JSON.parse(asked.body) : asked.body, provider, api.getBaseUrl?.(), extras));
+    const call = quietly(() => begin(asked.path, typeof asked.body === "string" ? JSON.parse(asked.body) : asked.body, origin, api.getBaseUrl?.(), extras));
     return { call, asked };
   };
 

@@ -1,4 +1,4 @@
-export { observe, type Observed, Provider } from "./observe.js";
+export { observe, type Observed, type ObserveOptions, Provider } from "./observe.js";
 export type { PulseOptions } from "./options.js";
 export { flush, initPulse, shutdown, stats, waitUntil } from "./pulse.js";
 export { type Kind, span, Step, type StepOptions, tool, trace, withSession } from "./steps.js";

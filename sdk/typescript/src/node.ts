@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import process from "node:process";
 import { type Exit, useRuntime } from "./runtime.js";
 
@@ -42,6 +43,6 @@ function atExit(exit: Exit) {
   }
 }
 
-useRuntime({ language: "nodejs", env: process.env, storage: new AsyncLocalStorage(), atExit });
+useRuntime({ language: "nodejs", env: process.env, storage: new AsyncLocalStorage(), sha256: (base64) => createHash("sha256").update(base64, "base64").digest("hex"), atExit });
 
 export * from "./index.js";

@@ -25,13 +25,20 @@ export type Observed<T> = T & Additions<T>;
 
 const seen = Symbol.for("pulse.observed");
 
+/** What calls are about that do not say it themselves. */
+export interface ObserveOptions {
+  sessionId?: string;
+  metadata?: Record<string, unknown>;
+}
+
 /** Makes a client record its calls, and gives the same client back. */
-export function observe<T extends object>(client: T, provider: Provider): Observed<T> {
+export function observe<T extends object>(client: T, provider: Provider, { sessionId, metadata }: ObserveOptions = {}): Observed<T> {
   quietly(() => {
     const target = client as any;
+    const origin = { provider, extras: { pulseSessionId: sessionId, pulseMetadata: metadata } };
     if (target[seen]) return;
-    if (typeof target.models?.generateContent === "function") observeGoogle(target, provider);
-    else if (typeof target.post === "function") observeStainless(target, provider);
+    if (typeof target.models?.generateContent === "function") observeGoogle(target, origin);
+    else if (typeof target.post === "function") observeStainless(target, origin);
     else {
       warnOnce("client", `observe does not know this client of ${provider}: its calls are not recorded`);
       return;

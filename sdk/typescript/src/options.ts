@@ -14,6 +14,7 @@ export interface PulseOptions {
   flushTimeout?: number;
   captureContent?: boolean;
   maxContentBytes?: number;
+  hashImages?: boolean;
   /** Is given each content as a JSON value, and returns what to send instead. */
   redact?: (content: unknown) => unknown;
 }
@@ -48,6 +49,7 @@ export const rules: Record<Exclude<keyof PulseOptions, "redact">, Rule> = {
   flushTimeout: whole("PULSE_FLUSH_TIMEOUT", 5000, 1),
   captureContent: flag("PULSE_CAPTURE_CONTENT", true),
   maxContentBytes: whole("PULSE_MAX_CONTENT_BYTES", 0, 0),
+  hashImages: flag("PULSE_HASH_IMAGES", false),
 };
 
 /** Reads options and the environment. What cannot be used is told to warn, and its default is used. */

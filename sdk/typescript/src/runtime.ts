@@ -4,6 +4,8 @@ export interface Runtime {
   env: Record<string, string | undefined>;
   /** Where the step that runs now is kept; undefined where there is no AsyncLocalStorage. */
   storage?: Storage;
+  /** The SHA-256 of what base64 says, in hex; undefined where only the web's own, which makes one wait, is there. */
+  sha256?(base64: string): string;
   /** Calls flush, once per end of the program, and sendNow if only what is synchronous still runs. */
   atExit?(exit: Exit): void;
 }

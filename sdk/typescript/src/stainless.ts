@@ -1,4 +1,4 @@
-import { begin, type Call, takeExtras } from "./calls.js";
+import { begin, type Call, type Origin, takeExtras } from "./calls.js";
 import { expect } from "./pulse.js";
 import { quietly } from "./warn.js";
 
@@ -11,7 +11,7 @@ interface Recorded {
 }
 
 /** Makes a client of OpenAI's or Anthropic's make record its calls. */
-export function observeStainless(target: any, provider: string) {
+export function observeStainless(target: any, origin: Origin) {
   const post = target.post;
   target.post = function (this: any, path: string, options?: any) {
     const recorded: Recorded = {};
@@ -19,7 +19,7 @@ export function observeStainless(target: any, provider: string) {
       const body = options?.body;
       if (typeof body !== "object" || body === null) return options;
       const { rest, extras } = takeExtras(body);
-      recorded.call = begin(path, rest, provider, target.baseURL, extras);
+      recorded.call = begin(path, rest, origin, target.baseURL, extras);
       return rest === body ? options : { ...options, body: rest };
     };
     const asked = typeof options?.then === "function" ? options.then(ask) : ask(options);
@@ -39,7 +39,7 @@ export function observeStainless(target: any, provider: string) {
     if (typeof derive !== "function") continue;
     target[name] = function (this: any, ...args: any[]) {
       const derived = derive.apply(this, args);
-      quietly(() => derived !== target && observeStainless(derived, provider));
+      quietly(() => derived !== target && observeStainless(derived, origin));
       return derived;
     };
   }

@@ -176,6 +176,13 @@ test("clients that are derived record too", async () => {
   assert.equal((await provider.calls())[0].request.pulseSessionId, undefined);
 });
 
+test("what a client's calls are about may be said once", async () => {
+  const about = observe(new OpenAI({ apiKey: "none", baseURL: provider.url + "/v1" }), "mine", { sessionId: "s-9", metadata: { userId: 7 } });
+  await about.chat.completions.create({ model: "m", messages: user("Hello") });
+  const { attributes } = await one();
+  assert.deepEqual([attributes["session.id"], attributes["user.id"], attributes["gen_ai.provider.name"]], ["s-9", "7", "mine"]);
+});
+
 test("Anthropic's messages, their streams and the helper", async () => {
   const request = { model: "claude-sonnet-4-5", max_tokens: 100, messages: user("Hello [reasoning]") };
   const answer = await anthropic.messages.create({ ...request, pulseSessionId: "s-4" });

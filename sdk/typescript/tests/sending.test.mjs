@@ -1,5 +1,6 @@
 // Sending: batches, retries, what is refused, what is dropped, and contents that are hostile or held back.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import OpenAI from "openai";
 import { flush, initPulse, observe, Provider, shutdown, span, stats, tool, trace } from "@pulse/sdk";
@@ -149,6 +150,11 @@ test("content is held back, redacted and cut", async () => {
   [call, step] = await ask({ redact: () => { throw new Error("secret"); } });
   assert.equal(step.attributes["input.value"], "[redaction failed]");
   assert.ok(!JSON.stringify([call, step]).includes("secret"));
+
+  const image = Buffer.from("an image").toString("base64");
+  [call, step] = await ask({ hashImages: true }, `see data:image/png;base64,${image} here`);
+  assert.equal(step.attributes["input.value"], `see data:image/png;sha256,${createHash("sha256").update("an image").digest("hex")} here`);
+  assert.ok(!JSON.stringify([call, step]).includes(image));
 
   [call, step] = await ask({ maxContentBytes: 10 }, "ü".repeat(20));
   assert.equal(step.attributes["input.value"], "ü".repeat(5));
