@@ -33,7 +33,7 @@ def test_as_before(place: Sink, providers: Providers) -> None:
         Provider.OPENAI,
         ObserveOptions(session_id="s", metadata={"a": 1}),
     )
-    create = client.chat.completions.create
+    create = cast("Any", client).chat.completions.create
     create(model="m", messages=[{"role": "user", "content": "Hi"}], pulse_session_id="own", pulse_metadata={"b": 2})
     create(model="m", messages=[{"role": "user", "content": "Hi"}], pulseMetadata={"a": 3})
     other = observe(anthropic.Anthropic(api_key="none", base_url=providers.url), Provider.ANTHROPIC)

@@ -103,7 +103,7 @@ def test_errors_go_on_as_they_were(sink: Sink) -> None:
     async def fails_too() -> None:
         raise error
 
-    for call in (fails, lambda: asyncio.run(fails_too())):  # type: ignore[arg-type,return-value]
+    for call in (fails, lambda: asyncio.run(fails_too())):
         with pytest.raises(KeyError) as raised:
             call()
         assert raised.value is error

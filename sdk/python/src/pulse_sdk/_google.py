@@ -75,7 +75,10 @@ def _body(answer: Any) -> Any:
     """The answer's JSON: newer clients give its text, older ones the value."""
     text = getattr(answer, "body", None)
     if isinstance(text, str):
-        return json.loads(text) if text else {}
+        try:
+            return json.loads(text)
+        except ValueError:
+            return None
     # A copy: older clients change what they have read.
     return copy.deepcopy(answer) if isinstance(answer, dict) else None
 
