@@ -54,6 +54,7 @@ class Sink:
         self.status = 200
         self.answer = b"{}"
         self.headers: Dict[str, str] = {}
+        self.delay = 0.0  # seconds
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,17 +64,12 @@ class Sink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                sink.requests.append(
-                    {
-                        "path": self.path,
-                        "headers": dict(self.headers),
-                        "body": json.loads(body),
-                        "status": sink.status,
-                        "at": time.monotonic(),
-                    }
-                )
-                self.send_response(sink.status)
-                for name, value in {**sink.headers, "Content-Length": str(len(sink.answer))}.items():
+                status, headers, delay = sink.status, sink.headers, sink.delay
+                request = {"path": self.path, "headers": dict(self.headers), "body": json.loads(body)}
+                sink.requests.append({**request, "status": status, "at": time.monotonic()})
+                time.sleep(delay)
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(sink.answer))}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(sink.answer)

@@ -164,13 +164,15 @@ def test_waits_grow_to_a_limit() -> None:
         assert whole / 2 <= wait <= whole
 
 
-def test_flush_does_not_wait_for_the_back_off(place: Sink) -> None:
-    place.status = 503
-    place.headers = {"Retry-After": "60"}
+@pytest.mark.parametrize("delay", [0.0, 0.3], ids=["before", "during the request"])
+def test_flush_does_not_wait_for_the_back_off(place: Sink, delay: float) -> None:
+    place.status, place.headers, place.delay = 503, {"Retry-After": "60"}, delay
     start(place.url, flush_interval=0.1)
     steps(1)
     until(lambda: len(place.requests) == 1)
-    place.status = 200
+    if not delay:
+        time.sleep(0.2)
+    place.status, place.delay = 200, 0.0
     began = time.monotonic()
     assert pulse_sdk.flush()
     assert time.monotonic() - began < 2 and len(place.spans()) == 1

@@ -95,12 +95,13 @@ class Transport:
             if self._closed:
                 return
             file = self._spill.write(self._header, span) if self._spill else None
+            was_empty, was_full = not self._queue, self._is_full()
             self._added += 1
             self._queue.append(Item(span, self._header, self._added, time.monotonic(), file))
             self._bytes += len(span)
             self._shrink()
             self._start_thread()
-            if len(self._queue) == 1 or self._is_full():
+            if was_empty or not was_full and self._is_full():
                 self._changed.notify_all()
 
     def _shrink(self) -> None:
