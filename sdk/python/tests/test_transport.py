@@ -135,7 +135,7 @@ def test_retry_after(place: Sink, quick: None, form: str) -> None:
     place.headers = {"Retry-After": "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)}
     start(place.url, flush_interval=0.1)
     steps(1)
-    until(lambda: len(place.requests) == 2)
+    until(lambda: len(place.requests) >= 2)
     assert place.requests[1]["at"] - place.requests[0]["at"] > 0.9
 
 
