@@ -76,13 +76,17 @@ var messages = protocol{
 func emptyMessage(q question, a answer) fields {
 	u := a.usage
 	u.Output = 1
-	return fields{"id": "msg_" + a.id, "type": "message", "role": "assistant", "model": q.model, "content": []any{},
-		"stop_reason": nil, "stop_sequence": nil, "usage": messageUsage(u)}
+	return fields{
+		"id": "msg_" + a.id, "type": "message", "role": "assistant", "model": q.model, "content": []any{},
+		"stop_reason": nil, "stop_sequence": nil, "usage": messageUsage(u),
+	}
 }
 
 func messageUsage(u usage) fields {
-	return fields{"input_tokens": u.Input - u.Cached, "cache_creation_input_tokens": 0, "cache_read_input_tokens": u.Cached,
-		"output_tokens": u.Output, "service_tier": "standard"}
+	return fields{
+		"input_tokens": u.Input - u.Cached, "cache_creation_input_tokens": 0, "cache_read_input_tokens": u.Cached,
+		"output_tokens": u.Output, "service_tier": "standard",
+	}
 }
 
 func stopReason(a answer) string {

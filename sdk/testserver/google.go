@@ -70,8 +70,10 @@ func chunkOf(q question, a answer, parts []any, finish any, usage fields) fields
 }
 
 func contentUsage(u usage) fields {
-	return fields{"promptTokenCount": u.Input, "cachedContentTokenCount": u.Cached, "candidatesTokenCount": u.Output - u.Reasoning,
-		"thoughtsTokenCount": u.Reasoning, "totalTokenCount": u.Input + u.Output}
+	return fields{
+		"promptTokenCount": u.Input, "cachedContentTokenCount": u.Cached, "candidatesTokenCount": u.Output - u.Reasoning,
+		"thoughtsTokenCount": u.Reasoning, "totalTokenCount": u.Input + u.Output,
+	}
 }
 
 func parts(a answer) []any {

@@ -136,8 +136,10 @@ var responses = protocol{
 			switch item["type"] {
 			case "message":
 				part := list(item["content"])[0].(fields)
-				add("response.content_part.added", fields{"item_id": item["id"], "output_index": i, "content_index": 0,
-					"part": fields{"type": "output_text", "text": "", "annotations": []any{}}})
+				add("response.content_part.added", fields{
+					"item_id": item["id"], "output_index": i, "content_index": 0,
+					"part": fields{"type": "output_text", "text": "", "annotations": []any{}},
+				})
 				for _, s := range split(a.text) {
 					add("response.output_text.delta", fields{"item_id": item["id"], "output_index": i, "content_index": 0, "delta": s, "logprobs": []any{}})
 				}
@@ -183,8 +185,10 @@ func responseOutput(a answer) []any {
 	if a.tool != "" {
 		return append(output, fields{"id": "fc_" + a.id, "type": "function_call", "status": "completed", "call_id": "call_" + a.id, "name": a.tool, "arguments": a.arguments})
 	}
-	return append(output, fields{"id": "msg_" + a.id, "type": "message", "status": "completed", "role": "assistant",
-		"content": []any{fields{"type": "output_text", "text": a.text, "annotations": []any{}, "logprobs": []any{}}}})
+	return append(output, fields{
+		"id": "msg_" + a.id, "type": "message", "status": "completed", "role": "assistant",
+		"content": []any{fields{"type": "output_text", "text": a.text, "annotations": []any{}, "logprobs": []any{}}},
+	})
 }
 
 // emptied is an item of the output as it is when it begins.
@@ -216,8 +220,10 @@ var embeddings = protocol{
 		for i := range q.inputs {
 			data = append(data, fields{"object": "embedding", "index": i, "embedding": []any{0.25, -0.5, 1.0}})
 		}
-		return fields{"object": "list", "model": q.model, "data": data,
-			"usage": fields{"prompt_tokens": a.usage.Input, "total_tokens": a.usage.Input}}
+		return fields{
+			"object": "list", "model": q.model, "data": data,
+			"usage": fields{"prompt_tokens": a.usage.Input, "total_tokens": a.usage.Input},
+		}
 	},
 	fault: openAIFault,
 }

@@ -287,12 +287,6 @@ func split(s string) []string { return strings.SplitAfter(s, " ") }
 func list(v any) []any            { l, _ := v.([]any); return l }
 func object(v any) map[string]any { m, _ := v.(map[string]any); return m }
 func text(v any) string           { s, _ := v.(string); return s }
-func last(l []any) map[string]any { // the last object of a list
-	if len(l) == 0 {
-		return nil
-	}
-	return object(l[len(l)-1])
-}
 
 // textOf joins the texts of a content: a text, or parts that may have one.
 func textOf(content any) string {
