@@ -16,7 +16,7 @@ const operations: Operation[] = [
   { path: /\/responses$/, name: "chat", assembler: Response },
   { path: /\/completions$/, name: "text_completion", assembler: Completion },
   { path: /\/embeddings$/, name: "embeddings" },
-  { path: /\/messages$/, name: "chat", assembler: Message },
+  { path: /^(?!.*\/threads\/).*\/messages$/, name: "chat", assembler: Message },
   { path: /:(stream)?[gG]enerateContent$/, name: "generate_content", assembler: GenerateContent },
   { path: /:(embedContent|batchEmbedContents)$/, name: "embeddings" },
 ];

@@ -26,8 +26,8 @@ export function initPulse(options: PulseOptions = {}): void {
     pulse = undefined;
     given = now;
     if (!settings.enabled) return;
-    if (!settings.apiKey) {
-      warnOnce("apiKey", "there is no API key (apiKey, PULSE_API_KEY): nothing is recorded");
+    if (!/^[\x21-\x7e]+$/.test(settings.apiKey)) {
+      warnOnce("apiKey", "there is no API key (apiKey, PULSE_API_KEY), or none that HTTP can carry: nothing is recorded");
       return;
     }
     pulse = { settings, transport: new Transport(settings) };

@@ -34,9 +34,9 @@ export class Step {
   }
 }
 
-/** Runs fn as a step at the top: what runs within is one trace. */
+/** Runs fn as a step at the top, whatever runs now: what runs within is one trace. */
 export function trace<T>(name: string, fn: (step: Step) => T): T {
-  return run({ name }, fn);
+  return within({ ...scope(), span: undefined }, () => run({ name }, fn));
 }
 
 /** Runs fn as a step within what runs now. */

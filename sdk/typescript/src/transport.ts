@@ -187,6 +187,7 @@ export class Transport {
     }
     if (response.ok) {
       const refused = refusedOf(text);
+      if (refused === undefined) return 0; // somebody else's answer
       this.counts.sent += items.length - refused;
       this.counts.rejected += refused;
       if (refused) warnOnce("rejected", `Pulse refused spans: ${text.slice(0, 300)}`);
@@ -199,11 +200,13 @@ export class Transport {
   }
 }
 
-function refusedOf(text: string): number {
+/** How many spans an answer says were refused; undefined if it is none of Pulse's. */
+function refusedOf(text: string): number | undefined {
+  if (!text.trim()) return 0;
   try {
     return Number(JSON.parse(text).partialSuccess?.rejectedSpans) || 0;
   } catch {
-    return 0;
+    return undefined;
   }
 }
 

@@ -176,6 +176,19 @@ test("clients that are derived record too", async () => {
   assert.equal((await provider.calls())[0].request.pulseSessionId, undefined);
 });
 
+test("a trace stands at the top, and a client that is not recorded still keeps what is Pulse's to itself", async () => {
+  await trace("outer", () => trace("inner", () => undefined));
+  await flush();
+  const [inner, outer] = to.spans();
+  assert.equal(inner.parentSpanId, undefined);
+  assert.notEqual(inner.traceId, outer.traceId);
+  initPulse({ enabled: false });
+  await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello"), pulseSessionId: "s" });
+  initPulse({ apiKey: "pulse_sk_test", apiUrl: to.url });
+  assert.equal((await provider.calls())[0].request.pulseSessionId, undefined);
+  assert.equal(to.spans().length, 2);
+});
+
 test("what a client's calls are about may be said once", async () => {
   const about = observe(new OpenAI({ apiKey: "none", baseURL: provider.url + "/v1" }), "mine", { sessionId: "s-9", metadata: { userId: 7 } });
   await about.chat.completions.create({ model: "m", messages: user("Hello") });
