@@ -15,6 +15,7 @@ export interface PulseOptions {
   captureContent?: boolean;
   maxContentBytes?: number;
   hashImages?: boolean;
+  spillDirectory?: string;
   /** Is given each content as a JSON value, and returns what to send instead. */
   redact?: (content: unknown) => unknown;
 }
@@ -50,6 +51,7 @@ export const rules: Record<Exclude<keyof PulseOptions, "redact">, Rule> = {
   captureContent: flag("PULSE_CAPTURE_CONTENT", true),
   maxContentBytes: whole("PULSE_MAX_CONTENT_BYTES", 0, 0),
   hashImages: flag("PULSE_HASH_IMAGES", false),
+  spillDirectory: text(["PULSE_SPILL_DIRECTORY"]),
 };
 
 /** Reads options and the environment. What cannot be used is told to warn, and its default is used. */

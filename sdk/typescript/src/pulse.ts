@@ -35,6 +35,7 @@ export function initPulse(options: PulseOptions = {}): void {
       waiting: () => pulse?.transport.waiting() ?? false,
       flush: () => flush(),
       stop: () => pulse?.transport.stop(),
+      settled: () => pulse?.transport.settled(),
       remains: () => pulse!.transport.remains(),
     });
   });

@@ -6,8 +6,30 @@ export interface Runtime {
   storage?: Storage;
   /** The SHA-256 of what base64 says, in hex; undefined where only the web's own, which makes one wait, is there. */
   sha256?(base64: string): string;
+  /** Keeps what waits in files of a directory. */
+  spill?(directory: string): Spill;
   /** Calls flush, once per end of the program, and sendNow if only what is synchronous still runs. */
   atExit?(exit: Exit): void;
+}
+
+/** Where spans wait on the disk. */
+export interface Spill {
+  /** Writes a span, with the resource and scope of its file. */
+  write(head: string, json: string): Kept;
+  /** What processes that are gone left behind, oldest first; it is this process's now. */
+  leftovers(): Leftover[];
+}
+
+/** A span on the disk. */
+export interface Kept {
+  /** Says that it need not be kept any more. */
+  settle(): void;
+}
+
+export interface Leftover {
+  head: string;
+  json: string;
+  kept: Kept;
 }
 
 export interface Storage {
@@ -21,6 +43,8 @@ export interface Exit {
   flush(): Promise<unknown>;
   /** Lets go of what is being sent, so that it holds up nothing. */
   stop(): void;
+  /** Says that what waits was sent. */
+  settled(): void;
   /** What waits, for a process of its own. */
   remains(): { url: string; headers: Record<string, string>; bodies: string[]; timeout: number };
 }

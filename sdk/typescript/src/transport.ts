@@ -1,7 +1,7 @@
 import type { Settings } from "./options.js";
-import { runtime } from "./runtime.js";
+import { type Kept, runtime, type Spill } from "./runtime.js";
 import { version } from "./version.js";
-import { warnOnce } from "./warn.js";
+import { quietly, warnOnce } from "./warn.js";
 
 export interface Stats {
   queued: number;
@@ -18,8 +18,10 @@ const longestRetryAfter = 60_000;
 const retried = [408, 429, 502, 503, 504];
 
 interface Item {
+  head: string; // the resource and the scope
   json: string;
   bytes: number;
+  kept?: Kept; // on the disk
 }
 
 /** Holds spans until Pulse has them: one request at a time, for as long as it takes, the oldest dropped when there are too many. */
@@ -36,6 +38,7 @@ export class Transport {
   private stopped = false;
   private readonly fetch = globalThis.fetch;
   private readonly head: string;
+  private readonly spill: Spill | undefined;
 
   constructor(readonly settings: Settings) {
     const { serviceName, release, environment } = settings;
@@ -47,16 +50,21 @@ export class Transport {
       "telemetry.sdk.language": runtime().language,
       "telemetry.sdk.version": version,
     });
-    this.head = `{"resourceSpans":[{"resource":{"attributes":${JSON.stringify(resource)}},"scopeSpans":[{"scope":{"name":"pulse-sdk","version":"${version}"},"spans":[`;
+    this.head = JSON.stringify({ resource: { attributes: resource }, scope: { name: "pulse-sdk", version } });
+    this.spill = settings.spillDirectory ? quietly(() => runtime().spill?.(settings.spillDirectory)) : undefined;
+    for (const { head, json, kept } of quietly(() => this.spill?.leftovers()) ?? []) this.push({ head, json, bytes: utf8Length(json), kept });
   }
 
   /** Takes a span, as OTLP's JSON. */
   add(json: string) {
-    const bytes = utf8Length(json);
-    this.queue.push({ json, bytes });
-    this.bytes += bytes;
+    this.push({ head: this.head, json, bytes: utf8Length(json), kept: this.spill && quietly(() => this.spill!.write(this.head, json)) });
+  }
+
+  private push(item: Item) {
+    this.queue.push(item);
+    this.bytes += item.bytes;
     while (this.bytes > this.settings.queueBytes && this.queue.length > 0) {
-      this.bytes -= this.queue.shift()!.bytes;
+      this.settle([this.queue.shift()!]);
       this.counts.dropped++;
       warnOnce("dropped", "Pulse does not take spans as fast as they come; the oldest are dropped");
     }
@@ -96,6 +104,13 @@ export class Transport {
     this.wake?.();
   }
 
+  /** Says that another process sent what waits. */
+  settled() {
+    this.settle([...this.sending, ...this.queue]);
+    this.sending = [];
+    this.queue = [];
+  }
+
   /** What waits, as requests that another process can send. */
   remains() {
     const bodies: string[] = [];
@@ -120,7 +135,7 @@ export class Transport {
       if (this.sending.length === 0) this.sending = this.queue.splice(0, this.batchOf(this.queue).length);
       const again = await this.post(this.sending);
       if (again === undefined) {
-        this.bytes -= this.sending.reduce((sum, item) => sum + item.bytes, 0);
+        this.settle(this.sending);
         this.sending = [];
         wait = firstWait;
         continue;
@@ -141,18 +156,28 @@ export class Transport {
     }).finally(() => (this.wake = undefined));
   }
 
+  /** Forgets items that are sent, refused or dropped. */
+  private settle(items: Item[]) {
+    for (const item of items) {
+      this.bytes -= item.bytes;
+      quietly(() => item.kept?.settle());
+    }
+  }
+
   private batchOf(items: Item[]): Item[] {
     let bytes = 0;
     let n = 0;
     for (; n < items.length && n < this.settings.batchSize; n++) {
       bytes += items[n]!.bytes;
-      if (n > 0 && bytes > this.settings.batchBytes) break;
+      if (n > 0 && (bytes > this.settings.batchBytes || items[n]!.head !== items[0]!.head)) break;
     }
     return items.slice(0, n);
   }
 
   private bodyOf(items: Item[]) {
-    return this.head + items.map((item) => item.json).join(",") + "]}]}]}";
+    const spans = items.map((item) => item.json).join(",");
+    const { resource, scope } = JSON.parse(items[0]!.head);
+    return `{"resourceSpans":[{"resource":${JSON.stringify(resource)},"scopeSpans":[{"scope":${JSON.stringify(scope)},"spans":[${spans}]}]}]}`;
   }
 
   private url() {
