@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from typing import Any, Dict, List
 
 import openai
 import pytest
-from conftest import Providers, RealPulse, python, until
+from conftest import FIXTURES, Providers, RealPulse, python, until
 
 JOURNEY = pathlib.Path(__file__).parents[1] / "testdata" / "journey.py"
 
@@ -51,6 +52,15 @@ def test_journey(pulse: RealPulse, providers: Providers) -> None:
         and spans[2]["toolInput"] == {"city": "Oslo"}
         and spans[2]["toolResponse"] == {"temperature": 21}
     )
+    compare(pulse, traces)
     assert len(pulse.traces("s-1")) == 2
     (failed,) = [span for span in calls if span["status"] == "error"]
     assert failed["error"]
+
+
+def compare(pulse: RealPulse, traces: List[Dict[str, Any]]) -> None:
+    """Holds what Pulse shows against what all SDKs' journeys show."""
+    want = json.loads((FIXTURES / "journey.json").read_text())
+    shown = sorted((pulse.spans(trace["traceId"]) for trace in traces), key=lambda spans: str(spans[0]["startTime"]))
+    got = [[{name: span.get(name) for name in want["fields"]} for span in spans] for spans in shown]
+    assert got == want["traces"]

@@ -1,6 +1,7 @@
 // The whole way, into a real Pulse: the journey, the end of a program, and trouble between.
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -27,7 +28,9 @@ test("the journey", async () => {
   });
   const known = await provider.calls();
   assert.equal(known.length, 12);
-  const spans = (await Promise.all(traces.map((t) => to.spans(t.traceId)))).flat();
+  const each = await Promise.all(traces.map((t) => to.spans(t.traceId)));
+  each.sort(([a], [b]) => (a.startTime < b.startTime ? -1 : 1));
+  const spans = each.flat();
   const calls = spans.filter((s) => s.kind === "llm_call" || s.kind === "embedding");
   assert.equal(calls.length, 12);
   for (const { status, path, response, usage } of known) {
@@ -41,9 +44,19 @@ test("the journey", async () => {
   assert.deepEqual(agent.map((s) => s.name), ["agent", "chat gpt-4o-mini", "get_weather", "chat gpt-4o-mini"]);
   assert.deepEqual(agent.slice(1).map((s) => s.parentSpanId), Array(3).fill(agent[0].spanId));
   assert.deepEqual([agent[2].toolName, agent[2].toolInput, agent[2].toolResponse], ["get_weather", { city: "Oslo" }, { temperature: 21 }]);
+  compare(each);
   const [first] = spans.filter((s) => s.userId === "user-42");
   assert.equal(first.sessionId, "s-1");
 });
+
+/** Holds what Pulse shows against sdk/testdata/journey.json, which is the same for all SDKs; UPDATE_JOURNEY=1 writes it. */
+function compare(shown) {
+  const file = path.join(process.env.PULSE_REPOSITORY, "sdk/testdata/journey.json");
+  const { fields, traces: want } = JSON.parse(readFileSync(file));
+  const got = shown.map((spans) => spans.map((s) => Object.fromEntries(fields.map((name) => [name, s[name]]))));
+  if (process.env.UPDATE_JOURNEY) writeFileSync(file, JSON.stringify({ fields, traces: got }, null, 1) + "\n");
+  else assert.deepEqual(got, want);
+}
 
 const calls = (name, end, pulseUrl = "process.env.PULSE_API_URL") => `
   import OpenAI from "openai";
