@@ -1,0 +1,3 @@
+module github.com/pulse-traces/pulse/sdk/go
+
+go 1.23

@@ -1,0 +1,562 @@
+package pulse
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// sink takes OTLP and keeps the spans.
+type sink struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []sent
+	status   int
+	answer   string
+	header   map[string]string
+}
+
+type sent struct {
+	at    time.Time
+	head  http.Header
+	path  string
+	spans []shown
+	ok    bool
+}
+
+// shown is a span with its attributes as a map.
+type shown struct {
+	TraceID, SpanID, ParentSpanID, Name string
+	Kind                                int
+	StartTimeUnixNano, EndTimeUnixNano  string
+	Status                              struct{ Code int }
+	Events                              []struct{ Name string }
+	attributes                          map[string]any
+}
+
+func newSink(t *testing.T) *sink {
+	s := &sink{status: 200}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body io.Reader = r.Body
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			body, _ = gzip.NewReader(r.Body)
+		}
+		var in struct {
+			ResourceSpans []struct {
+				ScopeSpans []struct{ Spans []json.RawMessage }
+			}
+		}
+		if err := json.NewDecoder(body).Decode(&in); err != nil {
+			t.Errorf("the body is no JSON: %v", err)
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		one := sent{at: time.Now(), head: r.Header, path: r.URL.Path, ok: s.status == 200}
+		for _, raw := range in.ResourceSpans[0].ScopeSpans[0].Spans {
+			one.spans = append(one.spans, read(t, raw))
+		}
+		s.requests = append(s.requests, one)
+		for name, value := range s.header {
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(s.status)
+		io.WriteString(w, s.answer)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func read(t *testing.T, raw []byte) shown {
+	var s struct {
+		shown
+		Attributes []struct {
+			Key   string
+			Value map[string]any
+		}
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Error(err)
+	}
+	s.shown.attributes = map[string]any{}
+	for _, a := range s.Attributes {
+		for _, v := range a.Value {
+			s.shown.attributes[a.Key] = v
+		}
+	}
+	return s.shown
+}
+
+func (s *sink) set(status int, answer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status, s.answer = status, answer
+}
+
+func (s *sink) all() (spans []shown) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.requests {
+		if r.ok {
+			spans = append(spans, r.spans...)
+		}
+	}
+	return spans
+}
+
+func begin(t *testing.T, s *sink, o Options) *Client {
+	t.Helper()
+	for _, name := range []string{"PULSE_API_KEY", "PULSE_API_URL", "PULSE_ENABLED", "OTEL_SERVICE_NAME"} {
+		t.Setenv(name, "")
+	}
+	if o.APIURL == "" && s != nil {
+		o.APIURL = s.URL
+	}
+	o.APIKey = "pulse_sk_test"
+	o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	Init(o)
+	c := std()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		c.Shutdown(ctx)
+	})
+	return c
+}
+
+func flushed(t *testing.T, s *sink) []shown {
+	t.Helper()
+	if err := Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return s.all()
+}
+
+func fixture(t *testing.T, name string, to any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOptionsAsInAllSDKs(t *testing.T) {
+	var want []struct {
+		Name, Type string
+		Env        []string
+		Default    any
+		Min, Max   *int
+	}
+	fixture(t, "options.json", &want)
+	names := map[string]string{"apiKey": "APIKey", "apiUrl": "APIURL", "enabled": "Disabled", "captureContent": "OmitContent"}
+	get := func(field string) any {
+		t.Helper()
+		s := Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}.settings()
+		v := reflect.ValueOf(s.Options).FieldByName(field)
+		if !v.IsValid() {
+			t.Fatalf("Options has no %s", field)
+		}
+		switch x := v.Interface().(type) {
+		case time.Duration:
+			return float64(x.Milliseconds())
+		case int:
+			return float64(x)
+		default:
+			return x
+		}
+	}
+	for _, o := range want {
+		field := names[o.Name]
+		if field == "" {
+			field = strings.ToUpper(o.Name[:1]) + o.Name[1:]
+		}
+		opposite := names[o.Name] != "" && o.Type == "boolean"
+		for _, name := range o.Env {
+			t.Setenv(name, "")
+		}
+		if b, ok := o.Default.(bool); ok && opposite {
+			o.Default = !b
+		}
+		if got := get(field); got != o.Default {
+			t.Errorf("%s is %v, not %v", field, got, o.Default)
+		}
+		env := o.Env[len(o.Env)-1]
+		set := func(value string, want any) {
+			t.Helper()
+			t.Setenv(env, value)
+			if got := get(field); got != want {
+				t.Errorf("%s=%s makes %v, not %v", env, value, got, want)
+			}
+		}
+		switch o.Type {
+		case "boolean":
+			set("1", !opposite)
+			set("0", opposite)
+			set("maybe", o.Default)
+		case "string":
+			set("x", "x")
+		default:
+			set(fmt.Sprint(*o.Min), float64(*o.Min))
+			set("many", o.Default)
+			set("-1", o.Default)
+			if o.Max != nil {
+				set(fmt.Sprint(*o.Max+1), o.Default)
+			}
+		}
+		t.Setenv(env, "")
+	}
+}
+
+func TestContentAsInAllSDKs(t *testing.T) {
+	var want struct{ Request, Response []string }
+	fixture(t, "content.json", &want)
+	if got := strings.Fields(keptOfRequest); !reflect.DeepEqual(got, want.Request) {
+		t.Errorf("request: %q", got)
+	}
+	if got := strings.Fields(keptOfResponse); !reflect.DeepEqual(got, want.Response) {
+		t.Errorf("response: %q", got)
+	}
+}
+
+func TestStreamsAsInAllSDKs(t *testing.T) {
+	files, _ := filepath.Glob("../testdata/streams/*.json")
+	if len(files) < 9 {
+		t.Fatalf("only %d streams", len(files))
+	}
+	for _, file := range files {
+		var f struct {
+			Path     string
+			Events   []json.RawMessage
+			Response any
+		}
+		fixture(t, "streams/"+filepath.Base(file), &f)
+		for _, op := range operations {
+			if !op.path.MatchString(f.Path) {
+				continue
+			}
+			asm := op.assembler()
+			for _, raw := range f.Events {
+				asm.add(decoded(raw).(object))
+			}
+			var got any
+			if err := json.Unmarshal([]byte(toJSON(asm.response())), &got); err != nil || !reflect.DeepEqual(got, f.Response) {
+				t.Errorf("%s: %v\n got %s\nwant %s", file, err, toJSON(got), toJSON(f.Response))
+			}
+			break
+		}
+	}
+}
+
+func TestSending(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{APIURL: s.URL + "/base/", BatchSize: 10})
+	for i := range 25 {
+		_, step := StartSpan(context.Background(), fmt.Sprint("step ", i), "chain")
+		step.SetInput(strings.Repeat("x", 100))
+		step.End()
+		step.End()
+	}
+	spans := flushed(t, s)
+	if len(spans) != 25 || Statistics().Sent != 25 || Statistics().QueuedBytes != 0 {
+		t.Fatalf("%d spans, %+v", len(spans), Statistics())
+	}
+	for _, r := range s.requests {
+		if r.path != "/base/v1/traces" || r.head.Get("Authorization") != "Bearer pulse_sk_test" || len(r.spans) > 10 {
+			t.Errorf("%s, %v, %d spans", r.path, r.head, len(r.spans))
+		}
+	}
+}
+
+func TestTroubleWithPulse(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{FlushTimeout: 3 * time.Second})
+	step := func() {
+		_, one := StartSpan(context.Background(), "step", "chain")
+		one.End()
+	}
+
+	s.header = map[string]string{"Retry-After": "1"}
+	s.set(429, "")
+	step()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if err := Flush(ctx); !errors.Is(err, context.DeadlineExceeded) || Statistics().Queued != 1 {
+		t.Fatalf("%v, %+v", err, Statistics())
+	}
+	s.set(200, "<html>") // somebody else's word
+	ctx, cancel = context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if err := Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	s.set(200, "{}")
+	if err := Flush(context.Background()); err != nil || Statistics().Sent != 1 {
+		t.Fatalf("%v, %+v", err, Statistics())
+	}
+	s.set(400, "no")
+	step()
+	if err := Flush(context.Background()); err != nil || Statistics().Rejected != 1 {
+		t.Fatalf("%v, %+v", err, Statistics())
+	}
+	s.set(200, `{"partialSuccess":{"rejectedSpans":"1"}}`)
+	step()
+	if err := Flush(context.Background()); err != nil || Statistics().Rejected != 2 {
+		t.Fatalf("%v, %+v", err, Statistics())
+	}
+}
+
+func TestAFullQueueDropsTheOldest(t *testing.T) {
+	begin(t, nil, Options{APIURL: "http://127.0.0.1:1", QueueBytes: 20_000})
+	for range 100 {
+		_, step := StartSpan(context.Background(), "step", "chain")
+		step.SetInput(strings.Repeat("z", 1000))
+		step.End()
+	}
+	if st := Statistics(); st.QueuedBytes > 20_000 || st.Dropped < 50 || int64(st.Queued)+st.Dropped != 100 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestStepsNest(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{})
+	ctx := Session(context.Background(), "s-1")
+	outer, agent := Trace(ctx, "agent")
+	_, err := RunTool(outer, "get_weather", "call_1", map[string]any{"city": "Oslo"}, func(ctx context.Context, _ map[string]any) (any, error) {
+		_, root := Trace(ctx, "other")
+		root.End()
+		return nil, errors.New("no weather")
+	})
+	if err == nil {
+		t.Fatal("the error is gone")
+	}
+	agent.SetOutput("done")
+	agent.End()
+	spans := flushed(t, s)
+	root, tool, top := spans[0], spans[1], spans[2]
+	if tool.ParentSpanID != top.SpanID || tool.TraceID != top.TraceID || top.ParentSpanID != "" || root.ParentSpanID != "" || root.TraceID == top.TraceID {
+		t.Errorf("%+v", spans)
+	}
+	if tool.Status.Code != statusError || tool.Events[0].Name != "exception" || tool.attributes["gen_ai.tool.call.arguments"] != `{"city":"Oslo"}` ||
+		tool.attributes["gen_ai.tool.call.id"] != "call_1" || tool.attributes["session.id"] != "s-1" || top.attributes["output.value"] != "done" {
+		t.Errorf("%+v", tool)
+	}
+}
+
+type hostile struct{}
+
+func (hostile) MarshalJSON() ([]byte, error) { panic("no") }
+
+func TestContents(t *testing.T) {
+	record := func(o Options, input any) string {
+		s := newSink(t)
+		begin(t, s, o)
+		_, step := StartSpan(context.Background(), "step", "chain")
+		step.SetInput(input)
+		step.End()
+		value, _ := flushed(t, s)[0].attributes["input.value"].(string)
+		return value
+	}
+	type circular struct{ Self any }
+	self := &circular{}
+	self.Self = self
+	for name, v := range map[string]any{"circular": self, "channel": make(chan int), "NaN": math.NaN(), "panics": hostile{}} {
+		if got := record(Options{}, v); !strings.Contains(got, "[") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	for _, c := range []struct {
+		o    Options
+		in   any
+		want string
+	}{
+		{Options{OmitContent: true}, "secret", ""},
+		{Options{Redact: func(any) any { return "***" }}, "secret", "***"},
+		{Options{Redact: func(any) any { panic("secret") }}, "secret", "[redaction failed]"},
+		{Options{MaxContentBytes: 5}, map[string]any{"a": "üüüü"}, `{"a":"üü"}`},
+		{Options{HashImages: true}, "data:image/png;base64,YW4gaW1hZ2U=", "data:image/png;sha256,b7bff2fb8e33ae5b6d9d1d3f2a4f5d0d"},
+	} {
+		got := record(c.o, c.in)
+		if c.o.HashImages {
+			if !strings.HasPrefix(got, "data:image/png;sha256,") || len(got) != len("data:image/png;sha256,")+64 {
+				t.Errorf("%q", got)
+			}
+		} else if got != c.want {
+			t.Errorf("%+v of %v: %q, not %q", c.o, c.in, got, c.want)
+		}
+	}
+}
+
+func TestCallsPassAsTheyAre(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{})
+	var got []byte
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, _ = io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"id":"x","model":"m-1","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":12345678901234567890}}`)
+	}))
+	defer provider.Close()
+	const asked = `{"model":"m", "n":1e2,  "messages":[]}`
+	for _, body := range []io.Reader{strings.NewReader(asked), io.MultiReader(strings.NewReader(asked))} { // with GetBody, and without
+		resp, err := HTTPClient().Post(provider.URL+"/v1/chat/completions", "application/json", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if string(got) != asked {
+			t.Errorf("the provider got %q", got)
+		}
+	}
+	resp, _ := HTTPClient().Get(provider.URL + "/v1/models")
+	resp.Body.Close()
+	resp, _ = HTTPClient().Post(provider.URL+"/v1/threads/1/messages", "application/json", strings.NewReader("{}"))
+	resp.Body.Close()
+	spans := flushed(t, s)
+	if len(spans) != 2 || spans[0].Name != "chat m" || spans[0].Kind != kindClient || spans[0].attributes["gen_ai.usage.raw"] != `{"prompt_tokens":12345678901234567890}` {
+		t.Errorf("%+v", spans)
+	}
+}
+
+func TestNothingIsLeftAfterShutdown(t *testing.T) {
+	s := newSink(t)
+	before := runtime.NumGoroutine()
+	c := New(Options{APIKey: "pulse_sk_test", APIURL: s.URL})
+	_, step := c.step(context.Background(), "step", "chain")
+	step.End()
+	if err := c.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	_, late := c.step(context.Background(), "late", "chain")
+	late.End()
+	if err := c.Shutdown(context.Background()); err != nil || c.Statistics().Sent != 1 || c.Statistics().Queued != 0 {
+		t.Errorf("%v, %+v", err, c.Statistics())
+	}
+	s.Server.CloseClientConnections()
+	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, before %d", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func TestDisabled(t *testing.T) {
+	t.Setenv("PULSE_API_KEY", "")
+	for _, o := range []Options{{Disabled: true, APIKey: "x"}, {APIKey: "a b", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}} {
+		Init(o)
+		ctx, step := Trace(context.Background(), "step")
+		step.SetInput(1)
+		step.SetError(errors.New("x"))
+		step.End()
+		if ctx.Value(spanKey) != (*Span)(nil) && ctx.Value(spanKey) != nil || Flush(ctx) != nil || Statistics() != (Stats{}) {
+			t.Errorf("%+v records", o)
+		}
+	}
+}
+
+// TestSpillOutlivesAKill runs itself as a process that is killed.
+func TestSpillOutlivesAKill(t *testing.T) {
+	if dir := os.Getenv("PULSE_TEST_SPILL"); dir != "" {
+		Init(Options{APIKey: "pulse_sk_test", APIURL: "http://127.0.0.1:1", SpillDirectory: dir})
+		for i := range 250 {
+			_, step := StartSpan(context.Background(), fmt.Sprint(i), "chain")
+			step.End()
+		}
+		p, _ := os.FindProcess(os.Getpid())
+		p.Kill()
+		select {}
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSpillOutlivesAKill$")
+	cmd.Env = append(os.Environ(), "PULSE_TEST_SPILL="+dir)
+	if err := cmd.Run(); err == nil {
+		t.Fatal("it was not killed")
+	}
+	files, _ := filepath.Glob(dir + "/*")
+	if len(files) != 3 {
+		t.Fatalf("%d files", len(files))
+	}
+	f, _ := os.OpenFile(files[2], os.O_APPEND|os.O_WRONLY, 0)
+	io.WriteString(f, `{"traceId":"torn`)
+	f.Close()
+
+	s := newSink(t)
+	begin(t, s, Options{SpillDirectory: dir})
+	ids := map[string]bool{}
+	for _, one := range flushed(t, s) {
+		ids[one.SpanID] = true
+	}
+	if left, _ := filepath.Glob(dir + "/*"); len(ids) != 250 || len(s.all()) != 250 || len(left) > 0 {
+		t.Errorf("%d spans of %d, %d files left", len(ids), len(s.all()), len(left))
+	}
+}
+
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte("data: {\"a\":1}\r\n\r\nevent: x\ndata: 1\ndata: 2\n\n"), 3)
+	f.Fuzz(func(t *testing.T, stream []byte, size int) {
+		collect := func(size int) (events []string) {
+			var r eventReader
+			for rest := stream; len(rest) > 0; {
+				n := min(max(size, 1), len(rest))
+				r.write(rest[:n], func(data []byte) { events = append(events, string(data)) })
+				rest = rest[n:]
+			}
+			return events
+		}
+		if whole, cut := collect(len(stream)), collect(size); !reflect.DeepEqual(whole, cut) {
+			t.Errorf("cut into %d: %q, not %q", size, cut, whole)
+		}
+	})
+}
+
+func FuzzAssemblers(f *testing.F) {
+	files, _ := filepath.Glob("../testdata/streams/*.json")
+	for _, file := range files {
+		data, _ := os.ReadFile(file)
+		var s struct{ Events []json.RawMessage }
+		if json.Unmarshal(data, &s) == nil {
+			f.Add(bytes.Join(func() (all [][]byte) {
+				for _, e := range s.Events {
+					all = append(all, e)
+				}
+				return all
+			}(), []byte("\n")))
+		}
+	}
+	f.Fuzz(func(t *testing.T, lines []byte) {
+		for _, op := range operations {
+			if op.assembler == nil {
+				continue
+			}
+			asm := op.assembler()
+			for _, line := range bytes.Split(lines, []byte("\n")) {
+				if event, ok := decoded(line).(object); ok {
+					asm.add(event)
+				}
+			}
+			asm.response()
+			toJSON(asm.response())
+		}
+	})
+}

@@ -1,0 +1,322 @@
+package pulse
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	firstWait         = 500 * time.Millisecond
+	longestWait       = 30 * time.Second
+	longestRetryAfter = time.Minute
+	gzipFrom          = 1024
+	answerBytes       = 64 << 10 // of Pulse's that are read
+)
+
+// Stats count spans.
+type Stats struct {
+	Queued, QueuedBytes     int   // what waits
+	Sent, Dropped, Rejected int64 // taken by Pulse, pushed out of the queue, refused by Pulse
+}
+
+// item is a span that waits, as OTLP's JSON.
+type item struct {
+	head string // the resource and the scope
+	data []byte
+	file *spillFile // where it is on the disk
+}
+
+// sender holds spans until Pulse has them: one request at a time, for as long as
+// it takes.
+type sender struct {
+	settings *settings
+	head     string
+	spill    *spill
+	http     *http.Client
+
+	mu      sync.Mutex
+	queue   []item
+	sending []item // what is in the request that runs, or waits to run again
+	bytes   int    // of both
+	counts  Stats
+	flushes []chan struct{} // closed when nothing waits any more
+
+	wake    chan struct{} // there is something to do now
+	done    context.Context
+	stop    func()
+	started sync.Once
+	ended   chan struct{}
+}
+
+func newSender(o *settings) *sender {
+	resource := []attribute{}
+	for _, a := range [][2]string{
+		{"service.name", o.ServiceName}, {"service.version", o.Release}, {"deployment.environment.name", o.Environment},
+		{"telemetry.sdk.name", "pulse"}, {"telemetry.sdk.language", "go"}, {"telemetry.sdk.version", Version},
+	} {
+		if a[1] != "" {
+			resource = append(resource, attribute{a[0], stringValue(a[1])})
+		}
+	}
+	s := &sender{
+		settings: o, wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		head: toJSON(map[string]any{"resource": map[string]any{"attributes": resource}, "scope": map[string]any{"name": "pulse-sdk", "version": Version}}),
+		http: &http.Client{Timeout: o.Timeout},
+	}
+	var cancel func()
+	s.done, cancel = context.WithCancel(context.Background())
+	s.stop = func() {
+		cancel()
+		s.started.Do(func() { close(s.ended) })
+		<-s.ended
+		s.http.CloseIdleConnections()
+		s.spill.close()
+	}
+	if o.SpillDirectory != "" {
+		var err error
+		if s.spill, err = openSpill(o.SpillDirectory); err != nil {
+			o.warn("spill", "SpillDirectory cannot be used: "+err.Error())
+		}
+		for _, left := range s.spill.leftovers() {
+			s.push(left)
+		}
+	}
+	return s
+}
+
+// add queues a span.
+func (s *sender) add(data []byte) {
+	if s.done.Err() != nil {
+		return
+	}
+	s.push(item{head: s.head, data: data, file: s.spill.write(s.head, data)})
+}
+
+func (s *sender) push(it item) {
+	s.mu.Lock()
+	s.queue = append(s.queue, it)
+	s.bytes += len(it.data)
+	for s.bytes > s.settings.QueueBytes && len(s.queue) > 0 {
+		s.settle(s.queue[:1])
+		s.queue = s.queue[1:]
+		s.counts.Dropped++
+		s.settings.warn("dropped", "Pulse does not take spans as fast as they come; the oldest are dropped")
+	}
+	full := len(s.queue) >= s.settings.BatchSize || s.bytes >= s.settings.BatchBytes
+	s.mu.Unlock()
+	s.started.Do(func() { go s.run() })
+	if full {
+		s.nudge()
+	}
+}
+
+func (s *sender) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// settle forgets items that are sent, refused or dropped.
+func (s *sender) settle(items []item) {
+	for _, it := range items {
+		s.bytes -= len(it.data)
+		it.file.settle()
+	}
+}
+
+func (s *sender) stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.counts
+	st.Queued, st.QueuedBytes = len(s.queue)+len(s.sending), s.bytes
+	return st
+}
+
+// flush waits until nothing waits, or ctx is done.
+func (s *sender) flush(ctx context.Context) error {
+	s.mu.Lock()
+	if len(s.queue)+len(s.sending) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	empty := make(chan struct{})
+	s.flushes = append(s.flushes, empty)
+	s.mu.Unlock()
+	s.nudge()
+	select {
+	case <-empty:
+		return nil
+	case <-s.done.Done():
+		return context.Canceled
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run sends until stop.
+func (s *sender) run() {
+	defer close(s.ended)
+	for s.pause(s.settings.FlushInterval) {
+		for wait := firstWait; s.take(); {
+			again, settled := s.post()
+			if settled {
+				wait = firstWait
+				continue
+			}
+			if again == 0 {
+				again = time.Duration(float64(wait) * (0.5 + rand.Float64()/2))
+				wait = min(wait*2, longestWait)
+			}
+			if !s.pause(again) {
+				return
+			}
+		}
+	}
+}
+
+// pause waits, or until there is something to do; false says to stop.
+func (s *sender) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.done.Done():
+		return false
+	case <-s.wake:
+	case <-timer.C:
+	}
+	return true
+}
+
+// take makes the next request's spans of the queue, unless there is one that was
+// not taken yet. False says that nothing is left.
+func (s *sender) take() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.sending) > 0 {
+		return true
+	}
+	n, size := 0, 0
+	for n < len(s.queue) && n < s.settings.BatchSize {
+		if size += len(s.queue[n].data); n > 0 && (size > s.settings.BatchBytes || s.queue[n].head != s.queue[0].head) {
+			break
+		}
+		n++
+	}
+	s.sending, s.queue = append([]item(nil), s.queue[:n]...), s.queue[n:]
+	if n == 0 {
+		s.queue = nil
+		for _, empty := range s.flushes {
+			close(empty)
+		}
+		s.flushes = nil
+	}
+	return n > 0
+}
+
+// post sends what was taken, and reports whether it is settled; else when to try
+// again, or 0.
+func (s *sender) post() (again time.Duration, settled bool) {
+	status, after, answer, err := s.send(body(s.sending))
+	refused, ours := refusedOf(answer)
+	switch {
+	case err != nil:
+		return 0, false
+	case status < 300 && ours:
+	case status < 300, status == 408, status == 429, status == 502, status == 503, status == 504:
+		return after, false
+	default:
+		refused = int64(len(s.sending))
+	}
+	if refused > 0 {
+		s.settings.warn("rejected", fmt.Sprintf("Pulse refused spans (%d): %.300s", status, answer))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Rejected += refused
+	s.counts.Sent += int64(len(s.sending)) - refused
+	s.settle(s.sending)
+	s.sending = nil
+	return 0, true
+}
+
+func (s *sender) send(body []byte) (status int, after time.Duration, answer []byte, err error) {
+	var encoding string
+	if len(body) > gzipFrom {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write(body) // into memory: cannot fail
+		_ = w.Close()
+		body, encoding = b.Bytes(), "gzip"
+	}
+	req, err := http.NewRequestWithContext(s.done, http.MethodPost, strings.TrimRight(s.settings.APIURL, "/")+"/v1/traces", bytes.NewReader(body))
+	if err != nil {
+		s.settings.warn("APIURL", "the address of Pulse cannot be used: "+err.Error())
+		return 0, 0, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.settings.APIKey)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "pulse-sdk-go/"+Version)
+	if encoding != "" {
+		req.Header.Set("Content-Encoding", encoding)
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	defer resp.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, answerBytes))
+	return resp.StatusCode, retryAfter(resp.Header.Get("Retry-After")), answer, err
+}
+
+func body(items []item) []byte {
+	var head struct{ Resource, Scope json.RawMessage }
+	_ = json.Unmarshal([]byte(items[0].head), &head) // our own, or checked when it was read
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `{"resourceSpans":[{"resource":%s,"scopeSpans":[{"scope":%s,"spans":[`, head.Resource, head.Scope)
+	for i, it := range items {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(it.data)
+	}
+	b.WriteString(`]}]}]}`)
+	return b.Bytes()
+}
+
+// refusedOf reads how many spans were refused; false says that the answer is none
+// of Pulse's.
+func refusedOf(answer []byte) (int64, bool) {
+	if len(bytes.TrimSpace(answer)) == 0 {
+		return 0, true
+	}
+	var a struct {
+		PartialSuccess struct{ RejectedSpans json.RawMessage }
+	}
+	if json.Unmarshal(answer, &a) != nil {
+		return 0, false
+	}
+	n, _ := strconv.ParseInt(strings.Trim(string(a.PartialSuccess.RejectedSpans), `"`), 10, 64)
+	return n, true
+}
+
+// retryAfter reads the header; 0 if there is none that lies ahead.
+func retryAfter(value string) time.Duration {
+	d := time.Duration(0)
+	if n, err := strconv.Atoi(value); err == nil {
+		d = time.Duration(n) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		d = time.Until(at)
+	}
+	return min(max(d, 0), longestRetryAfter)
+}

@@ -1,0 +1,356 @@
+package pulse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// bodyBytes is how much of a body is recorded; what goes on is never cut.
+const bodyBytes = 64 << 20
+
+// operation is what a path of a provider's API does.
+type operation struct {
+	path      *regexp.Regexp
+	name      string
+	provider  string // if the host does not say
+	assembler func() assembler
+}
+
+// operations are looked through in order.
+var operations = []operation{
+	{regexp.MustCompile(`/chat/completions$`), "chat", "openai", func() assembler { return &chatCompletion{kind: "chat.completion"} }},
+	{regexp.MustCompile(`/responses$`), "chat", "openai", func() assembler { return &responseEvents{} }},
+	{regexp.MustCompile(`/completions$`), "text_completion", "openai", func() assembler { return &chatCompletion{kind: "text_completion"} }},
+	{regexp.MustCompile(`/embeddings$`), "embeddings", "openai", nil},
+	{regexp.MustCompile(`/messages$`), "chat", "anthropic", func() assembler { return &messageEvents{} }},
+	{regexp.MustCompile(`:(generateContent|streamGenerateContent)$`), "generate_content", "google", func() assembler { return &contentChunks{} }},
+	{regexp.MustCompile(`:(embedContent|batchEmbedContents)$`), "embeddings", "google", nil},
+}
+
+// hosts say who answers, by the end of a host's name.
+var hosts = map[string]string{
+	"api.openai.com": "openai", "openai.azure.com": "azure", "api.anthropic.com": "anthropic", "generativelanguage.googleapis.com": "google",
+	"aiplatform.googleapis.com": "gcp.vertex_ai", "openrouter.ai": "openrouter", "api.mistral.ai": "mistral_ai", "api.groq.com": "groq",
+	"api.deepseek.com": "deepseek", "api.x.ai": "x_ai", "api.cohere.com": "cohere", "api.together.xyz": "together",
+	"api.fireworks.ai": "fireworks", "api.perplexity.ai": "perplexity", "api.cerebras.ai": "cerebras",
+}
+
+// transport is a RoundTripper that records.
+type transport struct {
+	base   http.RoundTripper
+	client func() *Client
+}
+
+// RoundTrip passes a request on and records the call.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	base := t.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	c := t.client()
+	if !c.recording() {
+		return base.RoundTrip(req)
+	}
+	req, k := c.begin(req)
+	resp, err := base.RoundTrip(req)
+	if k == nil {
+		return resp, err
+	}
+	if err != nil {
+		k.end(err)
+		return resp, err
+	}
+	k.answered(resp)
+	return resp, nil
+}
+
+// call is one that runs.
+type call struct {
+	span *Span
+	op   *operation
+
+	mu        sync.Mutex
+	stream    bool
+	status    int
+	asm       assembler
+	events    eventReader
+	raw       []byte
+	truncated bool
+	complete  bool // the provider ended the stream
+	ended     bool
+}
+
+// begin starts the span of a call, if req is one, and gives the request to pass
+// on: the same, or a copy whose body was read.
+func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
+	pass = req
+	defer c.settings.guard()
+	if req.Method != http.MethodPost || req.URL == nil {
+		return req, nil
+	}
+	at := strings.TrimRight(req.URL.Path, "/")
+	var op *operation
+	for i := range operations {
+		if operations[i].path.MatchString(at) && !strings.Contains(at, "/threads/") {
+			op = &operations[i]
+			break
+		}
+	}
+	if op == nil {
+		return req, nil
+	}
+	pass, body := readBody(req)
+	request, _ := decoded(body).(object)
+	model := str(request["model"])
+	if base, _, ok := strings.Cut(path.Base(at), ":"); model == "" && ok {
+		model = base
+	}
+	ctx := req.Context()
+	s := c.start(ctx, strings.TrimSpace(op.name+" "+model), kindClient)
+	k = &call{span: s, op: op}
+	s.set("gen_ai.operation.name", op.name)
+	s.set("gen_ai.provider.name", c.providerOf(ctx, req.URL.Hostname(), op))
+	s.set("gen_ai.request.model", model)
+	s.set("server.address", req.URL.Hostname())
+	if port, err := strconv.Atoi(req.URL.Port()); err == nil {
+		s.set("server.port", port)
+	}
+	if request != nil {
+		s.set("pulse.request", c.settings.content(request, requestTree))
+	}
+	if metadata := aboutOf(ctx).metadata; metadata != nil {
+		s.set("pulse.metadata", toJSON(metadata))
+		for _, name := range []string{"userId", "user_id"} {
+			switch user := metadata[name].(type) {
+			case string, int, int64, float64:
+				s.set("user.id", fmt.Sprint(user))
+			}
+		}
+	}
+	return pass, k
+}
+
+// readBody reads a request's body: of a copy if the request can make one, else it
+// gives a request with another that says the same.
+func readBody(req *http.Request) (*http.Request, []byte) {
+	if req.Body == nil || req.ContentLength > bodyBytes {
+		return req, nil
+	}
+	if req.GetBody != nil {
+		copied, err := req.GetBody()
+		if err != nil {
+			return req, nil
+		}
+		defer copied.Close()
+		body, _ := io.ReadAll(io.LimitReader(copied, bodyBytes))
+		return req, body
+	}
+	var read bytes.Buffer
+	_, err := io.Copy(&read, io.LimitReader(req.Body, bodyBytes))
+	rest := io.Reader(req.Body)
+	if err != nil {
+		rest = failing{err}
+	}
+	pass := req.Clone(req.Context())
+	pass.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(read.Bytes()), rest), req.Body}
+	return pass, read.Bytes()
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func (c *Client) providerOf(ctx context.Context, host string, op *operation) string {
+	if named := aboutOf(ctx).provider; named != "" {
+		return named
+	}
+	if named := c.settings.Providers[host]; named != "" {
+		return named
+	}
+	for suffix, provider := range hosts {
+		if host == suffix || strings.HasSuffix(host, "."+suffix) {
+			return provider
+		}
+	}
+	return op.provider
+}
+
+// answered puts an ear to the answer's body.
+func (k *call) answered(resp *http.Response) {
+	defer k.span.client.settings.guard()
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	k.status = resp.StatusCode
+	if k.stream = kind == "text/event-stream" && k.op.assembler != nil; k.stream {
+		k.asm = k.op.assembler()
+	}
+	resp.Body = &ear{body: resp.Body, call: k}
+}
+
+// ear passes a body on as it comes.
+type ear struct {
+	body io.ReadCloser
+	call *call
+}
+
+func (e *ear) Read(p []byte) (int, error) {
+	n, err := e.body.Read(p)
+	e.call.heard(p[:n])
+	if errors.Is(err, io.EOF) {
+		e.call.end(nil)
+	} else if err != nil {
+		e.call.end(err)
+	}
+	return n, err
+}
+
+func (e *ear) Close() error {
+	e.call.end(nil)
+	return e.body.Close()
+}
+
+func (k *call) heard(p []byte) {
+	defer k.span.client.settings.guard()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		return
+	}
+	if !k.stream {
+		if room := bodyBytes - len(k.raw); len(p) > room {
+			p, k.truncated = p[:room], true
+		}
+		k.raw = append(k.raw, p...)
+		return
+	}
+	k.events.write(p, func(data []byte) {
+		if string(data) == "[DONE]" {
+			k.complete = true
+			return
+		}
+		event, _ := decoded(data).(object)
+		if event == nil {
+			return
+		}
+		switch str(event["type"]) {
+		case "message_stop", "response.completed", "response.failed", "response.incomplete":
+			k.complete = true
+		}
+		if finished(event) {
+			k.complete = true
+		}
+		if k.asm.add(event) && !k.first() {
+			k.span.set("gen_ai.response.time_to_first_chunk", k.span.now().Sub(k.span.start).Seconds())
+		}
+	})
+}
+
+// first reports whether something of the answer came before.
+func (k *call) first() bool {
+	k.span.mu.Lock()
+	defer k.span.mu.Unlock()
+	for _, a := range k.span.attributes {
+		if a.Key == "gen_ai.response.time_to_first_chunk" {
+			return true
+		}
+	}
+	return false
+}
+
+// finished reports whether a chunk of Google's, which has no last event, says that
+// it is the last.
+func finished(event object) bool {
+	for _, c := range list(event["candidates"]) {
+		if members(c)["finishReason"] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// end ends the call: with an error, or with the answer as far as it came.
+func (k *call) end(err error) {
+	defer k.span.client.settings.guard()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		return
+	}
+	k.ended = true
+	defer k.span.End()
+	var response object
+	if k.stream {
+		if response = k.asm.response(); err != nil || !k.complete {
+			k.span.set("pulse.stream_ended_early", true)
+		}
+	} else if !k.truncated {
+		response, _ = decoded(k.raw).(object)
+	}
+	switch {
+	case err != nil:
+		k.span.fail(strings.TrimPrefix(fmt.Sprintf("%T", err), "*"), err.Error())
+	case k.status >= http.StatusBadRequest:
+		message := str(members(response["error"])["message"])
+		if message == "" {
+			message = http.StatusText(k.status)
+		}
+		k.span.fail(strconv.Itoa(k.status), message)
+		return
+	}
+	k.answer(response)
+}
+
+func (k *call) answer(body object) {
+	if body == nil {
+		return
+	}
+	either := func(a, b string) any {
+		if body[a] != nil {
+			return body[a]
+		}
+		return body[b]
+	}
+	s := k.span
+	s.set("gen_ai.response.model", str(either("model", "modelVersion")))
+	s.set("gen_ai.response.id", str(either("id", "responseId")))
+	s.set("gen_ai.response.finish_reasons", finishReasons(body))
+	if usage := either("usage", "usageMetadata"); usage != nil {
+		s.set("gen_ai.usage.raw", toJSON(usage))
+	}
+	s.set("pulse.response", s.client.settings.content(body, responseTree))
+}
+
+func finishReasons(body object) (reasons []string) {
+	add := func(v any) {
+		if reason := str(v); reason != "" {
+			reasons = append(reasons, reason)
+		}
+	}
+	for _, c := range list(body["choices"]) {
+		add(members(c)["finish_reason"])
+	}
+	for _, c := range list(body["candidates"]) {
+		add(members(c)["finishReason"])
+	}
+	add(body["stop_reason"])
+	if str(body["object"]) == "response" {
+		if reason := members(body["incomplete_details"])["reason"]; reason != nil {
+			add(reason)
+		} else {
+			add(body["status"])
+		}
+	}
+	return reasons
+}
