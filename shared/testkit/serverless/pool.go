@@ -48,7 +48,7 @@ func isFunctionError(err error) bool {
 }
 
 const (
-	// typeKilled is the FunctionError of an invocation whose emulator ended.
+	// typeKilled is the FunctionError of an invocation whose emulator or process ended.
 	typeKilled = "Sandbox.Killed"
 	// typeTimeout is that of one that took longer than the function's timeout.
 	typeTimeout = "Sandbox.Timedout"
@@ -365,6 +365,8 @@ func failure(status int, answer []byte) error {
 		return &FunctionError{e.ErrorType, e.ErrorMessage}
 	case bytes.HasPrefix(answer, []byte("Task timed out")):
 		return &FunctionError{typeTimeout, string(answer)}
+	case status == http.StatusBadGateway && len(answer) == 0: // killed so late that the emulator had begun to answer
+		return &FunctionError{typeKilled, "the function was killed"}
 	case status != http.StatusOK:
 		return &FunctionError{fmt.Sprintf("Sandbox.Status%d", status), string(answer)}
 	}
