@@ -146,6 +146,30 @@ test("tool calls, responses, embeddings and another provider's address", async (
   spans.forEach((s, i) => assert.deepEqual(JSON.parse(s.attributes["pulse.response"]), i === 1 ? { ...calls[i].response } : calls[i].response));
 });
 
+test("helpers that parse, and that run tools", async () => {
+  if (!openai.chat.completions.runTools) return; // the oldest client has other names
+  const parsed = await openai.chat.completions.parse({ model: "gpt-4o-mini", messages: user("Hello"), pulseSessionId: "s-6" });
+  assert.equal(parsed.choices[0].message.content, "You said: Hello");
+  const cities = [];
+  const getWeather = { type: "function", function: { name: "get_weather", description: "weather", parse: JSON.parse, function: ({ city }) => cities.push(city) && "21", parameters: tools[0].function.parameters } };
+  const runner = openai.chat.completions.runTools({ model: "gpt-4o-mini", messages: user("[tool] Weather?"), tools: [getWeather] });
+  assert.equal(await runner.finalContent(), "You said: [tool] Weather?");
+
+  const { betaTool } = await import("@anthropic-ai/sdk/helpers/beta/json-schema");
+  const weather = betaTool({ name: "get_weather", description: "weather", inputSchema: { type: "object", properties: { city: { type: "string" } } }, run: ({ city }) => (cities.push(city), "21") });
+  const message = await anthropic.beta.messages.toolRunner({ model: "claude-sonnet-4-5", max_tokens: 100, messages: user("[tool] Weather?"), tools: [weather] });
+  assert.ok(message.content.at(-1).text.startsWith("You said:"));
+  assert.deepEqual(cities, ["Oslo", "Oslo"]);
+
+  await flush();
+  const spans = to.spans();
+  const calls = await provider.calls();
+  assert.equal(calls.length, 5);
+  assert.deepEqual(spans.map((s) => JSON.parse(s.attributes["pulse.response"]).id), calls.map((c) => c.response.id));
+  assert.equal(spans[0].attributes["session.id"], "s-6");
+  assert.equal(calls[0].request.pulseSessionId, undefined);
+});
+
 test("errors are the client's own, and one span however often it tried", async () => {
   const ask = (client, status) => client.chat.completions.create({ model: "gpt-4o-mini", messages: user(`[status ${status}] no`) }, { maxRetries: 1 });
   const mine = await ask(openai, 429).catch((e) => e);
