@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
@@ -148,16 +148,15 @@ func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change f
 // changeAll changes spans on all processors.
 func changeAll(spans []trace.Span, change func(*trace.Span) (changed, damaged bool)) (changed, damaged []bool) {
 	changed, damaged = make([]bool, len(spans)), make([]bool, len(spans))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(spans)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(spans)); i = next.Add(1) - 1 {
-				changed[i], damaged[i] = change(&spans[i])
-			}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range spans {
+		group.Go(func() error {
+			changed[i], damaged[i] = change(&spans[i])
+			return nil
 		})
 	}
-	workers.Wait()
+	_ = group.Wait() // nothing fails
 	return changed, damaged
 }
 

@@ -243,10 +243,7 @@ func (r *reading) messagePatch(role string, now time.Time) (trace.Span, error) {
 	s.Kind = trace.KindLLMCall
 	finish(&s)
 	s.Provider = r.short(factProvider)
-	if issues := s.Check(); len(issues) > 0 {
-		return s, invalidSpan(issues)
-	}
-	return s, nil
+	return s, invalid(&s)
 }
 
 // eventPatch makes a patch that adds an event to a span.
@@ -275,8 +272,5 @@ func (r *reading) eventPatch(now time.Time) (trace.Span, error) {
 		s.Status = trace.StatusError
 	}
 	finish(&s)
-	if issues := s.Check(); len(issues) > 0 {
-		return s, invalidSpan(issues)
-	}
-	return s, nil
+	return s, invalid(&s)
 }

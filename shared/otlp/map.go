@@ -302,8 +302,9 @@ func (r *reading) madeID(of string, digits int) string {
 	return hex.EncodeToString(sum[:])[:digits]
 }
 
-// span puts together what was read.
-func (r *reading) span(s *trace.Span, now time.Time) error {
+// begin puts together what the span is: its ids, kind and times. It refuses what
+// Pulse's own clients must not say.
+func (r *reading) begin(s *trace.Span, now time.Time) error {
 	for i, d := range dialects().dialects {
 		if d.before != nil && r.active>>i&1 != 0 {
 			d.before(r)
@@ -328,6 +329,14 @@ func (r *reading) span(s *trace.Span, now time.Time) error {
 		r.forgetGuesses()
 	}
 	r.times(s, now)
+	return nil
+}
+
+// span puts together all that was read.
+func (r *reading) span(s *trace.Span, now time.Time) error {
+	if err := r.begin(s, now); err != nil {
+		return err
+	}
 	if isCall(s.Kind) {
 		r.readBodies()
 	}
@@ -346,14 +355,15 @@ func (r *reading) span(s *trace.Span, now time.Time) error {
 	if s.CallKey = r.callKey; s.CallKey == "" && isCall(s.Kind) && s.ProviderRequestID != nil {
 		s.CallKey = *s.ProviderRequestID
 	}
-	if issues := s.Check(); len(issues) > 0 {
-		return invalidSpan(issues)
-	}
-	return nil
+	return invalid(s)
 }
 
-// invalidSpan is the fault of a span that no store can hold.
-func invalidSpan(issues []fault.Issue) error {
+// invalid is the fault of a span that no store can hold.
+func invalid(s *trace.Span) error {
+	issues := s.Check()
+	if len(issues) == 0 {
+		return nil
+	}
 	return &fault.Error{Code: fault.Invalid, Message: issues[0].Message, Issues: issues}
 }
 
@@ -489,7 +499,7 @@ func (r *reading) times(s *trace.Span, now time.Time) {
 
 func (r *reading) identity(s *trace.Span) {
 	if session, ok := r.str(factSession); ok {
-		s.SessionID = trace.SessionID(session)
+		s.SessionID = trace.SessionID(cut(session, trace.MaxIDBytes))
 	}
 	s.UserID = cmp.Or(r.short(factUser), name(r.user))
 	s.Environment = r.short(factEnvironment)
@@ -521,7 +531,8 @@ func (r *reading) identityInMetadata(s *trace.Span) {
 	for _, h := range r.of(factMetadata) {
 		root := r.tree(h.at).root()
 		if s.SessionID == "" {
-			s.SessionID = trace.SessionID(clean([]byte(root.get("session_id", "sessionId", "thread_id", "threadId", "conversation_id", "conversationId").text())))
+			session := root.get("session_id", "sessionId", "thread_id", "threadId", "conversation_id", "conversationId").text()
+			s.SessionID = trace.SessionID(cut(clean([]byte(session)), trace.MaxIDBytes))
 		}
 		if s.UserID == nil {
 			s.UserID = name(root.get("user_id", "userId").text())

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"time"
 
@@ -39,15 +40,24 @@ func RequestBytes(spans []Span) int {
 	return size
 }
 
-// Check says what of a span Map would refuse, with the same fault, and is far
-// cheaper for a span that it cannot refuse: only what Pulse's own clients say
-// is held to rules, and what no store can hold.
+// Check says what of a span Map would refuse, with the same fault, and reads no
+// more of it than that takes: only what Pulse's own clients say is held to rules,
+// and what no store can hold.
 func (s Span) Check(now time.Time) error {
 	if !s.refusable() {
 		return nil
 	}
-	_, err := s.Map(now)
-	return err
+	// Contents, models and counts are made to fit, so they need not be read.
+	r := s.parse()
+	defer r.release()
+	r.collect()
+	var span trace.Span
+	if err := r.begin(&span, now); err != nil {
+		return err
+	}
+	r.identity(&span)
+	span.EventType = cmp.Or(span.EventType, eventOfCall) // where nobody names it, Map does
+	return invalid(&span)
 }
 
 // Check rejects the spans that Map would.
@@ -65,7 +75,7 @@ func (t *Traces) Check(now time.Time) {
 
 var ownPrefix = []byte("pulse.")
 
-// refusable reports whether it takes Map to know that a span can be stored.
+// refusable reports whether it takes more to know that a span can be stored.
 func (s Span) refusable() bool {
 	if bytes.Contains(s.data, ownPrefix) || bytes.Contains(s.group.resource, ownPrefix) || bytes.Contains(s.group.scope, ownPrefix) {
 		return true
