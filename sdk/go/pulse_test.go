@@ -434,8 +434,23 @@ func TestCallsPassAsTheyAre(t *testing.T) {
 	resp, _ = HTTPClient().Post(provider.URL+"/v1/threads/1/messages", "application/json", strings.NewReader("{}"))
 	resp.Body.Close()
 	spans := flushed(t, s)
+	if len(spans) == 2 && spans[0].attributes["pulse.request"] != asked {
+		t.Errorf("recorded %q", spans[0].attributes["pulse.request"])
+	}
 	if len(spans) != 2 || spans[0].Name != "chat m" || spans[0].Kind != kindClient || spans[0].attributes["gen_ai.usage.raw"] != `{"prompt_tokens":12345678901234567890}` {
 		t.Errorf("%+v", spans)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	s := newSink(t)
+	s.header = map[string]string{"Location": "/elsewhere"}
+	s.set(308, "")
+	begin(t, s, Options{})
+	_, step := StartSpan(context.Background(), "step", "chain")
+	step.End()
+	if err := Flush(context.Background()); err != nil || Statistics().Rejected != 1 || len(s.requests) != 1 {
+		t.Errorf("%v, %+v, %d requests", err, Statistics(), len(s.requests))
 	}
 }
 
@@ -496,6 +511,12 @@ func TestSpillOutlivesAKill(t *testing.T) {
 	files, _ := filepath.Glob(dir + "/*")
 	if len(files) != 3 {
 		t.Fatalf("%d files", len(files))
+	}
+	// As in a container, where the next process has the same number.
+	host, _ := os.Hostname()
+	again := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.ndjson", host, os.Getpid(), randomHex(8)))
+	if err := os.Rename(files[0], again); err != nil {
+		t.Fatal(err)
 	}
 	f, _ := os.OpenFile(files[2], os.O_APPEND|os.O_WRONLY, 0)
 	io.WriteString(f, `{"traceId":"torn`)

@@ -71,7 +71,11 @@ func newSender(o *settings) *sender {
 	s := &sender{
 		settings: o, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		head: toJSON(map[string]any{"resource": map[string]any{"attributes": resource}, "scope": map[string]any{"name": "pulse-sdk", "version": Version}}),
-		http: &http.Client{Timeout: o.Timeout},
+		http: &http.Client{
+			Timeout:       o.Timeout,
+			Transport:     ownTransport(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 	var cancel func()
 	s.done, cancel = context.WithCancel(context.Background())
@@ -92,6 +96,15 @@ func newSender(o *settings) *sender {
 		}
 	}
 	return s
+}
+
+// ownTransport is one that the program does not share, since Shutdown closes its
+// connections, and that records nothing.
+func ownTransport() *http.Transport {
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		return t.Clone()
+	}
+	return &http.Transport{Proxy: http.ProxyFromEnvironment}
 }
 
 // add queues a span.

@@ -45,9 +45,13 @@ func openSpill(dir string) (*spill, error) {
 	return &spill{dir: dir}, nil
 }
 
+// processToken begins the random part of this process's files: in a container
+// another process had its number before.
+var processToken = randomHex(4)
+
 func (s *spill) fresh() string {
 	host, _ := os.Hostname()
-	return filepath.Join(s.dir, fmt.Sprintf("%s-%d-%s%s", host, os.Getpid(), randomHex(4), spillEnding))
+	return filepath.Join(s.dir, fmt.Sprintf("%s-%d-%s%s%s", host, os.Getpid(), processToken, randomHex(4), spillEnding))
 }
 
 // write keeps a span; nil if that cannot be.
@@ -163,7 +167,7 @@ func leftBehind(name string, written time.Time) bool {
 		return time.Since(written) > foreignAfter
 	}
 	if pid == os.Getpid() {
-		return false // another Client's of this process
+		return !strings.HasPrefix(parts[len(parts)-1], processToken) // else it is another Client's
 	}
 	process, err := os.FindProcess(pid)
 	if err != nil {

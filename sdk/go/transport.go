@@ -3,6 +3,7 @@ package pulse
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,6 +87,7 @@ type call struct {
 	events    eventReader
 	raw       []byte
 	truncated bool
+	carried   bool // something of the answer came
 	complete  bool // the provider ended the stream
 	ended     bool
 }
@@ -110,8 +112,9 @@ func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
 		return req, nil
 	}
 	pass, body := readBody(req)
-	request, _ := decoded(body).(object)
-	model := str(request["model"])
+	var request struct{ Model string }
+	valid := json.Unmarshal(body, &request) == nil
+	model := request.Model
 	if base, _, ok := strings.Cut(path.Base(at), ":"); model == "" && ok {
 		model = base
 	}
@@ -125,8 +128,8 @@ func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
 	if port, err := strconv.Atoi(req.URL.Port()); err == nil {
 		s.set("server.port", port)
 	}
-	if request != nil {
-		s.set("pulse.request", c.settings.content(request, requestTree))
+	if valid {
+		s.set("pulse.request", c.settings.content(json.RawMessage(body), requestTree))
 	}
 	if metadata := aboutOf(ctx).metadata; metadata != nil {
 		s.set("pulse.metadata", toJSON(metadata))
@@ -244,34 +247,21 @@ func (k *call) heard(p []byte) {
 		if event == nil {
 			return
 		}
-		switch str(event["type"]) {
-		case "message_stop", "response.completed", "response.failed", "response.incomplete":
-			k.complete = true
-		}
-		if finished(event) {
-			k.complete = true
-		}
-		if k.asm.add(event) && !k.first() {
+		k.complete = k.complete || last(event)
+		if k.asm.add(event) && !k.carried {
+			k.carried = true
 			k.span.set("gen_ai.response.time_to_first_chunk", k.span.now().Sub(k.span.start).Seconds())
 		}
 	})
 }
 
-// first reports whether something of the answer came before.
-func (k *call) first() bool {
-	k.span.mu.Lock()
-	defer k.span.mu.Unlock()
-	for _, a := range k.span.attributes {
-		if a.Key == "gen_ai.response.time_to_first_chunk" {
-			return true
-		}
+// last reports whether an event is the last of a stream that is not ended by
+// [DONE]: Google's last chunk has the reason.
+func last(event object) bool {
+	switch str(event["type"]) {
+	case "message_stop", "response.completed", "response.failed", "response.incomplete":
+		return true
 	}
-	return false
-}
-
-// finished reports whether a chunk of Google's, which has no last event, says that
-// it is the last.
-func finished(event object) bool {
 	for _, c := range list(event["candidates"]) {
 		if members(c)["finishReason"] != nil {
 			return true

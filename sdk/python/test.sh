@@ -1,15 +1,10 @@
 #!/usr/bin/env bash
 # Builds pulse-sdk as it would be published, installs it into fresh environments, one with the newest clients and one with the oldest and the
-# oldest Python that is here, and runs the tests in each.
-#
-# PULSE_BINARY is the server (dist/pulse), PULSE_TESTSERVER the command of the fake providers (go run ./sdk/testserver).
-# Arguments go to pytest.
+# oldest Python that is here, and runs the tests in each. Run by sdk/test.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
 cache=$PWD/.cache
-
-fail() { echo "sdk/python: $1" >&2 && exit 1; }
 
 # The first of the given commands that is a Python of at least 3.9 with venv.
 python_of() {
@@ -19,11 +14,11 @@ python_of() {
     return 1
 }
 
-python=$(python_of python3 python) || fail "Python 3.9 or newer with venv is missing"
+python=$(python_of python3 python) || {
+    echo "sdk/python: Python 3.9 or newer with venv is missing" >&2
+    exit 77
+}
 oldest=$(python_of "${PYTHON_OLDEST:-python3.9}" "$(pyenv prefix 3.9 2>/dev/null || true)/bin/python" "$python")
-export PULSE_BINARY=${PULSE_BINARY:-$root/dist/pulse}
-[ -x "$PULSE_BINARY" ] || fail "the server is missing at $PULSE_BINARY: run make dist/pulse"
-[ -n "${PULSE_TESTSERVER:-}" ] || command -v go >/dev/null || fail "Go is missing, which sdk/testserver needs"
 
 # environment NAME PYTHON REQUIREMENTS makes a virtual environment, unless it is there with just that.
 environment() {
@@ -57,5 +52,5 @@ echo "== types"
 
 for name in newest oldest; do
     echo "== $name: $("$cache/$name/bin/python" -V)"
-    "$cache/$name/bin/python" -m pytest tests "$@"
+    "$cache/$name/bin/python" -m pytest tests
 done

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// fields is a JSON object that is written.
-type fields = map[string]any
-
 // chatCompletions is OpenAI's older protocol, and everybody else's.
 var chatCompletions = protocol{
 	ask: func(path string, body map[string]any) question {

@@ -69,6 +69,9 @@ type event struct {
 	data any // a string is written as it is
 }
 
+// fields is a JSON object that is written.
+type fields = map[string]any
+
 const (
 	toolArguments = `{"city":"Oslo"}`
 	created       = 1700000000

@@ -1,23 +1,14 @@
 #!/usr/bin/env bash
 # Builds @pulse/sdk as it would be published, installs it into fresh projects, one with the newest clients and one with the oldest, and runs the
-# tests in each.
-#
-# PULSE_BINARY is the server (dist/pulse), PULSE_TESTSERVER the command of the fake providers (go run ./sdk/testserver).
+# tests in each. Run by sdk/test.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
-here=$PWD
 root=$(cd ../.. && pwd)
 
-fail() { echo "sdk/typescript: $1" >&2 && exit 1; }
-
-command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' || fail "Node 20 or newer with npm is missing"
-export PULSE_BINARY=${PULSE_BINARY:-$root/dist/pulse}
-[ -x "$PULSE_BINARY" ] || fail "the server is missing at $PULSE_BINARY: run make dist/pulse"
-if [ -z "${PULSE_TESTSERVER:-}" ]; then
-    command -v go >/dev/null || fail "Go is missing, which sdk/testserver needs"
-    mkdir -p .cache && (cd "$root" && go build -o "$here/.cache/testserver" ./sdk/testserver)
-    export PULSE_TESTSERVER=$here/.cache/testserver
-fi
+command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' || {
+    echo "sdk/typescript: Node 20 or newer with npm is missing" >&2
+    exit 77
+}
 export PULSE_REPOSITORY=$root
 
 quiet() { "$@" >.cache/log 2>&1 || { cat .cache/log && exit 1; }; }

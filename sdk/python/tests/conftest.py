@@ -178,7 +178,7 @@ class RealPulse:
 
 @pytest.fixture(scope="session")
 def pulse() -> Iterator[RealPulse]:
-    binary = os.environ.get("PULSE_BINARY", str(ROOT / "dist" / "pulse"))
+    binary = os.environ["PULSE_BINARY"]
     with socket.socket() as free, tempfile.TemporaryDirectory() as home:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -217,7 +217,7 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture(scope="session")
 def testserver(pulse: RealPulse) -> Iterator[Providers]:
-    command = shlex.split(os.environ.get("PULSE_TESTSERVER", "go run ./sdk/testserver"))
+    command = shlex.split(os.environ["PULSE_TESTSERVER"])
     server = subprocess.Popen(
         [*command, "-pulse", pulse.url], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-// What a wrapped call costs beside the bare client's, in one run against a server on this machine: node bench/overhead.mjs, after test.sh.
+// What a wrapped call costs beside the bare client's, in one run against a server on this machine: node bench/overhead.mjs, after sdk/test.sh typescript.
 import http from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";

@@ -54,16 +54,10 @@ export function observeGoogle(ai: any, origin: Origin) {
     const { call, asked } = ask(asking);
     if (!call) return requestStream.call(api, asked);
     const chunks: AsyncIterable<any> = await failing(call, () => requestStream.call(api, asked));
-    // A chunk tells its body when it is read, which is before the next is asked for.
-    const ear = { event: () => undefined, endStream: call.endStream.bind(call) } as unknown as Call;
-    const iterator = tapped(chunks[Symbol.asyncIterator](), ear);
-    const next = iterator.next.bind(iterator);
-    iterator.next = async () => {
-      const result = await next();
-      if (!result.done) onJSON(result.value, (body) => call.event(body), () => undefined);
-      return result;
-    };
-    return iterator;
+    return tapped(chunks[Symbol.asyncIterator](), {
+      event: (chunk) => onJSON(chunk, (body) => call.event(body), () => undefined), // it is read before the next is asked for
+      end: (early, error) => call.endStream(early, error),
+    });
   };
 }
 

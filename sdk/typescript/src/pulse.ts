@@ -51,8 +51,8 @@ export function take(span: Span) {
 
 const open = new Set<Promise<void>>();
 
-/** Lets flush wait for what will end spans by itself. */
-export function expect(work: Promise<void>) {
+/** Makes flush wait for work that ends a span by itself. */
+export function flushAfter(work: Promise<void>) {
   open.add(work);
   void work.finally(() => open.delete(work));
 }

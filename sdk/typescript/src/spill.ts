@@ -7,6 +7,8 @@ import { quietly } from "./warn.js";
 
 const linesPerFile = 100;
 const ending = ".ndjson";
+// Begins the random part of this process's files: in a container another process had its number before.
+const token = Math.random().toString(36).slice(2, 10);
 const foreignAfter = 3_600_000; // another host's file is left behind if nobody wrote to it for as long
 
 /** One file: a line with the resource and the scope, then a line for each span. It goes when all of its spans are settled. */
@@ -54,7 +56,7 @@ class File implements Kept {
 /** Keeps spans in files of a directory until they are settled, so that they outlive the process. */
 export function spillTo(directory: string): Spill {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const fresh = () => path.join(directory, `${hostname()}-${process.pid}-${Math.random().toString(36).slice(2, 10)}${ending}`);
+  const fresh = () => path.join(directory, `${hostname()}-${process.pid}-${token}${Math.random().toString(36).slice(2, 10)}${ending}`);
   let file: File | undefined;
   return {
     write(head, json) {
@@ -72,9 +74,9 @@ export function spillTo(directory: string): Spill {
 
 /** Whether the process that wrote a file is gone. */
 function isLeft(name: string): boolean {
-  const [, host, pid] = /^(.*)-(\d+)-[^-]*$/.exec(path.basename(name, ending)) ?? [];
+  const [, host, pid, random] = /^(.*)-(\d+)-([^-]*)$/.exec(path.basename(name, ending)) ?? [];
   if (host !== hostname()) return Date.now() - statSync(name).mtimeMs > foreignAfter;
-  if (Number(pid) === process.pid) return true; // numbers are given again, in containers at once
+  if (Number(pid) === process.pid) return !random!.startsWith(token);
   try {
     process.kill(Number(pid), 0);
     return false;

@@ -202,7 +202,7 @@ export class Transport {
       }
       this.request = new AbortController();
       timer = setTimeout(() => this.request?.abort(), this.settings.timeout);
-      response = await this.fetch.call(globalThis, this.url(), { method: "POST", headers, body, signal: this.request.signal });
+      response = await this.fetch.call(globalThis, this.url(), { method: "POST", headers, body, redirect: "manual", signal: this.request.signal });
       text = await response.text();
     } catch {
       return 0;

@@ -86,11 +86,17 @@ test("4xx and partial success are counted and not tried again", async () => {
   assert.ok(await flush());
   assert.equal(to.requests.length, 1);
   assert.equal(stats().rejected, 2);
+  to.status = 308;
+  to.headers = { location: "/elsewhere" };
+  await steps(1);
+  assert.ok(await flush());
+  assert.equal(to.requests.length, 2, "a redirect was followed");
+  assert.equal(stats().rejected, 3);
   to.status = 200;
   to.answer = '{"partialSuccess":{"rejectedSpans":"1","errorMessage":"no"}}';
   await steps(3);
   assert.ok(await flush());
-  assert.deepEqual([stats().sent, stats().rejected], [2, 3]);
+  assert.deepEqual([stats().sent, stats().rejected], [2, 4]);
   to.answer = "<html>\u0000";
   await steps(1);
   assert.equal(await flush(100), false, "what somebody else answered was taken for Pulse's word");

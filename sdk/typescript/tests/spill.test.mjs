@@ -33,6 +33,13 @@ test("spans of a killed process are sent by the next, once", async () => {
   assert.deepEqual(files(), []);
 });
 
+test("another set-up of the same process leaves the first one's files alone", async () => {
+  const { to, run, files } = await begin();
+  to.status = 503;
+  await run(2, `initPulse({ serviceName: "other" }); ${die}`);
+  assert.equal(files().length, 1);
+});
+
 test("nothing stays when all was sent, also at the very end", async () => {
   const { to, run, files } = await begin();
   await run(3, "");

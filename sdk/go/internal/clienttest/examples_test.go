@@ -2,7 +2,6 @@ package clienttest
 
 import (
 	"bufio"
-	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -23,24 +22,12 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	provider := providers(t)
-	url, key := pulse(t)
+	p := startPulse(t)
 	program := func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(bin, name), args...)
-		cmd.Env = append(os.Environ(), "PULSE_API_KEY="+key, "PULSE_API_URL="+url, "OPENAI_API_KEY=none", "OPENAI_BASE_URL="+provider+"/v1", "PORT=0")
+		cmd.Env = append(os.Environ(), "PULSE_API_KEY="+p.key, "PULSE_API_URL="+p.url, "OPENAI_API_KEY=none", "OPENAI_BASE_URL="+provider+"/v1", "PORT=0")
 		cmd.Stderr = os.Stderr
 		return cmd
-	}
-	get := func(path string, to any) {
-		req, _ := http.NewRequest(http.MethodGet, url+path, nil)
-		req.Header.Set("Authorization", "Bearer "+key)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if err := json.NewDecoder(resp.Body).Decode(to); err != nil {
-			t.Fatal(err)
-		}
 	}
 	names := func(service string) (names []string) {
 		eventually(t, func() bool {
@@ -50,13 +37,13 @@ func TestExamples(t *testing.T) {
 					Services []string
 				}
 			}
-			get("/v1/traces?limit=100", &traces)
+			p.get(t, "/v1/traces?limit=100", &traces)
 			for _, tr := range traces.Traces {
 				if !slices.Contains(tr.Services, service) {
 					continue
 				}
 				var spans struct{ Spans []struct{ Name string } }
-				get("/v1/traces/"+tr.TraceID+"/spans", &spans)
+				p.get(t, "/v1/traces/"+tr.TraceID+"/spans", &spans)
 				for _, s := range spans.Spans {
 					names = append(names, s.Name)
 				}

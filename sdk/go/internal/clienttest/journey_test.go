@@ -55,8 +55,10 @@ func providers(t *testing.T) string {
 	return addresses.Provider
 }
 
-// pulse starts a real Pulse and gives its address and a key.
-func pulse(t *testing.T) (url, key string) {
+// pulse is a real Pulse, with a key.
+type pulse struct{ url, key string }
+
+func startPulse(t *testing.T) pulse {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -84,7 +86,26 @@ func pulse(t *testing.T) (url, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "http://" + address, strings.TrimSpace(string(out))
+	return pulse{"http://" + address, strings.TrimSpace(string(out))}
+}
+
+// get reads what Pulse answers.
+func (p pulse) get(t *testing.T, path string, to any) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, p.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if err := json.Unmarshal(body, to); err != nil {
+		t.Fatalf("%s: %v: %s", path, err, body)
+	}
 }
 
 func eventually(t *testing.T, condition func() bool) {
@@ -98,37 +119,24 @@ func eventually(t *testing.T, condition func() bool) {
 
 func TestJourney(t *testing.T) {
 	provider := providers(t)
-	url, key := pulse(t)
+	p := startPulse(t)
 	cmd := exec.Command("go", "run", "./journey")
-	cmd.Env = append(os.Environ(), "PULSE_API_KEY="+key, "PULSE_API_URL="+url, "PROVIDER_URL="+provider)
+	cmd.Env = append(os.Environ(), "PULSE_API_KEY="+p.key, "PULSE_API_URL="+p.url, "PROVIDER_URL="+provider)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 
-	get := func(path string, to any) {
-		req, _ := http.NewRequest(http.MethodGet, url+path, nil)
-		req.Header.Set("Authorization", "Bearer "+key)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		if err := json.Unmarshal(body, to); err != nil {
-			t.Fatalf("%s: %v: %s", path, err, body)
-		}
-	}
 	var traces struct {
 		Traces []struct{ TraceID string }
 	}
 	eventually(t, func() bool {
-		get("/v1/traces?limit=100", &traces)
+		p.get(t, "/v1/traces?limit=100", &traces)
 		return len(traces.Traces) == 11
 	})
 	var got [][]map[string]any
 	for _, tr := range traces.Traces {
 		var spans struct{ Spans []map[string]any }
-		get("/v1/traces/"+tr.TraceID+"/spans", &spans)
+		p.get(t, "/v1/traces/"+tr.TraceID+"/spans", &spans)
 		got = append(got, spans.Spans)
 	}
 	started := func(spans []map[string]any) string { s, _ := spans[0]["startTime"].(string); return s }

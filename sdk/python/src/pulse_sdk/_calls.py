@@ -95,6 +95,14 @@ class Call:
             }
         )
 
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, _type: Any, error: Optional[BaseException], _traceback: Any) -> None:
+        """Ends the call with the error that leaves the block in which the client asks."""
+        if error is not None:
+            self.fail(error)
+
     @never_raises
     def ask(self, body: Any, extras: Extras) -> None:
         """Takes the request's body."""

@@ -104,11 +104,8 @@ def _request(request: Callable[..., Any], target: Target, defaults: Extras) -> C
         call = start(*args, **kwargs)
         if call is None:
             return request(*args, **kwargs)
-        try:
+        with call:
             answer = request(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
         _succeed(call, answer)
         return answer
 
@@ -123,11 +120,8 @@ def _async_request(request: Callable[..., Any], target: Target, defaults: Extras
         call = start(*args, **kwargs)
         if call is None:
             return await request(*args, **kwargs)
-        try:
+        with call:
             answer = await request(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
         _succeed(call, answer)
         return answer
 
@@ -161,11 +155,8 @@ def _async_request_streamed(request: Callable[..., Any], target: Target, default
         call = start(*args, **kwargs)
         if call is None:
             return await request(*args, **kwargs)
-        try:
+        with call:
             source = await request(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
         return Tap(call, source.__aiter__(), _listener(call)).__aiter__()
 
     return recording

@@ -60,11 +60,8 @@ def _post(client: Any, post: Callable[..., Any], provider: str, defaults: Extras
         call = _begin(client, path, kwargs, provider, defaults)
         if call is None:
             return post(path, **kwargs)
-        try:
+        with call:
             result = post(path, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
         _listen(call, result)
         return result
 
@@ -77,11 +74,8 @@ def _async_post(client: Any, post: Callable[..., Any], provider: str, defaults: 
         call = _begin(client, path, kwargs, provider, defaults)
         if call is None:
             return await post(path, **kwargs)
-        try:
+        with call:
             result = await post(path, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
         _listen(call, result)
         return result
 
