@@ -93,7 +93,7 @@ func matchAny(patterns []string, name string) bool {
 }
 
 var (
-	domain = []string{"shared/fault", "shared/trace", "shared/account", "shared/sketch", "shared/pricing"}
+	domain = []string{"shared/fault", "shared/trace", "shared/account", "shared/sketch", "shared/pricing", "shared/filter"}
 	// testOnly is what only tests may import.
 	testOnly = []string{"shared/testkit/...", "shared/store/storetest", "shared/wal/waltest", "shared/api/apitest", "shared/otlp/otlptest"}
 )
@@ -115,6 +115,7 @@ var arrows = []struct {
 	{"shared/pricing/generate", []string{"shared/pricing"}},
 	{"shared/otlp", []string{"shared/fault", "shared/trace"}},
 	{"shared/otlp/otlptest", nil},
+	{"shared/filter", nil},
 	{"shared/config", nil},
 	{"shared/logging", nil},
 	{"shared/buildinfo", nil},
