@@ -147,7 +147,7 @@ var arrows = []struct {
 	{"shared/api/view", with(domain, "shared/store")},
 	{"shared/api", with(domain, "shared/api/reqctx", "shared/logging")},
 	{"shared/api/*api", with(domain, "shared/api", "shared/api/reqctx", "shared/api/view", "shared/store", "shared/ingest", "shared/otlp",
-		"shared/betterauth", "shared/keyring", "shared/logging", "dashboard", "docs")},
+		"shared/betterauth", "shared/keyring", "shared/logging", "shared/filter", "dashboard", "docs")},
 
 	// What chooses and connects.
 	{"shared/host/...", []string{"shared/...", "migrations", "dashboard", "docs"}},

@@ -24,7 +24,7 @@ func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
 	return []api.Group{
 		ingestapi.NewDashboard(ingestapi.Deps{Accept: accept, Price: d.Prices.Price, Rejected: d.Rejected}),
 		queryapi.NewDashboard(queryapi.Deps{Traces: d.Store, Spans: d.Store, Analytics: d.Store, Sessions: d.Store, MaxPayloadBytes: d.MaxPayloadBytes()}),
-		d.DashboardPriceRoutes(),
+		d.ExploreRoutes(), d.DashboardPriceRoutes(),
 		dashboardapi.New(dashboardapi.Deps{Users: d.Store, Projects: d.Store, Keys: d.Store, Ring: d.Keys, Auth: d.Auth, SignUp: dashboardapi.SignUp(d.Config.SignupMode), Sealer: d.Sealer}),
 	}, err
 }

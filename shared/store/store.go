@@ -30,6 +30,7 @@ var ErrRefused = errors.New("the database refuses the connection")
 type Store interface {
 	SpanWriter
 	TraceReader
+	TraceSearcher
 	SpanReader
 	SessionReader
 	AnalyticsReader

@@ -125,12 +125,14 @@ var bodies = map[string]func(victim tenant) string{
 		return fmt.Sprintf(`{"api_key":"pulse_sk_none","project_id":%q,"redirect_url":"http://localhost/"}`, v.project)
 	},
 	"/signup": func(tenant) string { return `{}` },
+
+	"/query/traces/search": func(tenant) string { return `{}` },
 }
 
 // ask calls a route about victim's records as p, with the project that p names.
 func (s *suite) ask(t *testing.T, r api.Route, p person, victim tenant, id string) answer {
 	t.Helper()
-	path := strings.Replace(r.Pattern, "{id}", id, 1)
+	path := strings.NewReplacer("{id}", id, "{part}", "input").Replace(r.Pattern)
 	if strings.Contains(path, "/analytics") {
 		path += "?date_from=2026-01-01T00:00:00Z&date_to=2027-01-01T00:00:00Z"
 	}

@@ -6,6 +6,7 @@
 package view
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -42,6 +43,18 @@ func (r *Rows) takeBytes(n int) bool {
 
 // Timestamp writes t in UTC, cut to milliseconds.
 func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// Exactly writes t in UTC, as exactly as it is kept.
+func Exactly(t time.Time) string { return t.UTC().Format(exactly) }
+
+// Digits writes a whole number that readers may not hold as one; nil for nil.
+func Digits(n *int64) *string {
+	if n == nil {
+		return nil
+	}
+	s := strconv.FormatInt(*n, 10)
+	return &s
+}
 
 // null is a JSON null that is written, where a nil Value is left out.
 var null = jsontext.Value("null")

@@ -12,6 +12,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/authapi"
 	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
+	"github.com/pulse-traces/pulse/shared/api/exploreapi"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/api/ingestapi"
 	"github.com/pulse-traces/pulse/shared/api/otlpapi"
@@ -44,18 +45,24 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain, readers *atom
 	if err != nil {
 		return nil, err
 	}
+	barrier := func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, cfg.ReadAfterWriteTimeout)
+		defer cancel()
+		readers.Add(1)
+		defer readers.Add(-1)
+		_ = logs.Barrier(ctx) // patience ended: the read shows what is there
+	}
+	explore := exploreapi.Deps{Traces: st, Barrier: barrier}
+	if cfg.WALKind == config.WALFile { // a queue does not tell what waits in it
+		explore.Lag = func(ctx context.Context) (time.Duration, error) { return pendingAge(ctx, logs) }
+	}
 	return api.New(deps.Options(), routes.Parts{
-		Reads: queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: deps.Keys, Barrier: func(ctx context.Context) {
-			ctx, cancel := context.WithTimeout(ctx, cfg.ReadAfterWriteTimeout)
-			defer cancel()
-			readers.Add(1)
-			defer readers.Add(-1)
-			_ = logs.Barrier(ctx) // patience ended: the read shows what is there
-		}},
-		Writes: ingestapi.Deps{Accept: accept, Price: deps.Prices.Price, Rejected: deps.Rejected},
-		OTLP:   otlpapi.Deps{Accept: accept, Rejected: deps.Metrics.Rejected, GRPC: host.ServesGRPC(cfg)},
-		Prices: deps.PriceDeps(),
-		Auth:   authapi.Deps{Auth: deps.Auth, Log: deps.Log},
+		Reads:   queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: deps.Keys, Barrier: barrier},
+		Explore: explore,
+		Writes:  ingestapi.Deps{Accept: accept, Price: deps.Prices.Price, Rejected: deps.Rejected},
+		OTLP:    otlpapi.Deps{Accept: accept, Rejected: deps.Metrics.Rejected, GRPC: host.ServesGRPC(cfg)},
+		Prices:  deps.PriceDeps(),
+		Auth:    authapi.Deps{Auth: deps.Auth, Log: deps.Log},
 		Control: dashboardapi.Deps{
 			Users: st, Projects: st, Keys: st, Ring: deps.Keys, Auth: deps.Auth,
 			SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: deps.Sealer, LocalLogin: isLoopback(cfg.PublicURL),
@@ -73,6 +80,18 @@ func isLoopback(publicURL string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// pendingAge gives how long the oldest record waits for the drain.
+func pendingAge(ctx context.Context, logs stream.Logs) (age time.Duration, err error) {
+	for _, l := range logs.Named() {
+		s, err := l.Stats(ctx)
+		if err != nil {
+			return 0, err
+		}
+		age = max(age, s.PendingAge)
+	}
+	return age, nil
 }
 
 // lag fails while a record has waited too long for the drain.

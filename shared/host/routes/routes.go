@@ -11,6 +11,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/authapi"
 	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
+	"github.com/pulse-traces/pulse/shared/api/exploreapi"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/api/ingestapi"
 	"github.com/pulse-traces/pulse/shared/api/otlpapi"
@@ -23,6 +24,7 @@ import (
 // routes, which cannot be called.
 type Parts struct {
 	Reads   queryapi.Deps
+	Explore exploreapi.Deps
 	Writes  ingestapi.Deps
 	OTLP    otlpapi.Deps
 	Auth    authapi.Deps
@@ -43,7 +45,9 @@ func (p Parts) Of(function string) []api.Group {
 	case "query":
 		return []api.Group{queryapi.New(p.Reads), pricesapi.New(p.Prices)}
 	case "dashboard":
-		return []api.Group{ingestapi.NewDashboard(p.Writes), queryapi.NewDashboard(p.Reads), pricesapi.NewDashboard(p.Prices), dashboardapi.New(p.Control)}
+		return []api.Group{
+			ingestapi.NewDashboard(p.Writes), queryapi.NewDashboard(p.Reads), exploreapi.New(p.Explore), pricesapi.NewDashboard(p.Prices), dashboardapi.New(p.Control),
+		}
 	case "auth":
 		return []api.Group{authapi.New(p.Auth)}
 	case "web":

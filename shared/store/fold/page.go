@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
 	"sync"
 
@@ -72,6 +73,11 @@ func DecodeList[T ~string](column *string) ([]T, error) {
 type PayloadAt struct {
 	Chunk uuid.UUID
 	Index int
+}
+
+// DropLarge takes out the chunks that inflate to more than maxBytes.
+func DropLarge(chunks map[uuid.UUID][]byte, maxBytes int) {
+	maps.DeleteFunc(chunks, func(_ uuid.UUID, data []byte) bool { return store.InflatedBytes(data) > maxBytes })
 }
 
 // FillPayloads inflates each chunk once, several side by side, and gives every

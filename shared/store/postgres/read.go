@@ -62,7 +62,7 @@ func finishSpans(ctx context.Context, q querier, project account.ProjectID, rows
 		next = fold.Cursor{Start: last.Start.UnixMicro(), ID: string(last.ID)}.String()
 	}
 	if p.Detail == store.Full {
-		if err := fillShown(ctx, q, project, rows); err != nil {
+		if err := fillShown(ctx, q, project, rows, anySize); err != nil {
 			return nil, "", err
 		}
 	}
@@ -110,10 +110,10 @@ func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.Span
 		if err != nil {
 			return err
 		}
-		if err := fillPayloads(ctx, tx, project, []*spanRow{r}); err != nil {
+		if err := fillPayloads(ctx, tx, project, []*spanRow{r}, anySize); err != nil {
 			return err
 		}
-		err = complete(ctx, tx, project, []*spanRow{r})
+		err = complete(ctx, tx, project, []*spanRow{r}, anySize)
 		out = r.Span
 		return err
 	})

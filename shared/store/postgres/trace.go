@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -215,7 +216,7 @@ func fillSpans(ctx context.Context, q querier, project account.ProjectID, traces
 		t.SpansTruncated = t.SpanCount > int64(len(of))
 	}
 	if detail == store.Full {
-		if err := fillShown(ctx, q, project, rows); err != nil {
+		if err := fillShown(ctx, q, project, rows, anySize); err != nil {
 			return err
 		}
 	}
@@ -235,19 +236,19 @@ func spansOf(rows []*spanRow) []trace.Span {
 
 // fillShown reads the payloads of spans for readers: without raw bytes, and with
 // what other spans know of the same calls.
-func fillShown(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow) error {
-	if err := fillPayloads(ctx, q, project, rows); err != nil {
+func fillShown(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow, maxBytes int) error {
+	if err := fillPayloads(ctx, q, project, rows, maxBytes); err != nil {
 		return err
 	}
 	for _, r := range rows {
 		r.Payload.Raw = nil
 	}
-	return complete(ctx, q, project, rows)
+	return complete(ctx, q, project, rows, maxBytes)
 }
 
 // complete gives spans that were read with their payloads what others say of
 // the same calls.
-func complete(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow) error {
+func complete(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow, maxBytes int) error {
 	var ids []trace.SpanID
 	for _, r := range rows {
 		ids = append(ids, r.from...)
@@ -259,7 +260,7 @@ func complete(ctx context.Context, q querier, project account.ProjectID, rows []
 	if err != nil {
 		return err
 	}
-	if err := fillPayloads(ctx, q, project, others); err != nil {
+	if err := fillPayloads(ctx, q, project, others, maxBytes); err != nil {
 		return err
 	}
 	said := make(map[trace.SpanID]*trace.Span, len(others))
@@ -272,8 +273,11 @@ func complete(ctx context.Context, q querier, project account.ProjectID, rows []
 	return nil
 }
 
-// fillPayloads reads the payloads of rows.
-func fillPayloads(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow) error {
+// anySize is for reads of payloads of whatever size.
+const anySize = math.MaxInt
+
+// fillPayloads reads the payloads of rows that are in chunks of at most maxBytes.
+func fillPayloads(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow, maxBytes int) error {
 	var days []string
 	var ids [][]byte
 	spans, places := make([]*trace.Span, len(rows)), make([]fold.PayloadAt, len(rows))
@@ -295,7 +299,8 @@ func fillPayloads(ctx context.Context, q querier, project account.ProjectID, row
 		err := row.Scan(&c.id, &c.data)
 		return c, err
 	}, `SELECT chunk_id, data FROM payload_chunks
-		WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3)`, string(project), slices.Compact(days), ids)
+		WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3) AND octet_length(data) <= $4::bigint`,
+		string(project), slices.Compact(days), ids, int64(maxBytes))
 	if err != nil {
 		return err
 	}
@@ -303,5 +308,6 @@ func fillPayloads(ctx context.Context, q querier, project account.ProjectID, row
 	for _, c := range chunks {
 		data[uuid.UUID(c.id)] = c.data
 	}
+	fold.DropLarge(data, maxBytes)
 	return fold.FillPayloads(spans, places, data)
 }

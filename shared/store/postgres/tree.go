@@ -46,7 +46,7 @@ func (db *DB) TraceSpans(ctx context.Context, project account.ProjectID, id trac
 			return err
 		}
 		if p.Detail == store.Full {
-			if err := fillShown(ctx, tx, project, rows); err != nil {
+			if err := fillShown(ctx, tx, project, rows, anySize); err != nil {
 				return err
 			}
 		}

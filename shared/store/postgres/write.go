@@ -267,7 +267,7 @@ func (w *writing) join(ctx context.Context, batches []store.Batch, pieces [][]fo
 		if err != nil {
 			return fold.Joined{}, err
 		}
-		if err := fillPayloads(ctx, w.tx, w.project, rows); err != nil {
+		if err := fillPayloads(ctx, w.tx, w.project, rows, anySize); err != nil {
 			return fold.Joined{}, err
 		}
 		for _, row := range rows {

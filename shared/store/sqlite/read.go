@@ -83,35 +83,35 @@ func readStored(ctx context.Context, q querier, project projectNumber, detail st
 	if err != nil || detail != store.Full {
 		return out, err
 	}
-	return out, fillStored(ctx, q, project, out)
+	return out, fillStored(ctx, q, project, out, anySize)
 }
 
-// fillStored reads the payloads of spans.
-func fillStored(ctx context.Context, q querier, project projectNumber, rows []*storedSpan) error {
+// fillStored reads the payloads of spans that are in chunks of at most maxBytes.
+func fillStored(ctx context.Context, q querier, project projectNumber, rows []*storedSpan, maxBytes int) error {
 	all, places := make([]*trace.Span, len(rows)), make([]place, len(rows))
 	for i, row := range rows {
 		all[i], places[i] = &row.Span, row.at
 	}
-	return fillPayloads(ctx, q, project, all, places)
+	return fillPayloads(ctx, q, project, all, places, maxBytes)
 }
 
 // fillShown reads the payloads of spans for readers: without raw bytes, and with
 // what other spans know of the same calls.
-func fillShown(ctx context.Context, q querier, project projectNumber, rows []*storedSpan) error {
-	if err := fillStored(ctx, q, project, rows); err != nil {
+func fillShown(ctx context.Context, q querier, project projectNumber, rows []*storedSpan, maxBytes int) error {
+	if err := fillStored(ctx, q, project, rows, maxBytes); err != nil {
 		return err
 	}
 	for _, row := range rows {
 		row.Payload.Raw = nil
 	}
-	return complete(ctx, q, project, rows)
+	return complete(ctx, q, project, rows, maxBytes)
 }
 
 // readSpans reads spans for readers.
 func readSpans(ctx context.Context, q querier, project projectNumber, detail store.Detail, rest string, args ...any) ([]trace.Span, error) {
 	rows, err := readStored(ctx, q, project, store.Summary, rest, args...)
 	if err == nil && detail == store.Full {
-		err = fillShown(ctx, q, project, rows)
+		err = fillShown(ctx, q, project, rows, anySize)
 	}
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -125,7 +125,7 @@ func readSpans(ctx context.Context, q querier, project projectNumber, detail sto
 
 // complete gives spans that were read with their payloads what others say of
 // the same calls.
-func complete(ctx context.Context, q querier, project projectNumber, rows []*storedSpan) error {
+func complete(ctx context.Context, q querier, project projectNumber, rows []*storedSpan, maxBytes int) error {
 	var ids []trace.SpanID
 	for _, row := range rows {
 		ids = append(ids, row.from...)
@@ -137,8 +137,11 @@ func complete(ctx context.Context, q querier, project projectNumber, rows []*sto
 	if err != nil {
 		return err
 	}
-	others, err := readStored(ctx, q, project, store.Full, `WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(project), list)
+	others, err := readStored(ctx, q, project, store.Summary, `WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(project), list)
 	if err != nil {
+		return err
+	}
+	if err := fillStored(ctx, q, project, others, maxBytes); err != nil {
 		return err
 	}
 	said := make(map[trace.SpanID]*trace.Span, len(others))
@@ -156,7 +159,7 @@ func complete(ctx context.Context, q querier, project projectNumber, rows []*sto
 const chunksAtOnce = 256
 
 // fillPayloads reads each chunk once.
-func fillPayloads(ctx context.Context, q querier, project projectNumber, spans []*trace.Span, places []place) error {
+func fillPayloads(ctx context.Context, q querier, project projectNumber, spans []*trace.Span, places []place, maxBytes int) error {
 	at := make([]fold.PayloadAt, len(places))
 	seen := map[uuid.UUID]bool{}
 	var wanted []place
@@ -168,15 +171,16 @@ func fillPayloads(ctx context.Context, q querier, project projectNumber, spans [
 	}
 	chunks := make(map[uuid.UUID][]byte, len(wanted))
 	for some := range slices.Chunk(wanted, chunksAtOnce) {
-		if err := readChunks(ctx, q, project, some, chunks); err != nil {
+		if err := readChunks(ctx, q, project, some, maxBytes, chunks); err != nil {
 			return err
 		}
 	}
+	fold.DropLarge(chunks, maxBytes)
 	return fold.FillPayloads(spans, at, chunks)
 }
 
 // readChunks adds chunks as they are stored to those that were read.
-func readChunks(ctx context.Context, q querier, project projectNumber, wanted []place, chunks map[uuid.UUID][]byte) error {
+func readChunks(ctx context.Context, q querier, project projectNumber, wanted []place, maxBytes int, chunks map[uuid.UUID][]byte) error {
 	args := make([]any, 0, 2*len(wanted)+1)
 	for _, p := range wanted {
 		args = append(args, p.day, p.Chunk[:])
@@ -188,8 +192,8 @@ func readChunks(ctx context.Context, q querier, project projectNumber, wanted []
 		chunks[id] = data
 		return err
 	}, `WITH wanted(day, id) AS (VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(wanted)-1)+`)
-		SELECT chunk_id, data FROM wanted CROSS JOIN payload_chunks WHERE project = ? AND payload_chunks.day = wanted.day AND chunk_id = wanted.id`,
-		append(args, int64(project))...)
+		SELECT chunk_id, data FROM wanted CROSS JOIN payload_chunks WHERE project = ? AND payload_chunks.day = wanted.day AND chunk_id = wanted.id
+			AND length(data) <= ?`, append(args, int64(project), maxBytes)...)
 }
 
 // spanPage reads a page of spans that w selects.
@@ -331,7 +335,7 @@ func (db *DB) Span(ctx context.Context, project account.ProjectID, id trace.Span
 		if len(spans) == 0 {
 			return errNotFound
 		}
-		err = complete(ctx, q, project, spans)
+		err = complete(ctx, q, project, spans, anySize)
 		out = spans[0].Span
 		return err
 	})

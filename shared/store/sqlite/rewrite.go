@@ -106,7 +106,7 @@ func (w *writing) readStep(ctx context.Context, step fold.Step, r *store.Rewrite
 	const some = 64 // rows whose payloads are read at a time
 	for size, i := 0, 0; i < len(rows); i += some {
 		part := rows[i:min(i+some, len(rows))]
-		if err := fillStored(ctx, w.tx, w.project, part); err != nil {
+		if err := fillStored(ctx, w.tx, w.project, part, anySize); err != nil {
 			return nil, false, err
 		}
 		for _, row := range part {

@@ -117,7 +117,7 @@ func fillTraces(ctx context.Context, q querier, project projectNumber, traces []
 		all = append(all, ordered...)
 	}
 	if detail == store.Full {
-		if err := fillShown(ctx, q, project, all); err != nil {
+		if err := fillShown(ctx, q, project, all, anySize); err != nil {
 			return err
 		}
 	}

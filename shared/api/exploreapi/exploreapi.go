@@ -1,0 +1,55 @@
+// Package exploreapi answers what the dashboard's pages ask beyond the lists of
+// queryapi: traces by a filter, and what they add up to. All of it is below
+// /dashboard/api/query, for members of a project. Questions are bodies of POST,
+// so that no text of a prompt is in a URL or a log; they change nothing.
+package exploreapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/store"
+)
+
+// Deps are what the routes ask.
+type Deps struct {
+	Traces store.TraceSearcher
+	// Barrier, if set, is called before each read and returns once what was
+	// accepted before is readable, or when its maker's patience ends.
+	Barrier func(context.Context)
+	// Lag, if set, tells how long the oldest record waits that is accepted and
+	// cannot be read yet; 0 if none does. Where it is nil nobody knows.
+	Lag func(context.Context) (time.Duration, error)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Group is the routes.
+type Group struct{ Deps }
+
+var _ api.Group = (*Group)(nil)
+
+// New makes the group.
+func New(d Deps) *Group {
+	if d.Barrier == nil {
+		d.Barrier = func(context.Context) {}
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return &Group{d}
+}
+
+const prefix = "/dashboard/api/query"
+
+// Routes implements api.Group.
+func (g *Group) Routes() []api.Route {
+	post := func(path string, h api.HandlerFunc) api.Route {
+		return api.Route{Method: http.MethodPost, Pattern: prefix + path, Auth: api.AuthProject, Handler: h}
+	}
+	return []api.Route{
+		post("/traces/search", g.searchTraces),
+	}
+}

@@ -1,0 +1,10 @@
+package host
+
+import (
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/exploreapi"
+)
+
+// ExploreRoutes are the questions of the dashboard's pages, where the drain is
+// another process.
+func (d *Deps) ExploreRoutes() api.Group { return exploreapi.New(exploreapi.Deps{Traces: d.Store}) }

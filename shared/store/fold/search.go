@@ -1,0 +1,553 @@
+package fold
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/filter"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Searcher is what an engine does for a search in one project, on one snapshot.
+type Searcher interface {
+	// Reach gives the n-th trace of w, newest first, and whether there are older
+	// ones; w's Low and Terms do not count. The zero Cursor if there is no n-th.
+	Reach(ctx context.Context, w Window, n int) (last Cursor, more bool, err error)
+	// Page gives the first traces of w in an order, without spans. after, if set,
+	// is the place that they come behind.
+	Page(ctx context.Context, w Window, sort store.TraceSort, after *SortPlace, limit int) ([]trace.Trace, error)
+	// CountRows counts the traces of w.
+	CountRows(ctx context.Context, w Window) (int64, error)
+	// CountWhole counts them in a part, from counts of traces. Counted says which
+	// terms these know.
+	CountWhole(ctx context.Context, p Part, terms []filter.Term) (int64, error)
+	// Spans gives spans by id as a list shows them, without payloads in chunks
+	// that take more than maxBytes.
+	Spans(ctx context.Context, ids []trace.SpanID, maxBytes int) (map[trace.SpanID]*trace.Span, error)
+	// Failed gives the spans that failed of each trace, by start, then id: the
+	// first MaxFailed among the first MaxFailedIn.
+	Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]Branch, error)
+	// Fill reads the first store.TextSpans spans of traces with their payloads.
+	Fill(ctx context.Context, traces []trace.Trace) error
+}
+
+// Bounds of what is read of a trace to find what failed in it.
+const (
+	MaxFailed   = 100
+	MaxFailedIn = 5_000
+)
+
+// previewBytes bounds the chunks that are inflated for a row of a list.
+const previewBytes = 1 << 20
+
+// Bounds of reading for texts.
+const (
+	textBatch = 8        // traces whose payloads are in memory at once
+	textBytes = 64 << 20 // payloads that one call reads
+)
+
+// Window is a part of a project's traces: those that start in Interval, before
+// Before and not before Low (in the order of lists), and meet all terms.
+type Window struct {
+	Interval
+	Before *Cursor // excluded; nil: no bound
+	Low    *Cursor // included; nil: no bound
+	Terms  []filter.Term
+}
+
+// SortPlace is the place of a trace in an order.
+type SortPlace struct {
+	Key int64 // see SortKey; not of store.SortStart
+	Cursor
+}
+
+// SortKey is what a trace is ordered by: whole numbers, -1 if unknown. The SQL
+// of the engines says the same.
+func SortKey(t *trace.Trace, sort store.TraceSort) int64 {
+	switch sort {
+	case store.SortLatency:
+		return t.End.UnixMicro() - t.Start.UnixMicro()
+	case store.SortCost:
+		if t.CostNanoUSD == nil {
+			return -1
+		}
+		return *t.CostNanoUSD
+	case store.SortTokens:
+		if t.InputTokens == nil && t.OutputTokens == nil {
+			return -1
+		}
+		return min(value(t.InputTokens), MaxAddend) + min(value(t.OutputTokens), MaxAddend)
+	case store.SortFailures:
+		return t.ErrorCount
+	}
+	return 0
+}
+
+// MaxAddend is what two numbers are cut to before they are added in SQL.
+const MaxAddend = math.MaxInt64 / 2
+
+func cursorOf(t *trace.Trace) Cursor { return Cursor{Start: t.Start.UnixMicro(), ID: string(t.ID)} }
+
+// ofPayloads reports whether a term asks for what is in payloads only.
+func ofPayloads(t *filter.Term) bool {
+	_, meta := t.Field.Meta()
+	return meta || t.Field == filter.FieldText || t.Field == filter.FieldError
+}
+
+// ofSpans reports whether a term asks for what single spans say.
+func ofSpans(t *filter.Term) bool {
+	switch t.Field {
+	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTTFT:
+		return true
+	case filter.FieldHas:
+		return slices.ContainsFunc(t.Values, func(v filter.Value) bool {
+			switch filter.Field(v.Text) {
+			case filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTTFT:
+				return true
+			}
+			return false
+		})
+	}
+	return false
+}
+
+// Counted reports whether counts of traces know what a term asks for.
+func Counted(t *filter.Term) bool {
+	switch t.Field {
+	case filter.FieldStatus, filter.FieldProvider, filter.FieldModel, filter.FieldSource:
+		return true
+	}
+	return false
+}
+
+func allCounted(terms []filter.Term) bool {
+	return !slices.ContainsFunc(terms, func(t filter.Term) bool { return !Counted(&t) })
+}
+
+// plan takes a query apart: what SQL answers, what payloads do, and how many
+// traces are looked at.
+func plan(q *store.TraceQuery) (rows, texts []filter.Term, bound int) {
+	bound = store.MaxScanned
+	for _, t := range q.Filter.Terms {
+		if ofPayloads(&t) {
+			texts = append(texts, t)
+			continue
+		}
+		if rows = append(rows, t); ofSpans(&t) {
+			bound = store.MaxProbed
+		}
+	}
+	if len(texts) > 0 {
+		bound = store.MaxRead
+	}
+	return rows, texts, cmp.Or(q.Bound, bound)
+}
+
+// Search finds traces: the same for both engines.
+func Search(ctx context.Context, e Searcher, q store.TraceQuery, p store.SearchPage) (store.TraceHits, error) {
+	rows, texts, bound := plan(&q)
+	place, err := parseSearchCursor(p.Cursor, p.Sort)
+	if err != nil {
+		return store.TraceHits{}, err
+	}
+	s := search{Searcher: e, texts: texts, bound: bound, page: p, place: place}
+	s.w = Window{Interval: Bounds(q.Time), Terms: rows}
+	switch {
+	case len(texts) > 0 && p.Sort != store.SortStart:
+		return store.TraceHits{}, &fault.Error{Code: fault.Invalid, Message: "Invalid sort", Issues: []fault.Issue{{
+			Path: []any{"sort"}, Code: "invalid_value", Message: "What is looked for in texts, errors and metadata comes by start only",
+		}}}
+	case p.Sort == store.SortStart:
+		err = s.byStart(ctx)
+	default:
+		err = s.bySort(ctx)
+	}
+	if err == nil && p.Cursor == "" {
+		err = s.count(ctx)
+	}
+	if err == nil {
+		err = s.show(ctx)
+	}
+	return s.out, err
+}
+
+type search struct {
+	Searcher
+	w     Window
+	texts []filter.Term
+	bound int
+	page  store.SearchPage
+	place *searchPlace // where an earlier page ended
+	found []trace.Trace
+	out   store.TraceHits
+}
+
+// reach sets how far this call looks.
+func (s *search) reach(ctx context.Context) (last Cursor, more bool, err error) {
+	if last, more, err = s.Reach(ctx, s.w, s.bound); more {
+		s.w.Low = &last
+	}
+	return last, more, err
+}
+
+func (s *search) scannedTo(c Cursor) {
+	at := time.UnixMicro(c.Start).UTC()
+	s.out.ScannedTo = &at
+}
+
+func (s *search) byStart(ctx context.Context) error {
+	if s.place != nil {
+		s.w.Before = &s.place.Cursor
+	}
+	last, more, err := s.reach(ctx)
+	if err != nil {
+		return err
+	}
+	if len(s.texts) > 0 {
+		return s.byText(ctx, last, more)
+	}
+	if s.found, err = s.Page(ctx, s.w, store.SortStart, nil, s.page.Limit+1); err != nil {
+		return err
+	}
+	switch {
+	case len(s.found) > s.page.Limit:
+		s.found = s.found[:s.page.Limit]
+		s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: cursorOf(&s.found[s.page.Limit-1])}}.String(store.SortStart)
+	case more:
+		s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: last}}.String(store.SortStart)
+		s.scannedTo(last)
+	}
+	return nil
+}
+
+// byText reads the payloads of traces until the page is full, or enough was
+// read. last is how far it looks, if more traces are beyond.
+func (s *search) byText(ctx context.Context, last Cursor, more bool) error {
+	w, size := s.w, 0
+	for {
+		traces, err := s.Page(ctx, w, store.SortStart, nil, textBatch)
+		if err != nil {
+			return err
+		}
+		if err := s.Fill(ctx, traces); err != nil {
+			return err
+		}
+		for i := range traces {
+			t := &traces[i]
+			hit := matchTexts(t, s.texts)
+			for j := range t.Spans {
+				size += t.Spans[j].Payload.Bytes()
+			}
+			t.Spans = nil
+			if hit && len(s.found) == s.page.Limit { // there is another one: the page ends before it
+				before := cursorOf(&s.found[len(s.found)-1])
+				s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: before}}.String(store.SortStart)
+				return nil
+			}
+			if hit {
+				s.found = append(s.found, *t)
+			}
+		}
+		switch {
+		case len(traces) < textBatch && more:
+			s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: last}}.String(store.SortStart)
+			s.scannedTo(last)
+			return nil
+		case len(traces) < textBatch:
+			return nil
+		}
+		at := cursorOf(&traces[len(traces)-1])
+		w.Before = &at
+		if size > textBytes {
+			s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: at}}.String(store.SortStart)
+			s.scannedTo(at)
+			return nil
+		}
+	}
+}
+
+// bySort orders the traces that are looked at. Later pages look at no older
+// ones, so that they neither repeat nor skip what the first one saw.
+func (s *search) bySort(ctx context.Context) error {
+	var after *SortPlace
+	if s.place != nil {
+		after, s.w.Low = &s.place.SortPlace, s.place.low
+	} else if _, _, err := s.reach(ctx); err != nil {
+		return err
+	}
+	var err error
+	if s.found, err = s.Page(ctx, s.w, s.page.Sort, after, s.page.Limit+1); err != nil {
+		return err
+	}
+	if s.w.Low != nil {
+		s.scannedTo(*s.w.Low)
+	}
+	if len(s.found) > s.page.Limit {
+		s.found = s.found[:s.page.Limit]
+		t := &s.found[s.page.Limit-1]
+		s.out.Next = searchPlace{SortPlace: SortPlace{SortKey(t, s.page.Sort), cursorOf(t)}, low: s.w.Low}.String(s.page.Sort)
+	}
+	return nil
+}
+
+// count fills in the total.
+func (s *search) count(ctx context.Context) (err error) {
+	switch {
+	case len(s.texts) > 0:
+		s.out.Total, s.out.Exact = int64(len(s.found)), s.out.Next == ""
+	case allCounted(s.w.Terms):
+		s.out.Total, err = countTraces(ctx, s, Window{Interval: s.w.Interval, Terms: s.w.Terms})
+		s.out.Exact = true
+	default:
+		s.out.Total, err = s.CountRows(ctx, s.w)
+		s.out.Exact = s.w.Low == nil
+	}
+	return err
+}
+
+// countTraces counts a range from counts of traces, and from rows in the buckets
+// that it cuts.
+func countTraces(ctx context.Context, e Searcher, w Window) (total int64, err error) {
+	p := NewPlan(w.Interval)
+	for _, part := range p.Parts {
+		n, err := e.CountWhole(ctx, part, w.Terms)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	for _, cut := range p.Cuts {
+		n, err := e.CountRows(ctx, Window{Interval: cut.Rows, Terms: w.Terms})
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// show reads the spans that rows show something of.
+func (s *search) show(ctx context.Context) error {
+	var failed []trace.TraceID
+	var ids []trace.SpanID
+	for i := range s.found {
+		t := &s.found[i]
+		ids = append(ids, t.Main.SpanID)
+		if t.Root.SpanID != "" {
+			ids = append(ids, t.Root.SpanID)
+		}
+		if t.ErrorCount > 0 {
+			failed = append(failed, t.ID)
+		}
+	}
+	causes := map[trace.TraceID]trace.SpanID{}
+	if len(failed) > 0 {
+		branches, err := s.Failed(ctx, failed)
+		if err != nil {
+			return err
+		}
+		for i := range s.found {
+			t := &s.found[i]
+			if t.ErrorCount == 0 {
+				continue
+			}
+			causes[t.ID] = cmp.Or(causeOf(branches[t.ID]), t.Failure.SpanID)
+			ids = append(ids, causes[t.ID])
+		}
+	}
+	spans, err := s.Spans(ctx, ids, previewBytes)
+	if err != nil {
+		return err
+	}
+	s.out.Hits = make([]store.TraceHit, len(s.found))
+	for i, t := range s.found {
+		h := store.TraceHit{Trace: t, Failed: spans[causes[t.ID]]}
+		if main := spans[t.Main.SpanID]; main != nil {
+			h.MainSpan = *main
+		}
+		if t.Root.SpanID != t.Main.SpanID {
+			h.RootSpan = spans[t.Root.SpanID]
+		}
+		s.out.Hits[i] = h
+	}
+	return nil
+}
+
+// causeOf gives the first of failed spans below which none of the others is.
+func causeOf(failed []Branch) trace.SpanID {
+	parents := map[trace.SpanID]bool{}
+	for _, b := range failed {
+		if b.Parent != b.ID {
+			parents[b.Parent] = true
+		}
+	}
+	for _, b := range failed {
+		if !parents[b.ID] {
+			return b.ID
+		}
+	}
+	if len(failed) > 0 { // a circle
+		return failed[0].ID
+	}
+	return ""
+}
+
+// searchPlace is where a page of a search ended.
+type searchPlace struct {
+	SortPlace
+	low *Cursor // how far the first page looked, of orders but by start
+}
+
+const searchCursorVersion = 3 // trees have 2
+
+// String encodes a place for store.SearchPage.
+func (p searchPlace) String(sort store.TraceSort) string {
+	b := []byte{searchCursorVersion, byte(slices.Index(store.TraceSorts(), sort))}
+	b = binary.AppendVarint(binary.AppendVarint(b, p.Key), p.Start)
+	b = append(binary.AppendUvarint(b, uint64(len(p.ID))), p.ID...)
+	if p.low != nil {
+		b = append(binary.AppendVarint(b, p.low.Start), p.low.ID...)
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// parseSearchCursor gives nil for no cursor.
+func parseSearchCursor(s string, sort store.TraceSort) (*searchPlace, error) {
+	if s == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) < 2 || b[0] != searchCursorVersion || int(b[1]) != slices.Index(store.TraceSorts(), sort) {
+		return nil, errCursor()
+	}
+	b = b[2:]
+	number := func() int64 {
+		v, n := binary.Varint(b)
+		if n <= 0 {
+			b = nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	var p searchPlace
+	p.Key, p.Start = number(), number()
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size == 0 || size > trace.MaxIDBytes || uint64(len(b)-n) < size {
+		return nil, errCursor()
+	}
+	p.ID, b = string(b[n:n+int(size)]), b[n+int(size):]
+	if len(b) > 0 {
+		low := Cursor{Start: number()}
+		if low.ID = string(b); low.ID == "" || len(b) > trace.MaxIDBytes {
+			return nil, errCursor()
+		}
+		p.low = &low
+	}
+	if !storable(p.Cursor) || p.low != nil && !storable(*p.low) {
+		return nil, errCursor()
+	}
+	return &p, nil
+}
+
+// storable reports whether every engine can compare with c.
+func storable(c Cursor) bool {
+	return c.Start >= trace.MinTime.UnixMicro() && c.Start <= trace.MaxTime.UnixMicro() && !strings.ContainsRune(c.ID, 0) && strings.ToValidUTF8(c.ID, "") == c.ID
+}
+
+// matchTexts reports whether the spans that were read of a trace are what terms
+// about their payloads say.
+func matchTexts(t *trace.Trace, terms []filter.Term) bool {
+	for i := range terms {
+		term := &terms[i]
+		hit := slices.ContainsFunc(term.Values, func(v filter.Value) bool {
+			return slices.ContainsFunc(t.Spans, func(s trace.Span) bool { return matchText(&s, term.Field, v) })
+		})
+		if hit == term.Not {
+			return false
+		}
+	}
+	return true
+}
+
+func matchText(s *trace.Span, field filter.Field, v filter.Value) bool {
+	if key, ok := field.Meta(); ok {
+		for _, raw := range []json.RawMessage{s.Payload.Metadata, s.Payload.Attributes} {
+			if got, ok := memberText(raw, key); ok && v.Match(got) {
+				return true
+			}
+		}
+		return false
+	}
+	if field == filter.FieldError {
+		if s.Status != trace.StatusError {
+			return false
+		}
+		text := strings.ToLower(trace.ErrorText(s))
+		if lower := (filter.Value{Text: strings.ToLower(v.Text), Glob: v.Glob}); v.Glob {
+			return lower.Match(text)
+		}
+		return text != "" && strings.Contains(text, strings.ToLower(v.Text))
+	}
+	needle := strings.ToLower(v.Text)
+	p := &s.Payload
+	for _, text := range []*string{p.OutputText, p.StatusMessage} {
+		if text != nil && strings.Contains(strings.ToLower(*text), needle) {
+			return true
+		}
+	}
+	return slices.ContainsFunc([]json.RawMessage{
+		p.Request, p.Response, p.InputMessages, p.OutputMessages, p.ToolInput, p.ToolResponse, p.Error, p.Metadata, p.Attributes, p.Parameters, p.Tools, p.Events,
+	}, func(raw json.RawMessage) bool { return jsonHas(raw, needle) })
+}
+
+// jsonHas reports whether some name or value in JSON holds a text that is in
+// lower case.
+func jsonHas(raw json.RawMessage, needle string) bool {
+	if len(raw) == 0 {
+		return false
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for {
+		t, err := d.ReadToken()
+		if err != nil {
+			return false // the end, or damage
+		}
+		switch t.Kind() {
+		case '"', '0':
+			if strings.Contains(strings.ToLower(t.String()), needle) {
+				return true
+			}
+		}
+	}
+}
+
+// memberText gives a member of an object as text: a string's content, or any
+// other value's JSON.
+func memberText(raw json.RawMessage, key string) (string, bool) {
+	var object map[string]json.RawMessage
+	if len(raw) == 0 || json.Unmarshal(raw, &object) != nil {
+		return "", false
+	}
+	v, ok := object[key]
+	if !ok {
+		return "", false
+	}
+	var text string
+	if json.Unmarshal(v, &text) == nil {
+		return text, true
+	}
+	return string(v), true
+}
