@@ -7,4 +7,6 @@ import (
 
 // ExploreRoutes are the questions of the dashboard's pages, where the drain is
 // another process.
-func (d *Deps) ExploreRoutes() api.Group { return exploreapi.New(exploreapi.Deps{Traces: d.Store}) }
+func (d *Deps) ExploreRoutes() api.Group {
+	return exploreapi.New(exploreapi.Deps{Traces: d.Store, Counts: d.Store, Projects: d.Store})
+}

@@ -84,3 +84,103 @@ type TraceSearcher interface {
 	// "sort" for another order than SortStart where payloads have to be read.
 	SearchTraces(ctx context.Context, project account.ProjectID, q TraceQuery, p SearchPage) (TraceHits, error)
 }
+
+// Measure is what a series or a group shows of its traces.
+type Measure string
+
+// The measures. Sums are whole numbers, 0 of nothing; quantiles are in
+// milliseconds, within 1%, and nil of nothing.
+const (
+	MeasureCount  Measure = "count"
+	MeasureErrors Measure = "errors" // traces with a span that failed
+	MeasureCost   Measure = "cost"   // nano-dollars
+	MeasureTokens Measure = "tokens"
+	MeasureIn     Measure = "in"
+	MeasureOut    Measure = "out"
+	MeasureP50    Measure = "p50" // of the time from first start to last end
+	MeasureP90    Measure = "p90"
+	MeasureP95    Measure = "p95"
+	MeasureP99    Measure = "p99"
+	MeasureTTFT50 Measure = "ttft50" // of the main span's time to the first token
+	MeasureTTFT95 Measure = "ttft95"
+)
+
+// Measures lists every measure.
+func Measures() []Measure {
+	return []Measure{
+		MeasureCount, MeasureErrors, MeasureCost, MeasureTokens, MeasureIn, MeasureOut, MeasureP50, MeasureP90, MeasureP95, MeasureP99, MeasureTTFT50, MeasureTTFT95,
+	}
+}
+
+// GroupFields are the fields that traces can be counted by. Of kind, tool,
+// release, service, source and tag a trace may have several values, and counts
+// for each.
+func GroupFields() []filter.Field {
+	return []filter.Field{
+		filter.FieldStatus, filter.FieldName, filter.FieldKind, filter.FieldProvider, filter.FieldModel, filter.FieldTool, filter.FieldSource, filter.FieldService,
+		filter.FieldSession, filter.FieldUser, filter.FieldEnv, filter.FieldRelease, filter.FieldTag,
+	}
+}
+
+// Histogram asks for series over time.
+type Histogram struct {
+	Edges   []time.Time  // ascending: between each two is a bucket
+	By      filter.Field // "" for one series; else one of GroupFields
+	Measure Measure
+	Top     int // how many series; the rest is added up in one more
+}
+
+// TraceSeries answers a Histogram.
+type TraceSeries struct {
+	Series    []Series // the largest first, then by key; the rest last
+	ScannedTo *time.Time
+}
+
+// Series is one value's traces over time.
+type Series struct {
+	Key    string // "" where nobody said, and of the rest
+	Other  bool   // the rest
+	Values []*float64
+}
+
+// Facets are the most frequent values of fields.
+type Facets struct {
+	Counts    map[filter.Field][]Count // by count descending, then name
+	ScannedTo *time.Time               // as in TraceHits
+}
+
+// TraceStatus is what a project has.
+type TraceStatus struct {
+	Traces int64
+	First  *time.Time // the earliest Start; nil if there is none
+}
+
+// Neighbours are the traces around one; "" for none.
+type Neighbours struct {
+	Next     trace.TraceID // the next older one that the query finds
+	Previous trace.TraceID // the next newer one
+	// LastGood is the nearest older one that succeeded, of the same name (or model,
+	// where there is no name) and user, whatever the query.
+	LastGood trace.TraceID
+}
+
+// Located is what an id names in a project.
+type Located struct {
+	Trace   trace.TraceID // of a trace, or the span's
+	Span    trace.SpanID  // of a span of FormSpan
+	Session trace.SessionID
+}
+
+// TraceCounter adds traces up. As in a search, it looks at the newest of a range
+// where roll-ups do not answer.
+type TraceCounter interface {
+	TraceHistogram(ctx context.Context, project account.ProjectID, q TraceQuery, h Histogram) (TraceSeries, error)
+	// TraceFacets counts the values of fields of GroupFields: at most limit of each.
+	TraceFacets(ctx context.Context, project account.ProjectID, q TraceQuery, fields []filter.Field, limit int) (Facets, error)
+	TraceStatus(ctx context.Context, project account.ProjectID) (TraceStatus, error)
+	// TraceNeighbours is NotFound if there is no such trace, or it has no Start.
+	TraceNeighbours(ctx context.Context, project account.ProjectID, id trace.TraceID, q TraceQuery) (Neighbours, error)
+	// Locate finds a trace, a span or a session of an id: the first that there is.
+	// NotFound if there is none.
+	Locate(ctx context.Context, project account.ProjectID, id string) (Located, error)
+}

@@ -31,6 +31,7 @@ type Store interface {
 	SpanWriter
 	TraceReader
 	TraceSearcher
+	TraceCounter
 	SpanReader
 	SessionReader
 	AnalyticsReader

@@ -412,6 +412,8 @@ func (s *suite) badControl(t *testing.T, p person, marker string) {
 		"/dashboard/api/local-login-token": {"redirect_url", "api_key", "project_id", "email", "password"},
 
 		"/dashboard/api/query/traces/search": {"q", "text", "from", "to", "sort", "cursor"},
+		"/dashboard/api/query/histogram":     {"q", "text", "from", "to", "tz", "by", "measure"},
+		"/dashboard/api/query/facets":        {"q", "text", "from", "to"},
 	}
 	for _, r := range s.Routes {
 		if !strings.HasPrefix(r.Pattern, "/dashboard/api/") || r.Method == http.MethodGet || r.Method == http.MethodDelete ||

@@ -127,6 +127,8 @@ var bodies = map[string]func(victim tenant) string{
 	"/signup": func(tenant) string { return `{}` },
 
 	"/query/traces/search": func(tenant) string { return `{}` },
+	"/query/histogram":     func(tenant) string { return `{"by":"provider"}` },
+	"/query/facets":        func(tenant) string { return `{}` },
 }
 
 // ask calls a route about victim's records as p, with the project that p names.

@@ -15,7 +15,9 @@ import (
 
 // Deps are what the routes ask.
 type Deps struct {
-	Traces store.TraceSearcher
+	Traces   store.TraceSearcher
+	Counts   store.TraceCounter
+	Projects store.ProjectStore
 	// Barrier, if set, is called before each read and returns once what was
 	// accepted before is readable, or when its maker's patience ends.
 	Barrier func(context.Context)
@@ -49,7 +51,15 @@ func (g *Group) Routes() []api.Route {
 	post := func(path string, h api.HandlerFunc) api.Route {
 		return api.Route{Method: http.MethodPost, Pattern: prefix + path, Auth: api.AuthProject, Handler: h}
 	}
+	get := func(path string, h api.HandlerFunc) api.Route {
+		return api.Route{Method: http.MethodGet, Pattern: prefix + path, Auth: api.AuthProject, Handler: h}
+	}
 	return []api.Route{
 		post("/traces/search", g.searchTraces),
+		post("/histogram", g.histogram),
+		post("/facets", g.facets),
+		get("/status", g.status),
+		get("/traces/{id}/neighbours", g.neighbours),
+		{Method: http.MethodGet, Pattern: prefix + "/resolve/{id}", Auth: api.AuthSession, Handler: g.resolve},
 	}
 }

@@ -59,9 +59,12 @@ const (
 )
 
 // Window is a part of a project's traces: those that start in Interval, before
-// Before and not before Low (in the order of lists), and meet all terms.
+// Before and not before Low (in the order of lists), and meet all terms. With
+// After it is looked at from there to the newer ones: the first are the oldest,
+// and Low is its newest.
 type Window struct {
 	Interval
+	After  *Cursor // excluded; nil: no bound
 	Before *Cursor // excluded; nil: no bound
 	Low    *Cursor // included; nil: no bound
 	Terms  []filter.Term
@@ -269,7 +272,11 @@ func (s *search) byText(ctx context.Context, last Cursor, more bool) error {
 			return nil
 		}
 		at := cursorOf(&traces[len(traces)-1])
-		w.Before = &at
+		if w.After != nil {
+			w.After = &at
+		} else {
+			w.Before = &at
+		}
 		if size > textBytes {
 			s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: at}}.String(store.SortStart)
 			s.scannedTo(at)

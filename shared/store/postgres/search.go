@@ -14,24 +14,27 @@ import (
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// SearchTraces finds traces.
-func (db *DB) SearchTraces(ctx context.Context, project account.ProjectID, q store.TraceQuery, p store.SearchPage) (store.TraceHits, error) {
-	var out store.TraceHits
-	err := db.inSnapshot(ctx, func(tx pgx.Tx) error {
-		var err error
-		out, err = fold.Search(ctx, &searching{tx, project}, q, p)
+// searched answers a question about a project's traces on one snapshot.
+func searched[T any](ctx context.Context, db *DB, project account.ProjectID, ask func(*searching) (T, error)) (out T, err error) {
+	err = db.inSnapshot(ctx, func(tx pgx.Tx) error {
+		out, err = ask(&searching{tx, project})
 		return err
 	})
 	return out, err
 }
 
-// searching implements fold.Searcher.
+// SearchTraces finds traces.
+func (db *DB) SearchTraces(ctx context.Context, project account.ProjectID, q store.TraceQuery, p store.SearchPage) (store.TraceHits, error) {
+	return searched(ctx, db, project, func(s *searching) (store.TraceHits, error) { return fold.Search(ctx, s, q, p) })
+}
+
+// searching implements fold.Counter.
 type searching struct {
 	q       querier
 	project account.ProjectID
 }
 
-var _ fold.Searcher = (*searching)(nil)
+var _ fold.Counter = (*searching)(nil)
 
 // conditions collects conditions with their parameters, which are numbered.
 type conditions struct {
@@ -61,8 +64,15 @@ func (s *searching) window(w fold.Window) *conditions {
 	if w.Before != nil {
 		c.and("(start_time, trace_id) < (" + c.arg(micros(w.Before.Start)) + ", " + c.arg(w.Before.ID) + ")")
 	}
+	if w.After != nil {
+		c.and("(start_time, trace_id) > (" + c.arg(micros(w.After.Start)) + ", " + c.arg(w.After.ID) + ")")
+	}
 	if w.Low != nil {
-		c.and("(start_time, trace_id) >= (" + c.arg(micros(w.Low.Start)) + ", " + c.arg(w.Low.ID) + ")")
+		compare := " >= ("
+		if w.After != nil {
+			compare = " <= ("
+		}
+		c.and("(start_time, trace_id)" + compare + c.arg(micros(w.Low.Start)) + ", " + c.arg(w.Low.ID) + ")")
 	}
 	for i := range w.Terms {
 		c.andTerm(&w.Terms[i], traceFields)
@@ -70,11 +80,19 @@ func (s *searching) window(w fold.Window) *conditions {
 	return c
 }
 
-const newestFirst = " ORDER BY start_time DESC, trace_id DESC LIMIT "
+const newestFirst, oldestFirst = " ORDER BY start_time DESC, trace_id DESC LIMIT ", " ORDER BY start_time, trace_id LIMIT "
+
+// inOrder is the order of a window.
+func inOrder(w fold.Window) string {
+	if w.After != nil {
+		return oldestFirst
+	}
+	return newestFirst
+}
 
 // Reach reads the index alone.
 func (s *searching) Reach(ctx context.Context, w fold.Window, n int) (last fold.Cursor, more bool, err error) {
-	c := s.window(fold.Window{Interval: w.Interval, Before: w.Before})
+	c := s.window(fold.Window{Interval: w.Interval, Before: w.Before, After: w.After})
 	found, err := collect(ctx, s.q, func(row pgx.CollectableRow) (fold.Cursor, error) {
 		var t trace.Trace
 		err := row.Scan(&t.Start, (*string)(&t.ID))
@@ -82,7 +100,7 @@ func (s *searching) Reach(ctx context.Context, w fold.Window, n int) (last fold.
 			return fold.Cursor{}, err
 		}
 		return fold.Cursor{Start: t.Start.UnixMicro(), ID: string(t.ID)}, nil
-	}, `SELECT start_time, trace_id`+c.text.String()+newestFirst+"2 OFFSET "+c.arg(n-1), c.args...)
+	}, `SELECT start_time, trace_id`+c.text.String()+inOrder(w)+"2 OFFSET "+c.arg(n-1), c.args...)
 	if err != nil || len(found) == 0 {
 		return fold.Cursor{}, false, err
 	}
@@ -108,7 +126,7 @@ const allTokens = `CASE WHEN input_tokens IS NOT NULL OR output_tokens IS NOT NU
 // Page gives the first traces of a window.
 func (s *searching) Page(ctx context.Context, w fold.Window, sort store.TraceSort, after *fold.SortPlace, limit int) ([]trace.Trace, error) {
 	c := s.window(w)
-	order := newestFirst
+	order := inOrder(w)
 	if key := sortKeys[sort]; key != "" {
 		if after != nil {
 			c.and("(" + key + ", start_time, trace_id) < (" + c.arg(after.Key) + ", " + c.arg(micros(after.Start)) + ", " + c.arg(after.ID) + ")")

@@ -13,24 +13,27 @@ import (
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// SearchTraces implements store.TraceSearcher.
-func (db *DB) SearchTraces(ctx context.Context, project account.ProjectID, q store.TraceQuery, p store.SearchPage) (store.TraceHits, error) {
-	var out store.TraceHits
-	err := db.inProject(ctx, project, func(tx querier, project projectNumber) error {
-		var err error
-		out, err = fold.Search(ctx, &searching{tx, project}, q, p)
+// searched answers a question about a project's traces on one snapshot.
+func searched[T any](ctx context.Context, db *DB, project account.ProjectID, ask func(*searching) (T, error)) (out T, err error) {
+	err = db.inProject(ctx, project, func(q querier, project projectNumber) error {
+		out, err = ask(&searching{q, project})
 		return err
 	})
 	return out, err
 }
 
-// searching implements fold.Searcher.
+// SearchTraces implements store.TraceSearcher.
+func (db *DB) SearchTraces(ctx context.Context, project account.ProjectID, q store.TraceQuery, p store.SearchPage) (store.TraceHits, error) {
+	return searched(ctx, db, project, func(s *searching) (store.TraceHits, error) { return fold.Search(ctx, s, q, p) })
+}
+
+// searching implements fold.Counter.
 type searching struct {
 	q       querier
 	project projectNumber
 }
 
-var _ fold.Searcher = (*searching)(nil)
+var _ fold.Counter = (*searching)(nil)
 
 // window gives the condition of a window on traces.
 func (s *searching) window(w fold.Window) *where {
@@ -39,7 +42,14 @@ func (s *searching) window(w fold.Window) *where {
 	if w.Before != nil {
 		c.and("(start_time, trace_id) < (?, ?)", w.Before.Start, w.Before.ID)
 	}
-	if w.Low != nil {
+	if w.After != nil {
+		c.and("(start_time, trace_id) > (?, ?)", w.After.Start, w.After.ID)
+	}
+	switch {
+	case w.Low == nil:
+	case w.After != nil:
+		c.and("(start_time, trace_id) <= (?, ?)", w.Low.Start, w.Low.ID)
+	default:
 		c.and("(start_time, trace_id) >= (?, ?)", w.Low.Start, w.Low.ID)
 	}
 	for i := range w.Terms {
@@ -48,11 +58,19 @@ func (s *searching) window(w fold.Window) *where {
 	return c
 }
 
-const newestFirst = " ORDER BY start_time DESC, trace_id DESC LIMIT ?"
+const newestFirst, oldestFirst = " ORDER BY start_time DESC, trace_id DESC LIMIT ?", " ORDER BY start_time, trace_id LIMIT ?"
+
+// inOrder is the order of a window.
+func inOrder(w fold.Window) string {
+	if w.After != nil {
+		return oldestFirst
+	}
+	return newestFirst
+}
 
 // Reach implements fold.Searcher. It reads the index alone.
 func (s *searching) Reach(ctx context.Context, w fold.Window, n int) (last fold.Cursor, more bool, err error) {
-	c := s.window(fold.Window{Interval: w.Interval, Before: w.Before})
+	c := s.window(fold.Window{Interval: w.Interval, Before: w.Before, After: w.After})
 	found := 0
 	err = query(ctx, s.q, "search traces", func(rows *sql.Rows) error {
 		var at fold.Cursor
@@ -61,7 +79,7 @@ func (s *searching) Reach(ctx context.Context, w fold.Window, n int) (last fold.
 			last = at
 		}
 		return err
-	}, `SELECT start_time, trace_id FROM traces `+tracesByStart+c.text.String()+newestFirst+` OFFSET ?`, append(c.args, 2, n-1)...)
+	}, `SELECT start_time, trace_id FROM traces `+tracesByStart+c.text.String()+inOrder(w)+` OFFSET ?`, append(c.args, 2, n-1)...)
 	return last, found == 2, err
 }
 
@@ -81,7 +99,7 @@ const allTokens = `CASE WHEN input_tokens IS NOT NULL OR output_tokens IS NOT NU
 // Page implements fold.Searcher.
 func (s *searching) Page(ctx context.Context, w fold.Window, sort store.TraceSort, after *fold.SortPlace, limit int) ([]trace.Trace, error) {
 	c := s.window(w)
-	order := newestFirst
+	order := inOrder(w)
 	if key := sortKeys[sort]; key != "" {
 		if after != nil {
 			c.and("("+key+", start_time, trace_id) < (?, ?, ?)", after.Key, after.Start, after.ID)

@@ -1,0 +1,468 @@
+package fold
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/filter"
+	"github.com/pulse-traces/pulse/shared/sketch"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// Fact is a column of a trace's facts, beside its id and start.
+type Fact = filter.Field
+
+// Counter is what an engine does for sums over traces.
+type Counter interface {
+	Searcher
+	// Facts gives for each trace of w, in no order, the values of facts: int64,
+	// float64, string or nil, the JSON of a list where a trace may have several,
+	// and the mask of sources.
+	Facts(ctx context.Context, w Window, facts []Fact, do func(start int64, values []any) error) error
+	// Counts gives the rows of trace_counts in a part that meet terms.
+	Counts(ctx context.Context, p Part, terms []filter.Term, do func(TraceCountKey, int64) error) error
+	// First gives the earliest start; nil if there is none.
+	First(ctx context.Context) (*time.Time, error)
+	// Locate finds what an id names.
+	Locate(ctx context.Context, id string) (store.Located, error)
+}
+
+// probed reports whether a fact has to be asked of spans.
+func probed(f Fact) bool {
+	switch f {
+	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTTFT:
+		return true
+	}
+	return false
+}
+
+// textsOf gives the values of a fact of store.GroupFields.
+func textsOf(f Fact, v any) ([]string, error) {
+	switch f {
+	case filter.FieldStatus:
+		return []string{statusOf(v)}, nil
+	case filter.FieldSource:
+		n, _ := v.(int64)
+		return asTexts(trace.SourceMask(n).Sources()), nil
+	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTag:
+		s, _ := v.(string)
+		if s == "" {
+			return nil, nil
+		}
+		var list []string
+		err := json.Unmarshal([]byte(s), &list)
+		return slices.DeleteFunc(list, func(s string) bool { return s == "" }), err
+	}
+	if s, _ := v.(string); s != "" {
+		return []string{s}, nil
+	}
+	return nil, nil
+}
+
+// statusOf reads the fact status, which is how many spans failed.
+func statusOf(v any) string {
+	if n, _ := v.(int64); n > 0 {
+		return string(trace.StatusError)
+	}
+	return string(trace.StatusSuccess)
+}
+
+func asTexts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}
+
+// scan gives the facts of the traces that q finds, as far as it looks, and how
+// far that is.
+func scan(ctx context.Context, e Counter, q store.TraceQuery, facts []Fact, do func(start int64, values []any) error) (*time.Time, error) {
+	rows, texts, bound := plan(&q)
+	if slices.ContainsFunc(facts, probed) && q.Bound == 0 {
+		bound = min(bound, store.MaxProbed)
+	}
+	s := search{Searcher: e, texts: texts, bound: bound, page: store.SearchPage{Sort: store.SortStart, Limit: bound}}
+	s.w = Window{Interval: Bounds(q.Time), Terms: rows}
+	last, more, err := s.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(texts) == 0 {
+		if more {
+			s.scannedTo(last)
+		}
+		return s.out.ScannedTo, e.Facts(ctx, s.w, facts, do)
+	}
+	if err := s.byText(ctx, last, more); err != nil {
+		return nil, err
+	}
+	const atOnce = 200
+	for part := range slices.Chunk(s.found, atOnce) {
+		ids := filter.Term{Field: filter.FieldTrace, Op: filter.OpIs}
+		for i := range part {
+			ids.Values = append(ids.Values, filter.Value{Text: string(part[i].ID)})
+		}
+		if err := e.Facts(ctx, Window{Interval: s.w.Interval, Terms: []filter.Term{ids}}, facts, do); err != nil {
+			return nil, err
+		}
+	}
+	return s.out.ScannedTo, nil
+}
+
+// counts gives the counts of traces in a range by what trace_counts knows: from
+// there, in buckets no wider than coarsest, and from rows in those that the range
+// cuts.
+func counts(ctx context.Context, e Counter, i Interval, coarsest Grain, terms []filter.Term, do func(TraceCountKey, int64) error) error {
+	var p Plan
+	p.split(i, Grains()[:slices.Index(Grains(), coarsest)+1])
+	for _, part := range p.Parts {
+		if err := e.Counts(ctx, part, terms, do); err != nil {
+			return err
+		}
+	}
+	facts := []Fact{filter.FieldStatus, filter.FieldProvider, filter.FieldModel, filter.FieldSource}
+	for _, cut := range p.Cuts {
+		err := e.Facts(ctx, Window{Interval: cut.Rows, Terms: terms}, facts, func(start int64, v []any) error {
+			k := TraceCountKey{Bucket: start, Status: trace.Status(statusOf(v[0]))}
+			k.Provider, _ = v[1].(string)
+			k.Model, _ = v[2].(string)
+			mask, _ := v[3].(int64)
+			k.Sources = trace.SourceMask(mask)
+			return do(k, 1)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keysIn gives the values of a field that trace_counts knows.
+func (k *TraceCountKey) keysIn(f filter.Field) []string {
+	switch f {
+	case filter.FieldStatus:
+		return []string{string(k.Status)}
+	case filter.FieldProvider:
+		return []string{k.Provider}
+	case filter.FieldModel:
+		return []string{k.Model}
+	case filter.FieldSource:
+		return asTexts(k.Sources.Sources())
+	}
+	return []string{""}
+}
+
+// countedField reports whether trace_counts knows a field.
+func countedField(f filter.Field) bool { return Counted(&filter.Term{Field: f}) }
+
+// tally adds up traces for a measure.
+type tally struct {
+	sum    int64
+	sketch sketch.Latency
+}
+
+// measured says what a measure is made of: a fact to add up, or one whose
+// quantile is asked for.
+func measured(m store.Measure) (fact Fact, quantile float64) {
+	switch m {
+	case store.MeasureErrors:
+		return filter.FieldStatus, 0
+	case store.MeasureCost:
+		return filter.FieldCost, 0
+	case store.MeasureTokens:
+		return filter.FieldTokens, 0
+	case store.MeasureIn:
+		return filter.FieldIn, 0
+	case store.MeasureOut:
+		return filter.FieldOut, 0
+	case store.MeasureP50:
+		return filter.FieldLatency, 0.50
+	case store.MeasureP90:
+		return filter.FieldLatency, 0.90
+	case store.MeasureP95:
+		return filter.FieldLatency, 0.95
+	case store.MeasureP99:
+		return filter.FieldLatency, 0.99
+	case store.MeasureTTFT50:
+		return filter.FieldTTFT, 0.50
+	case store.MeasureTTFT95:
+		return filter.FieldTTFT, 0.95
+	}
+	return "", 0
+}
+
+// add counts a trace, of which v is the measure's fact.
+func (t *tally) add(m store.Measure, v any) {
+	switch fact, quantile := measured(m); {
+	case fact == "":
+		t.sum++
+	case fact == filter.FieldStatus:
+		if n, _ := v.(int64); n > 0 {
+			t.sum++
+		}
+	case quantile > 0:
+		if ms, ok := milliseconds(fact, v); ok {
+			t.sketch.Add(ms)
+		}
+	default:
+		n, _ := v.(int64)
+		t.sum = trace.Plus(t.sum, n)
+	}
+}
+
+// milliseconds reads the fact latency, which is in microseconds, or ttft.
+func milliseconds(f Fact, v any) (float64, bool) {
+	switch n := v.(type) {
+	case int64:
+		if f == filter.FieldLatency {
+			return float64(n) / 1000, true
+		}
+		return float64(n), true
+	case float64:
+		return n, true
+	}
+	return 0, false
+}
+
+func (t *tally) merge(o *tally) {
+	t.sum = trace.Plus(t.sum, o.sum)
+	t.sketch.Merge(&o.sketch)
+}
+
+// value gives the measure of what was counted.
+func (t *tally) value(m store.Measure) *float64 {
+	v := float64(t.sum)
+	if _, quantile := measured(m); quantile > 0 {
+		if t.sketch.Count() == 0 {
+			return nil
+		}
+		v = t.sketch.Quantile(quantile)
+	}
+	return &v
+}
+
+// weight orders groups: by how much they measure.
+func (t *tally) weight() int64 { return t.sum + t.sketch.Count() }
+
+// TraceHistogram counts traces over time.
+func TraceHistogram(ctx context.Context, e Counter, q store.TraceQuery, h store.Histogram) (out store.TraceSeries, err error) {
+	edges := make([]int64, len(h.Edges))
+	for i, t := range h.Edges {
+		edges[i] = t.UnixMicro()
+	}
+	groups := map[string][]tally{}
+	at := func(key string, start int64) *tally {
+		i, found := slices.BinarySearch(edges, start)
+		if !found {
+			i--
+		}
+		if i < 0 || i >= len(edges)-1 {
+			return nil
+		}
+		if groups[key] == nil {
+			groups[key] = make([]tally, len(edges)-1)
+		}
+		return &groups[key][i]
+	}
+	rollups := (h.Measure == store.MeasureCount || h.Measure == store.MeasureErrors) && allCounted(q.Filter.Terms) && (h.By == "" || countedField(h.By))
+	if grain, ok := grainOf(edges); ok && rollups {
+		err = counts(ctx, e, Bounds(q.Time), grain, q.Filter.Terms, func(k TraceCountKey, n int64) error {
+			if h.Measure == store.MeasureErrors && k.Status != trace.StatusError {
+				n = 0
+			}
+			for _, key := range k.keysIn(h.By) {
+				if t := at(key, k.Bucket); t != nil {
+					t.sum += n
+				}
+			}
+			return nil
+		})
+	} else {
+		fact, _ := measured(h.Measure)
+		facts := []Fact{cmp.Or(fact, filter.FieldStatus)}
+		if h.By != "" {
+			facts = append(facts, h.By)
+		}
+		out.ScannedTo, err = scan(ctx, e, q, facts, func(start int64, v []any) error {
+			keys := []string{""}
+			if h.By != "" {
+				list, err := textsOf(h.By, v[1])
+				if err != nil {
+					return err
+				}
+				if len(list) > 0 {
+					keys = list
+				}
+			}
+			for _, key := range keys {
+				if t := at(key, start); t != nil {
+					t.add(h.Measure, v[0])
+				}
+			}
+			return nil
+		})
+	}
+	out.Series = seriesOf(groups, h)
+	return out, err
+}
+
+// grainOf gives the widest buckets of roll-ups that no inner edge cuts; the
+// first and the last one a range may cut.
+func grainOf(edges []int64) (Grain, bool) {
+	for _, g := range slices.Backward(Grains()) {
+		inner := edges[min(1, len(edges)):max(len(edges)-1, min(1, len(edges)))]
+		if !slices.ContainsFunc(inner, func(us int64) bool { return us%g.WidthUS() != 0 }) {
+			return g, true
+		}
+	}
+	return "", false
+}
+
+// seriesOf orders groups, and adds up the smallest.
+func seriesOf(groups map[string][]tally, h store.Histogram) []store.Series {
+	weights := make(map[string]int64, len(groups))
+	for key, list := range groups {
+		for i := range list {
+			weights[key] = trace.Plus(weights[key], list[i].weight())
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(groups), func(a, b string) int {
+		return cmp.Or(cmp.Compare(weights[b], weights[a]), cmp.Compare(a, b))
+	})
+	series := func(key string, other bool, list []tally) store.Series {
+		s := store.Series{Key: key, Other: other, Values: make([]*float64, len(list))}
+		for i := range list {
+			s.Values[i] = list[i].value(h.Measure)
+		}
+		return s
+	}
+	var out []store.Series
+	for _, key := range keys[:min(h.Top, len(keys))] {
+		out = append(out, series(key, false, groups[key]))
+	}
+	if len(keys) > h.Top {
+		rest := make([]tally, len(h.Edges)-1)
+		for _, key := range keys[h.Top:] {
+			for i := range rest {
+				rest[i].merge(&groups[key][i])
+			}
+		}
+		out = append(out, series("", true, rest))
+	}
+	return out
+}
+
+// TraceFacets counts the values of fields.
+func TraceFacets(ctx context.Context, e Counter, q store.TraceQuery, fields []filter.Field, limit int) (store.Facets, error) {
+	out := store.Facets{Counts: map[filter.Field][]store.Count{}}
+	tallies := map[filter.Field]map[string]int64{}
+	var asked []filter.Field // of rows
+	whole := allCounted(q.Filter.Terms)
+	fromCounts := false
+	fields = slices.Compact(slices.Sorted(slices.Values(fields)))
+	for _, f := range fields {
+		tallies[f] = map[string]int64{}
+		if whole && countedField(f) {
+			fromCounts = true
+		} else {
+			asked = append(asked, f)
+		}
+	}
+	if fromCounts {
+		err := counts(ctx, e, Bounds(q.Time), GrainDay, q.Filter.Terms, func(k TraceCountKey, n int64) error {
+			for _, f := range fields {
+				if countedField(f) {
+					for _, key := range k.keysIn(f) {
+						tallies[f][key] += n
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	if len(asked) > 0 {
+		var err error
+		out.ScannedTo, err = scan(ctx, e, q, asked, func(_ int64, v []any) error {
+			for i, f := range asked {
+				keys, err := textsOf(f, v[i])
+				if err != nil {
+					return err
+				}
+				for _, key := range keys {
+					tallies[f][key]++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	for _, f := range fields {
+		list := byCount(tallies[f])
+		out.Counts[f] = list[:min(limit, len(list))]
+	}
+	return out, nil
+}
+
+// TraceStatus tells what a project has.
+func TraceStatus(ctx context.Context, e Counter) (out store.TraceStatus, err error) {
+	if out.First, err = e.First(ctx); err != nil || out.First == nil {
+		return out, err
+	}
+	out.Traces, err = countTraces(ctx, e, Window{Interval: Bounds(store.TimeRange{})})
+	return out, err
+}
+
+// TraceNeighbours finds the traces around t, which has a Start.
+func TraceNeighbours(ctx context.Context, e Counter, t *trace.Trace, q store.TraceQuery) (out store.Neighbours, err error) {
+	at := cursorOf(t)
+	near := func(q store.TraceQuery, w Window) (trace.TraceID, error) {
+		rows, texts, bound := plan(&q)
+		w.Interval, w.Terms = Bounds(q.Time), rows
+		s := search{Searcher: e, texts: texts, bound: bound, page: store.SearchPage{Sort: store.SortStart, Limit: 1}, w: w}
+		last, more, err := s.reach(ctx)
+		if err != nil {
+			return "", err
+		}
+		if len(texts) > 0 {
+			err = s.byText(ctx, last, more)
+		} else {
+			s.found, err = s.Page(ctx, s.w, store.SortStart, nil, 1)
+		}
+		if err != nil || len(s.found) == 0 {
+			return "", err
+		}
+		return s.found[0].ID, nil
+	}
+	if out.Next, err = near(q, Window{Before: &at}); err != nil {
+		return out, err
+	}
+	if out.Previous, err = near(q, Window{After: &at}); err != nil {
+		return out, err
+	}
+	is := func(f filter.Field, text string) filter.Term {
+		return filter.Term{Field: f, Op: filter.OpIs, Values: []filter.Value{{Text: text}}}
+	}
+	alike := []filter.Term{is(filter.FieldStatus, string(trace.StatusSuccess)), is(filter.FieldName, t.Root.Name)}
+	if t.Root.Name == "" {
+		unnamed := is(filter.FieldHas, string(filter.FieldName))
+		unnamed.Not = true
+		alike = append(alike[:1], unnamed, is(filter.FieldModel, t.ModelKey))
+	}
+	user := is(filter.FieldHas, string(filter.FieldUser))
+	if user.Not = true; t.UserID != nil {
+		user = is(filter.FieldUser, *t.UserID)
+	}
+	out.LastGood, err = near(store.TraceQuery{Filter: filter.Filter{Terms: append(alike, user)}}, Window{Before: &at})
+	return out, err
+}

@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/filter"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// TraceHistogram counts traces over time.
+func (db *DB) TraceHistogram(ctx context.Context, project account.ProjectID, q store.TraceQuery, h store.Histogram) (store.TraceSeries, error) {
+	return searched(ctx, db, project, func(s *searching) (store.TraceSeries, error) { return fold.TraceHistogram(ctx, s, q, h) })
+}
+
+// TraceFacets counts the values of fields.
+func (db *DB) TraceFacets(ctx context.Context, project account.ProjectID, q store.TraceQuery, fields []filter.Field, limit int) (store.Facets, error) {
+	return searched(ctx, db, project, func(s *searching) (store.Facets, error) { return fold.TraceFacets(ctx, s, q, fields, limit) })
+}
+
+// TraceStatus tells what a project has.
+func (db *DB) TraceStatus(ctx context.Context, project account.ProjectID) (store.TraceStatus, error) {
+	return searched(ctx, db, project, func(s *searching) (store.TraceStatus, error) { return fold.TraceStatus(ctx, s) })
+}
+
+// TraceNeighbours finds the traces around one.
+func (db *DB) TraceNeighbours(ctx context.Context, project account.ProjectID, id trace.TraceID, q store.TraceQuery) (store.Neighbours, error) {
+	return searched(ctx, db, project, func(s *searching) (store.Neighbours, error) {
+		t, err := collectOne(ctx, s.q, scanTrace,
+			`SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND trace_id = $2 AND start_time IS NOT NULL`, string(project), string(id))
+		if err != nil {
+			return store.Neighbours{}, err
+		}
+		return fold.TraceNeighbours(ctx, s, t, q)
+	})
+}
+
+// Locate finds what an id names.
+func (db *DB) Locate(ctx context.Context, project account.ProjectID, id string) (store.Located, error) {
+	return searched(ctx, db, project, func(s *searching) (store.Located, error) { return s.Locate(ctx, id) })
+}
+
+// factColumns are the facts of traces.
+var factColumns = map[fold.Fact]string{
+	filter.FieldStatus:   "error_count",
+	filter.FieldName:     "name",
+	filter.FieldProvider: "provider_key",
+	filter.FieldModel:    "model_key",
+	filter.FieldSource:   "sources",
+	filter.FieldSession:  "session_id",
+	filter.FieldUser:     "user_id",
+	filter.FieldEnv:      "environment",
+	filter.FieldTag:      "tags",
+	filter.FieldKind:     listOfSpans("kind"),
+	filter.FieldTool:     listOfSpans("tool_name"),
+	filter.FieldService:  listOfSpans("service"),
+	filter.FieldRelease:  listOfSpans("release"),
+	filter.FieldLatency:  latencyUS,
+	filter.FieldTTFT:     mainFirstToken,
+	filter.FieldCost:     "cost_nano_usd",
+	filter.FieldTokens:   allTokens,
+	filter.FieldIn:       "input_tokens",
+	filter.FieldOut:      "output_tokens",
+	filter.FieldSpans:    "span_count",
+}
+
+// listOfSpans gives what the spans of a trace say in a column, each value once.
+func listOfSpans(column string) string {
+	return `(SELECT json_agg(DISTINCT v)::text FROM (
+		SELECT s.` + column + ` v FROM spans s WHERE s.project_id = traces.project_id AND s.trace_id = traces.trace_id AND s.trace_id <> '' AND s.form = 'span'
+		UNION ALL SELECT s.` + column + ` FROM spans s WHERE s.project_id = traces.project_id AND s.span_id = traces.trace_id AND s.form = 'trace') l WHERE v <> '')`
+}
+
+// Facts gives the facts of the traces of a window.
+func (s *searching) Facts(ctx context.Context, w fold.Window, facts []fold.Fact, do func(start int64, values []any) error) error {
+	c := s.window(w)
+	columns := make([]string, len(facts))
+	values := make([]any, len(facts))
+	into := make([]any, len(facts)+1)
+	var start time.Time
+	into[0] = &start
+	for i, f := range facts {
+		columns[i], into[i+1] = ", "+factColumns[f], &values[i]
+	}
+	return each(ctx, s.q, func(row pgx.CollectableRow) (int64, error) {
+		err := row.Scan(into...)
+		return start.UnixMicro(), err
+	}, func(start int64) error { return do(start, values) },
+		`SELECT start_time`+strings.Join(columns, "")+c.text.String(), c.args...)
+}
+
+// Counts gives the counts of traces of a part.
+func (s *searching) Counts(ctx context.Context, p fold.Part, terms []filter.Term, do func(fold.TraceCountKey, int64) error) error {
+	c := s.on("trace_counts")
+	c.and("grain = " + c.arg(string(p.Grain)) + " AND bucket >= " + c.arg(micros(p.From)) + " AND bucket < " + c.arg(micros(p.To)))
+	for i := range terms {
+		c.andTerm(&terms[i], countFields)
+	}
+	return each(ctx, s.q, traceCountTable.scan, func(r *traceCountRow) error {
+		k := r.TraceCountKey
+		k.Bucket = r.bucket.UnixMicro()
+		return do(k, r.count)
+	}, `SELECT `+traceCountTable.list+c.text.String(), c.args...)
+}
+
+// First gives the earliest start.
+func (s *searching) First(ctx context.Context) (*time.Time, error) {
+	at, err := collectOne(ctx, s.q, pgx.RowTo[time.Time],
+		`SELECT start_time FROM traces WHERE project_id = $1 AND start_time IS NOT NULL ORDER BY start_time LIMIT 1`, string(s.project))
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return &at, err
+}
+
+// Locate finds what an id names.
+func (s *searching) Locate(ctx context.Context, id string) (store.Located, error) {
+	return collectOne(ctx, s.q, func(row pgx.CollectableRow) (store.Located, error) {
+		var out store.Located
+		err := row.Scan((*string)(&out.Trace), (*string)(&out.Span), (*string)(&out.Session))
+		return out, err
+	}, `SELECT trace_id, span_id, session_id FROM (
+			SELECT 1 AS rank, trace_id, '' AS span_id, '' AS session_id FROM traces WHERE project_id = $1 AND trace_id = $2
+			UNION ALL SELECT 2, trace_id, span_id, session_id FROM spans WHERE project_id = $1 AND span_id = $2 AND form = 'span'
+			UNION ALL SELECT 3, '', '', session_id FROM sessions WHERE project_id = $1 AND session_id = $2) l ORDER BY rank LIMIT 1`, string(s.project), id)
+}
