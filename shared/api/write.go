@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -138,6 +139,16 @@ func WriteBody(w http.ResponseWriter, status int, contentType string, body []byt
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone: nobody is left to tell
+}
+
+// ServeBody is WriteBody for what a caller may want a part of: it answers to
+// Range. With a name the body is a file to be kept.
+func ServeBody(w http.ResponseWriter, r *http.Request, contentType, name string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	if name != "" {
+		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
 // NoContent answers status without a body.

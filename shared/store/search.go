@@ -42,6 +42,9 @@ const (
 	SortFailures TraceSort = "errors" // failed spans
 )
 
+// MaxFailures bounds what FindTrace tells of failures.
+const MaxFailures = 100
+
 // TraceSorts lists every order.
 func TraceSorts() []TraceSort {
 	return []TraceSort{SortStart, SortLatency, SortCost, SortTokens, SortFailures}
@@ -74,7 +77,7 @@ type TraceHit struct {
 	trace.Trace             // without Spans
 	MainSpan    trace.Span  // Trace.Main
 	RootSpan    *trace.Span // Trace.Root, where it is another one
-	Failed      *trace.Span // the first that failed of itself: none of the spans below it did; nil if none failed
+	Failed      *trace.Span // the one that the failure began with: the first that ended so; nil if none failed
 }
 
 // TraceSearcher finds traces.
@@ -83,6 +86,12 @@ type TraceSearcher interface {
 	// of the one before, whatever has arrived since. fault.Invalid with path
 	// "sort" for another order than SortStart where payloads have to be read.
 	SearchTraces(ctx context.Context, project account.ProjectID, q TraceQuery, p SearchPage) (TraceHits, error)
+	// FindTrace gives one trace as a search does, and the spans of it that failed
+	// by start, then id: the first MaxFailures, with payloads as in TraceHit.
+	// NotFound if there is no such trace.
+	FindTrace(ctx context.Context, project account.ProjectID, id trace.TraceID) (TraceHit, []trace.Span, error)
+	// AnySpan gives one span of whatever form with its payload, without Raw.
+	AnySpan(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error)
 }
 
 // Measure is what a series or a group shows of its traces.

@@ -130,7 +130,7 @@ type TraceReader interface {
 	// between two pages may move spans, but a page goes on behind the last span
 	// of the one before. Memory grows by some 100 bytes for each span of the
 	// trace. The cursor is its own kind; Offset counts from the first span.
-	// Payloads come without Raw.
+	// Payloads come without Raw. Limit may be up to MaxTraceSpans.
 	TraceSpans(ctx context.Context, project account.ProjectID, id trace.TraceID, p Page) (Tree, error)
 	// SessionTraces gives the traces of a session (by Trace.SessionID), oldest start first, ties by
 	// smaller id, without those that have no Start, at most limit; Next as in
@@ -141,6 +141,7 @@ type TraceReader interface {
 // Tree is a page of a trace's spans, depth first.
 type Tree struct {
 	Spans []TreeSpan
+	First int    // the place of the first of Spans among all
 	Total int64  // spans of the trace
 	Next  string // cursor of the next page; "" on the last
 }
@@ -148,7 +149,8 @@ type Tree struct {
 // TreeSpan is a span and its depth below a root.
 type TreeSpan struct {
 	trace.Span
-	Depth int // 0 for a root
+	Depth  int // 0 for a root
+	Parent int // the place of the span above it among all spans; -1 for a root
 }
 
 // SpanFilter selects spans; zero fields select everything, set ones are ANDed.

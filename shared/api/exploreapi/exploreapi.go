@@ -16,6 +16,7 @@ import (
 // Deps are what the routes ask.
 type Deps struct {
 	Traces   store.TraceSearcher
+	Trees    store.TraceReader
 	Counts   store.TraceCounter
 	Projects store.ProjectStore
 	// Barrier, if set, is called before each read and returns once what was
@@ -26,6 +27,9 @@ type Deps struct {
 	Lag func(context.Context) (time.Duration, error)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// MaxPayloadBytes bounds what is answered of a payload at once, where the host
+	// has a limit; 0 is none.
+	MaxPayloadBytes int
 }
 
 // Group is the routes.
@@ -60,6 +64,8 @@ func (g *Group) Routes() []api.Route {
 		post("/facets", g.facets),
 		get("/status", g.status),
 		get("/traces/{id}/neighbours", g.neighbours),
+		get("/traces/{id}/tree", g.tree),
+		get("/spans/{id}/payload/{part}", g.payload),
 		{Method: http.MethodGet, Pattern: prefix + "/resolve/{id}", Auth: api.AuthSession, Handler: g.resolve},
 	}
 }

@@ -38,7 +38,7 @@ type TraceRow struct {
 	Preview      Preview          `json:"preview"`
 }
 
-// Worst is the span that a trace is as bad as: the first that failed of itself.
+// Worst is the span that a trace is as bad as: the first that ended in failure.
 type Worst struct {
 	SpanID trace.SpanID `json:"spanId"`
 	Name   string       `json:"name"`
@@ -97,13 +97,11 @@ func SpanName(s *trace.Span) string {
 	return first(&s.Name, s.ToolName, s.AgentName, s.Model)
 }
 
-// line gives a text as one line of at most PreviewChars; nil for none.
-func line(s string) *string {
-	const enough = 16 * PreviewChars // bytes, with room for runs of blanks
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s[:min(len(s), enough)], "")), " ")
-	n := 0
+// Cut gives at most n characters of a text; nil for none.
+func Cut(s string, n int) *string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	for i := range s {
-		if n++; n > PreviewChars {
+		if n--; n < 0 {
 			s = s[:i]
 			break
 		}
@@ -114,11 +112,18 @@ func line(s string) *string {
 	return &s
 }
 
+// line gives a text as one line of at most PreviewChars; nil for none.
+func line(s string) *string {
+	const enough = 16 * PreviewChars // bytes, with room for runs of blanks
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s[:min(len(s), enough)], "")), " ")
+	return Cut(s, PreviewChars)
+}
+
 // InputText gives what a span was asked, as text: the last message of the user,
 // a tool's arguments, or whatever there is. "" if nothing is known.
 func InputText(s *trace.Span) string {
 	p := &s.Payload
-	for _, raw := range [...][]byte{p.InputMessages, p.Request, requestOf(s)} {
+	for _, raw := range [...][]byte{p.InputMessages, RequestBody(s)} {
 		if text := spoken(raw, "user"); text != "" {
 			return text
 		}
@@ -132,7 +137,7 @@ func OutputText(s *trace.Span) string {
 	if p.OutputText != nil && *p.OutputText != "" {
 		return *p.OutputText
 	}
-	for _, raw := range [...][]byte{p.OutputMessages, p.Response, responseOf(s)} {
+	for _, raw := range [...][]byte{p.OutputMessages, ResponseBody(s)} {
 		if text := spoken(raw, "assistant"); text != "" {
 			return text
 		}
@@ -140,12 +145,20 @@ func OutputText(s *trace.Span) string {
 	return plain(p.ToolResponse)
 }
 
-// requestOf and responseOf find bodies that senders put into metadata.
-func requestOf(s *trace.Span) []byte {
+// RequestBody gives the provider's own request of a call, which some senders put
+// into metadata; nil if nobody told.
+func RequestBody(s *trace.Span) []byte {
+	if s.Payload.Request != nil {
+		return s.Payload.Request
+	}
 	return parseObject(s.Payload.Metadata).value("pulse.request", "pulse.metadata.pulse.request", "request")
 }
 
-func responseOf(s *trace.Span) []byte {
+// ResponseBody is RequestBody for the answer.
+func ResponseBody(s *trace.Span) []byte {
+	if s.Payload.Response != nil {
+		return s.Payload.Response
+	}
 	return parseObject(s.Payload.Metadata).value("pulse.response", "pulse.metadata.pulse.response", "response")
 }
 

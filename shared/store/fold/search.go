@@ -38,15 +38,22 @@ type Searcher interface {
 	Spans(ctx context.Context, ids []trace.SpanID, maxBytes int) (map[trace.SpanID]*trace.Span, error)
 	// Failed gives the spans that failed of each trace, by start, then id: the
 	// first MaxFailed among the first MaxFailedIn.
-	Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]Branch, error)
+	Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]Failed, error)
 	// Fill reads the first store.TextSpans spans of traces with their payloads.
 	Fill(ctx context.Context, traces []trace.Trace) error
 }
 
+// Failed is what tells which of the spans that failed did so first.
+type Failed struct {
+	Branch
+	Start      int64
+	DurationMS *float64
+}
+
 // Bounds of what is read of a trace to find what failed in it.
 const (
-	MaxFailed   = 100
-	MaxFailedIn = 5_000
+	MaxFailed   = store.MaxFailures
+	MaxFailedIn = 10_000
 )
 
 // previewBytes bounds the chunks that are inflated for a row of a list.
@@ -392,23 +399,68 @@ func (s *search) show(ctx context.Context) error {
 	return nil
 }
 
-// causeOf gives the first of failed spans below which none of the others is.
-func causeOf(failed []Branch) trace.SpanID {
+// FindTrace gives one trace, and what failed in it.
+func FindTrace(ctx context.Context, e Searcher, t *trace.Trace) (store.TraceHit, []trace.Span, error) {
+	s := search{Searcher: e, found: []trace.Trace{*t}}
+	if err := s.show(ctx); err != nil {
+		return store.TraceHit{}, nil, err
+	}
+	hit := s.out.Hits[0]
+	if t.ErrorCount == 0 {
+		return hit, nil, nil
+	}
+	branches, err := e.Failed(ctx, []trace.TraceID{t.ID})
+	if err != nil {
+		return hit, nil, err
+	}
+	ids := make([]trace.SpanID, len(branches[t.ID]))
+	for i, b := range branches[t.ID] {
+		ids[i] = b.ID
+	}
+	spans, err := e.Spans(ctx, ids, previewBytes)
+	if err != nil {
+		return hit, nil, err
+	}
+	var failed []trace.Span
+	for _, id := range ids {
+		if span := spans[id]; span != nil {
+			failed = append(failed, *span)
+		}
+	}
+	return hit, failed, nil
+}
+
+// causeOf gives the span that failed of itself: the first that ended so, as
+// failures go up from those below to those around them. What has not ended, and
+// what has a child that failed, comes after all others.
+func causeOf(failed []Failed) trace.SpanID {
+	if len(failed) == 0 {
+		return ""
+	}
 	parents := map[trace.SpanID]bool{}
-	for _, b := range failed {
-		if b.Parent != b.ID {
-			parents[b.Parent] = true
+	for _, f := range failed {
+		if f.Parent != f.ID {
+			parents[f.Parent] = true
 		}
 	}
-	for _, b := range failed {
-		if !parents[b.ID] {
-			return b.ID
+	rank := func(f Failed) int {
+		switch {
+		case parents[f.ID]:
+			return 2
+		case f.DurationMS == nil:
+			return 1
 		}
+		return 0
 	}
-	if len(failed) > 0 { // a circle
-		return failed[0].ID
+	end := func(f Failed) float64 {
+		if f.DurationMS == nil {
+			return float64(f.Start)
+		}
+		return float64(f.Start) + *f.DurationMS*1000
 	}
-	return ""
+	return slices.MinFunc(failed, func(a, b Failed) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(end(a), end(b)), cmp.Compare(b.Start, a.Start), cmp.Compare(a.ID, b.ID))
+	}).ID
 }
 
 // searchPlace is where a page of a search ended.

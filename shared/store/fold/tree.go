@@ -14,8 +14,9 @@ type Branch struct{ ID, Parent trace.SpanID }
 
 // Placed is a span's place in a tree.
 type Placed struct {
-	ID    trace.SpanID
-	Depth int
+	ID     trace.SpanID
+	Depth  int
+	Parent int // the place of its parent; -1 for none
 }
 
 // DepthFirst orders the spans of a trace, which come by start, then id, as
@@ -48,10 +49,16 @@ func DepthFirst(spans []Branch) []Placed {
 	out := make([]Placed, 0, len(spans))
 	placed := make([]bool, len(spans))
 	var path []int32 // from a root to the span that was placed last
+	var places []int // of those in out
 	walk := func(i int32) {
-		for path = path[:0]; ; {
+		for path, places = path[:0], places[:0]; ; {
 			placed[i] = true
-			out = append(out, Placed{ID: spans[i].ID, Depth: len(path)})
+			parent := -1
+			if len(places) > 0 {
+				parent = places[len(places)-1]
+			}
+			places = append(places, len(out))
+			out = append(out, Placed{ID: spans[i].ID, Depth: len(path), Parent: parent})
 			path = append(path, i)
 			i = first[i]
 			for i == none || placed[i] {
@@ -60,7 +67,7 @@ func DepthFirst(spans []Branch) []Placed {
 						return
 					}
 					i = path[len(path)-1]
-					path = path[:len(path)-1]
+					path, places = path[:len(path)-1], places[:len(places)-1]
 				}
 				i = next[i]
 			}
@@ -81,15 +88,16 @@ func DepthFirst(spans []Branch) []Placed {
 
 const treeCursorVersion = 2 // the lists' cursors are 1
 
-// TreePage cuts a page out of a tree and gives the cursor of the next one. A
+// TreePage cuts a page out of a tree and gives its place in there, and the cursor
+// of the next one. A
 // cursor tells the last span of the page and where it was: the next page begins
 // behind the span, or at the place if the span is gone.
-func TreePage(tree []Placed, p store.Page) ([]Placed, string, error) {
+func TreePage(tree []Placed, p store.Page) (page []Placed, first int, next string, err error) {
 	from := min(max(p.Offset, 0), len(tree))
 	if p.Cursor != "" {
 		place, id, err := parseTreeCursor(p.Cursor)
 		if err != nil {
-			return nil, "", err
+			return nil, 0, "", err
 		}
 		from = min(place, len(tree))
 		if from == 0 || tree[from-1].ID != id {
@@ -103,10 +111,10 @@ func TreePage(tree []Placed, p store.Page) ([]Placed, string, error) {
 	}
 	to := min(from+p.Limit, len(tree))
 	if to == len(tree) {
-		return tree[from:to], "", nil
+		return tree[from:to], from, "", nil
 	}
 	b := binary.AppendUvarint([]byte{treeCursorVersion}, uint64(to))
-	return tree[from:to], base64.RawURLEncoding.EncodeToString(append(b, tree[to-1].ID...)), nil
+	return tree[from:to], from, base64.RawURLEncoding.EncodeToString(append(b, tree[to-1].ID...)), nil
 }
 
 func parseTreeCursor(s string) (place int, id trace.SpanID, err error) {

@@ -34,8 +34,12 @@ func TestDepthFirst(t *testing.T) {
 			spans = append(spans, Branch{trace.SpanID(id), trace.SpanID(parent)})
 		}
 		var words []string
-		for _, p := range DepthFirst(spans) {
+		tree := DepthFirst(spans)
+		for _, p := range tree {
 			words = append(words, fmt.Sprint(p.ID, p.Depth))
+			if p.Depth == 0 != (p.Parent < 0) || p.Parent >= 0 && (tree[p.Parent].Depth != p.Depth-1 || !slices.Contains(spans, Branch{p.ID, tree[p.Parent].ID})) {
+				t.Errorf("%s: %s has the parent %d", name, p.ID, p.Parent)
+			}
 		}
 		if got := strings.Join(words, " "); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
@@ -68,9 +72,9 @@ func TestDepthFirstPlacesEachOnce(t *testing.T) {
 
 func TestTreePage(t *testing.T) {
 	t.Parallel()
-	tree := []Placed{{"a", 0}, {"b", 1}, {"c", 1}, {"d", 0}, {"e", 0}}
-	page, next, err := TreePage(tree, store.Page{Limit: 2, Offset: 1})
-	if err != nil || cmp.Diff(tree[1:3], page) != "" {
+	tree := []Placed{{"a", 0, -1}, {"b", 1, 0}, {"c", 1, 0}, {"d", 0, -1}, {"e", 0, -1}}
+	page, first, next, err := TreePage(tree, store.Page{Limit: 2, Offset: 1})
+	if err != nil || first != 1 || cmp.Diff(tree[1:3], page) != "" {
 		t.Fatal(page, err)
 	}
 	for name, c := range map[string]struct {
@@ -78,11 +82,11 @@ func TestTreePage(t *testing.T) {
 		want []Placed
 	}{
 		"Same":       {tree, tree[3:]},
-		"MoreBefore": {append([]Placed{{"0", 0}, {"1", 0}}, tree...), tree[3:]},
+		"MoreBefore": {append([]Placed{{"0", 0, -1}, {"1", 0, -1}}, tree...), tree[3:]},
 		"LastIsGone": {append(tree[:2:2], tree[3:]...), tree[4:]},
 		"AllGone":    {nil, nil},
 	} {
-		page, after, err := TreePage(c.tree, store.Page{Limit: 9, Offset: 3, Cursor: next})
+		page, _, after, err := TreePage(c.tree, store.Page{Limit: 9, Offset: 3, Cursor: next})
 		if err != nil || after != "" || !slices.Equal(c.want, page) {
 			t.Errorf("%s: %v, %q, %v; want %v", name, page, after, err, c.want)
 		}
@@ -90,12 +94,12 @@ func TestTreePage(t *testing.T) {
 }
 
 func FuzzTreeCursor(f *testing.F) {
-	_, next, _ := TreePage([]Placed{{"a", 0}, {"b", 0}}, store.Page{Limit: 1})
+	_, _, next, _ := TreePage([]Placed{{"a", 0, -1}, {"b", 0, -1}}, store.Page{Limit: 1})
 	f.Add(next)
 	f.Add(Cursor{Start: 1, ID: "a"}.String())
 	f.Add("")
 	f.Fuzz(func(t *testing.T, s string) {
-		if _, _, err := TreePage([]Placed{{"a", 0}, {"b", 0}}, store.Page{Limit: 1, Cursor: s}); err != nil && !fault.Is(err, fault.Invalid) {
+		if _, _, _, err := TreePage([]Placed{{"a", 0, -1}, {"b", 0, -1}}, store.Page{Limit: 1, Cursor: s}); err != nil && !fault.Is(err, fault.Invalid) {
 			t.Fatal(err)
 		}
 	})

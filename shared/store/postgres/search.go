@@ -4,10 +4,12 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/fold"
@@ -26,6 +28,33 @@ func searched[T any](ctx context.Context, db *DB, project account.ProjectID, ask
 // SearchTraces finds traces.
 func (db *DB) SearchTraces(ctx context.Context, project account.ProjectID, q store.TraceQuery, p store.SearchPage) (store.TraceHits, error) {
 	return searched(ctx, db, project, func(s *searching) (store.TraceHits, error) { return fold.Search(ctx, s, q, p) })
+}
+
+// FindTrace gives one trace, and what failed in it.
+func (db *DB) FindTrace(ctx context.Context, project account.ProjectID, id trace.TraceID) (hit store.TraceHit, failed []trace.Span, err error) {
+	hit, err = searched(ctx, db, project, func(s *searching) (store.TraceHit, error) {
+		t, err := collectOne(ctx, s.q, scanTrace, `SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND trace_id = $2`, string(project), string(id))
+		if err != nil {
+			return hit, err
+		}
+		hit, failed, err = fold.FindTrace(ctx, s, t)
+		return hit, err
+	})
+	return hit, failed, err
+}
+
+// AnySpan gives one span of whatever form.
+func (db *DB) AnySpan(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error) {
+	return searched(ctx, db, project, func(s *searching) (trace.Span, error) {
+		spans, err := s.Spans(ctx, []trace.SpanID{id}, anySize)
+		if err != nil {
+			return trace.Span{}, err
+		}
+		if spans[id] == nil {
+			return trace.Span{}, fault.New(fault.NotFound, "")
+		}
+		return *spans[id], nil
+	})
 }
 
 // searching implements fold.Counter.
@@ -171,25 +200,27 @@ func (s *searching) Spans(ctx context.Context, ids []trace.SpanID, maxBytes int)
 }
 
 // Failed gives the spans that failed of traces.
-func (s *searching) Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]fold.Branch, error) {
+func (s *searching) Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]fold.Failed, error) {
 	type failure struct {
 		id trace.TraceID
-		fold.Branch
+		fold.Failed
 	}
 	rows, err := collect(ctx, s.q, func(row pgx.CollectableRow) (failure, error) {
 		var f failure
-		err := row.Scan((*string)(&f.id), (*string)(&f.ID), (*string)(&f.Parent))
+		var start time.Time
+		err := row.Scan((*string)(&f.id), (*string)(&f.ID), (*string)(&f.Parent), &start, &f.DurationMS)
+		f.Start = start.UnixMicro()
 		return f, err
-	}, `SELECT t.id, s.span_id, s.parent_id FROM unnest($2::text[]) AS t (id) CROSS JOIN LATERAL (
-			SELECT start_time, span_id, parent_id FROM (
-				(SELECT start_time, span_id, parent_id, status FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = t.id AND trace_id <> ''
+	}, `SELECT t.id, s.span_id, s.parent_id, s.start_time, s.duration_ms FROM unnest($2::text[]) AS t (id) CROSS JOIN LATERAL (
+			SELECT start_time, span_id, parent_id, duration_ms FROM (
+				(SELECT start_time, span_id, parent_id, status, duration_ms FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = t.id AND trace_id <> ''
 					ORDER BY start_time, span_id LIMIT $3)
-				UNION ALL SELECT start_time, span_id, parent_id, status FROM spans WHERE project_id = $1 AND span_id = t.id AND form = 'trace') f
+				UNION ALL SELECT start_time, span_id, parent_id, status, duration_ms FROM spans WHERE project_id = $1 AND span_id = t.id AND form = 'trace') f
 			WHERE status = 'error' ORDER BY start_time, span_id LIMIT $4) s
 		ORDER BY t.id, s.start_time, s.span_id`, string(s.project), texts(ids), fold.MaxFailedIn, fold.MaxFailed)
-	out := make(map[trace.TraceID][]fold.Branch, len(ids))
+	out := make(map[trace.TraceID][]fold.Failed, len(ids))
 	for _, f := range rows {
-		out[f.id] = append(out[f.id], f.Branch)
+		out[f.id] = append(out[f.id], f.Failed)
 	}
 	return out, err
 }

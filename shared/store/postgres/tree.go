@@ -33,7 +33,7 @@ func (db *DB) TraceSpans(ctx context.Context, project account.ProjectID, id trac
 		if len(branches) == 0 {
 			return fault.New(fault.NotFound, "")
 		}
-		page, next, err := fold.TreePage(fold.DepthFirst(branches), p)
+		page, first, next, err := fold.TreePage(fold.DepthFirst(branches), p)
 		if err != nil {
 			return err
 		}
@@ -51,9 +51,9 @@ func (db *DB) TraceSpans(ctx context.Context, project account.ProjectID, id trac
 			}
 		}
 		slices.SortFunc(rows, func(a, b *spanRow) int { return cmp.Compare(place[a.ID], place[b.ID]) })
-		out = store.Tree{Total: int64(len(branches)), Next: next, Spans: make([]store.TreeSpan, len(rows))}
+		out = store.Tree{First: first, Total: int64(len(branches)), Next: next, Spans: make([]store.TreeSpan, len(rows))}
 		for i, r := range rows {
-			out.Spans[i] = store.TreeSpan{Span: r.Span, Depth: page[i].Depth}
+			out.Spans[i] = store.TreeSpan{Span: r.Span, Depth: page[i].Depth, Parent: page[i].Parent}
 		}
 		return nil
 	})

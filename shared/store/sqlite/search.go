@@ -27,6 +27,36 @@ func (db *DB) SearchTraces(ctx context.Context, project account.ProjectID, q sto
 	return searched(ctx, db, project, func(s *searching) (store.TraceHits, error) { return fold.Search(ctx, s, q, p) })
 }
 
+// FindTrace implements store.TraceSearcher.
+func (db *DB) FindTrace(ctx context.Context, project account.ProjectID, id trace.TraceID) (hit store.TraceHit, failed []trace.Span, err error) {
+	hit, err = searched(ctx, db, project, func(s *searching) (store.TraceHit, error) {
+		traces, err := tracesByID(ctx, s.q, s.project, []trace.TraceID{id})
+		if err == nil && len(traces) == 0 {
+			err = errNotFound
+		}
+		if err != nil {
+			return hit, err
+		}
+		hit, failed, err = fold.FindTrace(ctx, s, &traces[0])
+		return hit, err
+	})
+	return hit, failed, err
+}
+
+// AnySpan implements store.TraceSearcher.
+func (db *DB) AnySpan(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error) {
+	return searched(ctx, db, project, func(s *searching) (trace.Span, error) {
+		spans, err := s.Spans(ctx, []trace.SpanID{id}, anySize)
+		if err != nil {
+			return trace.Span{}, err
+		}
+		if spans[id] == nil {
+			return trace.Span{}, errNotFound
+		}
+		return *spans[id], nil
+	})
+}
+
 // searching implements fold.Counter.
 type searching struct {
 	q       querier
@@ -149,17 +179,17 @@ func (s *searching) Spans(ctx context.Context, ids []trace.SpanID, maxBytes int)
 }
 
 // Failed implements fold.Searcher.
-func (s *searching) Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]fold.Branch, error) {
-	out := make(map[trace.TraceID][]fold.Branch, len(ids))
+func (s *searching) Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]fold.Failed, error) {
+	out := make(map[trace.TraceID][]fold.Failed, len(ids))
 	for _, id := range ids {
 		err := query(ctx, s.q, "find failures", func(rows *sql.Rows) error {
-			var b fold.Branch
-			err := rows.Scan(&b.ID, &b.Parent)
-			out[id] = append(out[id], b)
+			var f fold.Failed
+			err := rows.Scan(&f.ID, &f.Parent, &f.Start, &f.DurationMS)
+			out[id] = append(out[id], f)
 			return err
-		}, `SELECT span_id, parent_id FROM (
-				SELECT * FROM (SELECT start_time, span_id, parent_id, status FROM spans `+traceSpans+` ORDER BY start_time, span_id LIMIT ?3)
-				UNION ALL SELECT start_time, span_id, parent_id, status FROM spans WHERE project = ?1 AND span_id = ?2 AND form = 'trace')
+		}, `SELECT span_id, parent_id, start_time, duration_ms FROM (
+				SELECT * FROM (SELECT start_time, span_id, parent_id, status, duration_ms FROM spans `+traceSpans+` ORDER BY start_time, span_id LIMIT ?3)
+				UNION ALL SELECT start_time, span_id, parent_id, status, duration_ms FROM spans WHERE project = ?1 AND span_id = ?2 AND form = 'trace')
 			WHERE status = 'error' ORDER BY start_time, span_id LIMIT ?4`, int64(s.project), string(id), fold.MaxFailedIn, fold.MaxFailed)
 		if err != nil {
 			return nil, err

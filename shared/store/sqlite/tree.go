@@ -24,7 +24,7 @@ func (db *DB) TraceSpans(ctx context.Context, project account.ProjectID, id trac
 		if len(branches) == 0 {
 			return errNotFound
 		}
-		page, next, err := fold.TreePage(fold.DepthFirst(branches), p)
+		page, first, next, err := fold.TreePage(fold.DepthFirst(branches), p)
 		if err != nil {
 			return err
 		}
@@ -41,9 +41,9 @@ func (db *DB) TraceSpans(ctx context.Context, project account.ProjectID, id trac
 			return err
 		}
 		slices.SortFunc(spans, func(a, b trace.Span) int { return cmp.Compare(depth[a.ID], depth[b.ID]) })
-		out = store.Tree{Total: int64(len(branches)), Next: next, Spans: make([]store.TreeSpan, len(spans))}
+		out = store.Tree{First: first, Total: int64(len(branches)), Next: next, Spans: make([]store.TreeSpan, len(spans))}
 		for i := range spans {
-			out.Spans[i] = store.TreeSpan{Span: spans[i], Depth: page[i].Depth}
+			out.Spans[i] = store.TreeSpan{Span: spans[i], Depth: page[i].Depth, Parent: page[i].Parent}
 		}
 		return nil
 	})

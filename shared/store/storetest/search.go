@@ -370,17 +370,41 @@ func searches(t *testing.T, open OpenFunc) {
 				}
 				return sp
 			}
+			root := at("root", "", 0, true)
+			root.DurationMS = ptr(1e7)
+			deep := at("deep", "fine", 5, true) // below one that is well, and earlier than the others
+			deep.DurationMS = ptr(1.0)
+			tool, later := at("tool", "step", 2, true), at("later", "root", 3, true)
+			tool.DurationMS, later.DurationMS = ptr(5e5), ptr(5e5)
+			write(t, s, p, of(deep, func(s *trace.Span) { s.TraceID = "d" }), of(root, func(s *trace.Span) { s.TraceID, s.ID = "d", "top" }))
 			older := span("older", minute(9))
 			older.TraceID, older.Status, older.Payload.Error = "o", trace.StatusError, []byte(`"why older"`)
 			lone := llmTrace("lone", minute(8))
 			lone.Status = trace.StatusError
-			write(t, s, p, at("root", "", 0, true), at("step", "root", 1, true), at("tool", "step", 2, true), at("later", "root", 3, true), at("fine", "root", 4, false), older, lone)
+			write(t, s, p, root, at("step", "root", 1, true), tool, later, at("fine", "root", 4, false), older, lone)
 			hits, _, _ := search(t, s, p, store.TraceQuery{}, store.SearchPage{Sort: store.SortStart, Limit: 10}, nothing)
 			got := map[string]string{}
 			for _, h := range hits {
 				got[string(h.ID)] = string(h.Failed.ID) + " " + trace.ErrorText(h.Failed)
 			}
-			same(t, "failed spans", map[string]string{"o": "older why older", "lone": "lone ", "t": "tool why tool"}, got)
+			hit, failed, err := s.FindTrace(t.Context(), p, "t")
+			ok(t, err)
+			var ids []string
+			for _, sp := range failed {
+				ids = append(ids, string(sp.ID)+" "+trace.ErrorText(&sp))
+			}
+			same(t, "all that failed", []string{"root why root", "step why step", "tool why tool", "later why later"}, ids)
+			if hit.Failed.ID != "tool" || hit.MainSpan.ID != "root" || hit.SpanCount != 5 {
+				t.Fatalf("%+v", hit)
+			}
+			if sp := must[trace.Span](t)(s.AnySpan(t.Context(), p, "lone")); sp.Form != trace.FormTrace {
+				t.Fatalf("%+v", sp)
+			}
+			_, _, err = s.FindTrace(t.Context(), newProject(t, s, "b"), "t")
+			wantCode(t, err, fault.NotFound)
+			_, err = s.AnySpan(t.Context(), newProjectID("b"), "tool")
+			wantCode(t, err, fault.NotFound)
+			same(t, "failed spans", map[string]string{"d": "deep why deep", "o": "older why older", "lone": "lone ", "t": "tool why tool"}, got)
 		},
 		"LargePayloadsAreLeftOut": func(t *testing.T, s store.Store) {
 			p := newProject(t, s, "a")

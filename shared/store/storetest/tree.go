@@ -22,24 +22,25 @@ func (m model) tree(id trace.TraceID) []store.TreeSpan {
 	}
 	var out []store.TreeSpan
 	placed := map[trace.SpanID]bool{}
-	var place func(s trace.Span, depth int)
-	place = func(s trace.Span, depth int) {
+	var place func(s trace.Span, depth, parent int)
+	place = func(s trace.Span, depth, parent int) {
+		at := len(out)
 		placed[s.ID] = true
-		out = append(out, store.TreeSpan{Span: s, Depth: depth})
+		out = append(out, store.TreeSpan{Span: s, Depth: depth, Parent: parent})
 		for _, c := range spans {
 			if c.ParentID == s.ID && !placed[c.ID] {
-				place(c, depth+1)
+				place(c, depth+1, at)
 			}
 		}
 	}
 	for _, s := range spans {
 		if !known[s.ParentID] || s.ParentID == s.ID {
-			place(s, 0)
+			place(s, 0, -1)
 		}
 	}
 	for _, s := range spans {
 		if !placed[s.ID] {
-			place(s, 0)
+			place(s, 0, -1)
 		}
 	}
 	return out
@@ -51,6 +52,9 @@ func wholeTree(t *testing.T, s store.Store, p account.ProjectID, id trace.TraceI
 	var out []store.TreeSpan
 	for {
 		got := must[store.Tree](t)(s.TraceSpans(t.Context(), p, id, page))
+		if got.First < len(out) { // more where spans arrived before it
+			t.Fatalf("a page begins at %d, behind %d spans", got.First, len(out))
+		}
 		out = append(out, got.Spans...)
 		if got.Next == "" {
 			return out, got.Total
