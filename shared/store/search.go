@@ -193,3 +193,78 @@ type TraceCounter interface {
 	// NotFound if there is none.
 	Locate(ctx context.Context, project account.ProjectID, id string) (Located, error)
 }
+
+// MeasureSeries are measures over time.
+type MeasureSeries struct {
+	Totals    []*float64   // one for each measure
+	Values    [][]*float64 // by measure, then bucket
+	ScannedTo *time.Time
+}
+
+// Heatmap asks how the values of traces lie over time.
+type Heatmap struct {
+	Edges []time.Time  // as in Histogram
+	Of    filter.Field // latency, ttft (milliseconds), cost (nano-dollars) or tokens
+	Rows  int          // how many, each as many times larger than the one below
+}
+
+// HeatmapCounts answers a Heatmap.
+type HeatmapCounts struct {
+	Edges     []float64 // ascending: between each two is a row; none if no trace has a value
+	N         [][]int64 // by bucket, then row; smaller values are in the first row
+	ScannedTo *time.Time
+}
+
+// Breakdown asks for measures of groups of traces.
+type Breakdown struct {
+	By       []filter.Field // one or two of GroupFields
+	Measures []Measure
+	Sort     Measure // one of Measures: the largest first, then by keys
+	Limit    int
+}
+
+// Groups answers a Breakdown.
+type Groups struct {
+	Groups    []Group
+	Rest      []*float64 // of all other groups; nil if there are none
+	Total     []*float64 // of all traces, each counted once
+	ScannedTo *time.Time
+}
+
+// Group are the traces that have the same values.
+type Group struct {
+	Keys   []string // one for each of By; "" where nobody said
+	Values []*float64
+}
+
+// Difference compares some traces with the rest.
+type Difference struct {
+	Selected, Baseline int64
+	Fields             []FieldDifference // the largest score first, then by name
+	ScannedTo          *time.Time
+}
+
+// FieldDifference is how often values come in either.
+type FieldDifference struct {
+	Field filter.Field
+	// Score is the largest difference of a value's shares: 0 to 1.
+	Score  float64
+	Values []ValueDifference // the largest difference first, then by value
+}
+
+// ValueDifference counts a value.
+type ValueDifference struct {
+	Value              string
+	Selected, Baseline int64
+}
+
+// TraceExplorer tells how traces differ, in time and from each other. Bounds are
+// as in TraceCounter.
+type TraceExplorer interface {
+	TraceMeasures(ctx context.Context, project account.ProjectID, q TraceQuery, edges []time.Time, measures []Measure) (MeasureSeries, error)
+	TraceHeatmap(ctx context.Context, project account.ProjectID, q TraceQuery, h Heatmap) (HeatmapCounts, error)
+	TraceBreakdown(ctx context.Context, project account.ProjectID, q TraceQuery, b Breakdown) (Groups, error)
+	// TraceDifference compares the traces of q that selection finds with those that
+	// it does not, by fields of GroupFields; at most limit values of each.
+	TraceDifference(ctx context.Context, project account.ProjectID, q, selection TraceQuery, fields []filter.Field, limit int) (Difference, error)
+}

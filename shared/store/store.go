@@ -32,6 +32,7 @@ type Store interface {
 	TraceReader
 	TraceSearcher
 	TraceCounter
+	TraceExplorer
 	SpanReader
 	SessionReader
 	AnalyticsReader

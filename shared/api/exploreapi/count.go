@@ -3,12 +3,10 @@ package exploreapi
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/pulse-traces/pulse/shared/account"
@@ -135,31 +133,10 @@ func (g *Group) facets(w http.ResponseWriter, r *http.Request) error {
 // fields reads a list of fields that traces can be counted by; all of them if
 // absent.
 func (in *input) fields(name string) []filter.Field {
-	v, ok := in.member(name)
-	if !ok {
+	if _, ok := in.member(name); !ok {
 		return store.GroupFields()
 	}
-	var list []jsontext.Value
-	if v.Kind() != '[' || json.Unmarshal(v, &list, api.DecodeOptions) != nil {
-		in.fault(name, "invalid_type", "Invalid input: expected array")
-		return nil
-	}
-	var out []filter.Field
-	for i, v := range list {
-		one := input{members: map[string]jsontext.Value{name: v}}
-		f := enum(&one, name, store.GroupFields(), "")
-		if f == "" && len(one.issues) == 0 {
-			one.fault(name, "invalid_type", "Invalid input: expected string")
-		}
-		for _, issue := range one.issues {
-			issue.Path = append(slices.Clone(in.path), name, i)
-			in.issues = append(in.issues, issue)
-		}
-		if out = append(out, f); len(in.issues) > 0 || i > 2*len(store.GroupFields()) {
-			break
-		}
-	}
-	return out
+	return list(in, name, store.GroupFields(), len(store.GroupFields()))
 }
 
 func (g *Group) status(w http.ResponseWriter, r *http.Request) error {

@@ -18,6 +18,7 @@ type Deps struct {
 	Traces   store.TraceSearcher
 	Trees    store.TraceReader
 	Counts   store.TraceCounter
+	Explore  store.TraceExplorer
 	Projects store.ProjectStore
 	// Barrier, if set, is called before each read and returns once what was
 	// accepted before is readable, or when its maker's patience ends.
@@ -62,6 +63,10 @@ func (g *Group) Routes() []api.Route {
 		post("/traces/search", g.searchTraces),
 		post("/histogram", g.histogram),
 		post("/facets", g.facets),
+		post("/overview", g.overview),
+		post("/heatmap", g.heatmap),
+		post("/breakdown", g.breakdown),
+		post("/compare", g.compare),
 		get("/status", g.status),
 		get("/traces/{id}/neighbours", g.neighbours),
 		get("/traces/{id}/tree", g.tree),

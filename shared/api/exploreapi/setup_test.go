@@ -73,7 +73,7 @@ func setup(t testing.TB) *server {
 	}
 	s := &server{db: db}
 	group := exploreapi.New(exploreapi.Deps{
-		Traces: db, Trees: db, Counts: db, Projects: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
+		Traces: db, Trees: db, Counts: db, Explore: db, Projects: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
 		Lag: func(context.Context) (time.Duration, error) { return 2 * time.Second, nil },
 	})
 	s.handler = api.New(api.Options{Log: slog.New(slog.DiscardHandler), Sessions: sessions{}, Roles: db}, group)
