@@ -268,3 +268,52 @@ type TraceExplorer interface {
 	// it does not, by fields of GroupFields; at most limit values of each.
 	TraceDifference(ctx context.Context, project account.ProjectID, q, selection TraceQuery, fields []filter.Field, limit int) (Difference, error)
 }
+
+// SortSpending orders sessions by cost, beside the orders of a list.
+const SortSpending SessionSort = "cost"
+
+// SessionSorts lists the orders of a search.
+func SessionSorts() []SessionSort {
+	return []SessionSort{SortRecent, SortOldest, SortDuration, SortErrors, SortVolume, SortSpending}
+}
+
+// SessionHits is a page of a search, as TraceHits is; ScannedTo is the Last of
+// the last session that was looked at.
+type SessionHits struct {
+	Hits      []SessionHit
+	Next      string
+	Total     int64
+	Exact     bool
+	ScannedTo *time.Time
+}
+
+// SessionHit is a session, with its counts of distinct things.
+type SessionHit struct {
+	trace.Session
+	First *TraceHit // its first trace; nil if none has a Start
+}
+
+// SessionPage asks for a part of what a search finds.
+type SessionPage struct {
+	Sort   SessionSort
+	Limit  int // 1 to 1000
+	Cursor string
+}
+
+// Turns is a page of a session's traces, oldest first, ties by smaller id.
+type Turns struct {
+	Session trace.Session // with its counts of distinct things
+	Hits    []TraceHit
+	Total   int64
+	Next    string
+}
+
+// SessionSearcher finds sessions.
+type SessionSearcher interface {
+	// SearchSessions finds sessions that have traced spans, at some moment of the
+	// time of q, and, where it has terms, a trace of whatever time that meets all
+	// of them. fault.Invalid with path "q" for terms about payloads.
+	SearchSessions(ctx context.Context, project account.ProjectID, q TraceQuery, p SessionPage) (SessionHits, error)
+	// SessionTurns is NotFound if there is no such session.
+	SessionTurns(ctx context.Context, project account.ProjectID, id trace.SessionID, p SearchPage) (Turns, error)
+}

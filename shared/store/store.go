@@ -33,6 +33,7 @@ type Store interface {
 	TraceSearcher
 	TraceCounter
 	TraceExplorer
+	SessionSearcher
 	SpanReader
 	SessionReader
 	AnalyticsReader

@@ -411,13 +411,14 @@ func (s *suite) badControl(t *testing.T, p person, marker string) {
 		"/dashboard/api/api-keys/{id}":     {"name"},
 		"/dashboard/api/local-login-token": {"redirect_url", "api_key", "project_id", "email", "password"},
 
-		"/dashboard/api/query/traces/search": {"q", "text", "from", "to", "sort", "cursor"},
-		"/dashboard/api/query/histogram":     {"q", "text", "from", "to", "tz", "by", "measure"},
-		"/dashboard/api/query/facets":        {"q", "text", "from", "to"},
-		"/dashboard/api/query/overview":      {"q", "text", "from", "to", "tz"},
-		"/dashboard/api/query/heatmap":       {"q", "text", "from", "to", "tz", "measure"},
-		"/dashboard/api/query/breakdown":     {"q", "text", "from", "to", "sort"},
-		"/dashboard/api/query/compare":       {"q", "text", "from", "to"},
+		"/dashboard/api/query/traces/search":   {"q", "text", "from", "to", "sort", "cursor"},
+		"/dashboard/api/query/histogram":       {"q", "text", "from", "to", "tz", "by", "measure"},
+		"/dashboard/api/query/facets":          {"q", "text", "from", "to"},
+		"/dashboard/api/query/sessions/search": {"q", "text", "from", "to", "sort", "cursor"},
+		"/dashboard/api/query/overview":        {"q", "text", "from", "to", "tz"},
+		"/dashboard/api/query/heatmap":         {"q", "text", "from", "to", "tz", "measure"},
+		"/dashboard/api/query/breakdown":       {"q", "text", "from", "to", "sort"},
+		"/dashboard/api/query/compare":         {"q", "text", "from", "to"},
 	}
 	for _, r := range s.Routes {
 		if !strings.HasPrefix(r.Pattern, "/dashboard/api/") || r.Method == http.MethodGet || r.Method == http.MethodDelete ||

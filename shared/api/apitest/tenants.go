@@ -126,13 +126,14 @@ var bodies = map[string]func(victim tenant) string{
 	},
 	"/signup": func(tenant) string { return `{}` },
 
-	"/query/traces/search": func(tenant) string { return `{}` },
-	"/query/histogram":     func(tenant) string { return `{"by":"provider"}` },
-	"/query/facets":        func(tenant) string { return `{}` },
-	"/query/overview":      func(tenant) string { return `{"compare":true}` },
-	"/query/heatmap":       func(tenant) string { return `{}` },
-	"/query/breakdown":     func(tenant) string { return `{"by":["provider","session"],"compare":true}` },
-	"/query/compare":       func(tenant) string { return `{}` },
+	"/query/traces/search":   func(tenant) string { return `{}` },
+	"/query/histogram":       func(tenant) string { return `{"by":"provider"}` },
+	"/query/facets":          func(tenant) string { return `{}` },
+	"/query/sessions/search": func(tenant) string { return `{}` },
+	"/query/overview":        func(tenant) string { return `{"compare":true}` },
+	"/query/heatmap":         func(tenant) string { return `{}` },
+	"/query/breakdown":       func(tenant) string { return `{"by":["provider","session"],"compare":true}` },
+	"/query/compare":         func(tenant) string { return `{}` },
 }
 
 // ask calls a route about victim's records as p, with the project that p names.

@@ -19,6 +19,7 @@ type Deps struct {
 	Trees    store.TraceReader
 	Counts   store.TraceCounter
 	Explore  store.TraceExplorer
+	Sessions store.SessionSearcher
 	Projects store.ProjectStore
 	// Barrier, if set, is called before each read and returns once what was
 	// accepted before is readable, or when its maker's patience ends.
@@ -67,6 +68,8 @@ func (g *Group) Routes() []api.Route {
 		post("/heatmap", g.heatmap),
 		post("/breakdown", g.breakdown),
 		post("/compare", g.compare),
+		post("/sessions/search", g.searchSessions),
+		get("/sessions/{id}/turns", g.turns),
 		get("/status", g.status),
 		get("/traces/{id}/neighbours", g.neighbours),
 		get("/traces/{id}/tree", g.tree),

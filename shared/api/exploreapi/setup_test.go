@@ -73,7 +73,7 @@ func setup(t testing.TB) *server {
 	}
 	s := &server{db: db}
 	group := exploreapi.New(exploreapi.Deps{
-		Traces: db, Trees: db, Counts: db, Explore: db, Projects: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
+		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Projects: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
 		Lag: func(context.Context) (time.Duration, error) { return 2 * time.Second, nil },
 	})
 	s.handler = api.New(api.Options{Log: slog.New(slog.DiscardHandler), Sessions: sessions{}, Roles: db}, group)
@@ -159,6 +159,12 @@ func (s *server) request(t testing.TB, method, path, user, project string) (int,
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	return w.Code, w.Body.Bytes()
+}
+
+// askText is ask with a body as it is sent.
+func (s *server) askText(t testing.TB, path, body string, out any) {
+	t.Helper()
+	s.ask(t, path, json.RawMessage(body), out)
 }
 
 // object is a body.

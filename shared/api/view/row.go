@@ -238,3 +238,42 @@ func spokenInList(list []jsontext.Value, role string, depth int) string {
 	}
 	return strings.Join(out, " ")
 }
+
+// SessionRow is a session's row in a list that people look through.
+type SessionRow struct {
+	SessionID    trace.SessionID `json:"sessionId"`
+	FirstTime    string          `json:"firstTime"` // RFC 3339, microseconds
+	LastTime     string          `json:"lastTime"`
+	DurationMS   float64         `json:"durationMs"`
+	TraceCount   int64           `json:"traceCount"`
+	ToolCalls    int64           `json:"toolCalls"`
+	AgentRuns    int64           `json:"agentRuns"`
+	SpanCount    int64           `json:"spanCount"`
+	ErrorCount   int64           `json:"errorCount"`
+	InputTokens  int64           `json:"inputTokens"`
+	OutputTokens int64           `json:"outputTokens"`
+	CostNanoUSD  *string         `json:"costNanoUsd"` // as in TraceRow
+	Sources      []trace.Source  `json:"sources"`
+	Model        *string         `json:"model"`
+	AgentName    *string         `json:"agentName"`
+	CWD          *string         `json:"cwd"`
+	// FirstTraceID and Preview are of the first trace; null where it is not known,
+	// or not asked for.
+	FirstTraceID *trace.TraceID `json:"firstTraceId"`
+	Preview      Preview        `json:"preview"`
+}
+
+// SessionRowOf makes the row of what a search found.
+func SessionRowOf(h *store.SessionHit) SessionRow {
+	s := &h.Session
+	row := SessionRow{
+		SessionID: s.ID, FirstTime: Exactly(s.First), LastTime: Exactly(s.Last), DurationMS: s.DurationMS(), TraceCount: s.TraceCount, ToolCalls: s.ToolCalls,
+		AgentRuns: s.AgentRuns, SpanCount: s.SpanCount, ErrorCount: s.ErrorCount, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
+		CostNanoUSD: Digits(&s.CostNanoUSD), Sources: s.Sources.Sources(), Model: s.Model, AgentName: s.AgentName, CWD: s.CWD,
+	}
+	if h.First != nil {
+		first := TraceRowOf(h.First)
+		row.FirstTraceID, row.Preview = &first.TraceID, first.Preview
+	}
+	return row
+}

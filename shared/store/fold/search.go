@@ -168,7 +168,7 @@ func plan(q *store.TraceQuery) (rows, texts []filter.Term, bound int) {
 // Search finds traces: the same for both engines.
 func Search(ctx context.Context, e Searcher, q store.TraceQuery, p store.SearchPage) (store.TraceHits, error) {
 	rows, texts, bound := plan(&q)
-	place, err := parseSearchCursor(p.Cursor, p.Sort)
+	place, err := parsePlace(p.Cursor, searchCursorVersion, slices.Index(store.TraceSorts(), p.Sort))
 	if err != nil {
 		return store.TraceHits{}, err
 	}
@@ -473,7 +473,12 @@ const searchCursorVersion = 3 // trees have 2
 
 // String encodes a place for store.SearchPage.
 func (p searchPlace) String(sort store.TraceSort) string {
-	b := []byte{searchCursorVersion, byte(slices.Index(store.TraceSorts(), sort))}
+	return p.encode(searchCursorVersion, slices.Index(store.TraceSorts(), sort))
+}
+
+// encode writes a place for cursors of a kind, and an order.
+func (p searchPlace) encode(version byte, sort int) string {
+	b := []byte{version, byte(sort)}
 	b = binary.AppendVarint(binary.AppendVarint(b, p.Key), p.Start)
 	b = append(binary.AppendUvarint(b, uint64(len(p.ID))), p.ID...)
 	if p.low != nil {
@@ -482,13 +487,13 @@ func (p searchPlace) String(sort store.TraceSort) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// parseSearchCursor gives nil for no cursor.
-func parseSearchCursor(s string, sort store.TraceSort) (*searchPlace, error) {
+// parsePlace reads what encode wrote; nil for no cursor.
+func parsePlace(s string, version byte, sort int) (*searchPlace, error) {
 	if s == "" {
 		return nil, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) < 2 || b[0] != searchCursorVersion || int(b[1]) != slices.Index(store.TraceSorts(), sort) {
+	if err != nil || len(b) < 2 || b[0] != version || int(b[1]) != sort {
 		return nil, errCursor()
 	}
 	b = b[2:]

@@ -26,7 +26,8 @@ type OpenFunc func(t *testing.T) store.Store
 func Exercise(t *testing.T, open OpenFunc) {
 	for name, test := range map[string]func(t *testing.T, open OpenFunc){
 		"Accounts": accounts, "Writes": writes, "Reads": reads, "Sums": sums, "Maintenance": maintenance,
-		"Updates": updates, "Calls": calls, "Trees": trees, "Searches": searches, "Counts": counts, "Explorations": explorations, "Rewrites": rewrites, "Prices": prices,
+		"Updates": updates, "Calls": calls, "Trees": trees, "Searches": searches, "Counts": counts, "Explorations": explorations, "SessionSearches": sessionSearches,
+		"Rewrites": rewrites, "Prices": prices,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

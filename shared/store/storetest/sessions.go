@@ -1,0 +1,144 @@
+package storetest
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+func sessionSearches(t *testing.T, open OpenFunc) {
+	cases(t, open, map[string]func(t *testing.T, s store.Store){
+		"RandomFiltersEqualBruteForce": func(t *testing.T, s store.Store) {
+			p, other := newProject(t, s, "a"), newProject(t, s, "b")
+			rng := rand.New(rand.NewPCG(61, 1))
+			spans := randomSpans(rng, 400)
+			write(t, s, p, spans...)
+			write(t, s, other, randomSpans(rng, 50)...)
+			m := model{}
+			m.add(spans...)
+			traces := m.listTraces(store.TraceFilter{})
+			for range 100 {
+				text := randomFilter(rng)
+				q := store.TraceQuery{Time: randomRange(rng), Filter: parsed(t, text)}
+				if q.Time.From != nil && q.Time.To != nil && !q.Time.From.Before(*q.Time.To) {
+					q.Time = store.TimeRange{}
+				}
+				sort := pick(rng, store.SessionSorts()...)
+				want := slices.DeleteFunc(m.listSessions(store.SessionFilter{Time: q.Time}), func(se trace.Session) bool {
+					return text != "" && !slices.ContainsFunc(traces, func(t trace.Trace) bool { return t.SessionID == se.ID && meets(q.Filter, &t) })
+				})
+				key := func(s *trace.Session) float64 {
+					switch sort {
+					case store.SortOldest:
+						return -float64(s.First.UnixMicro())
+					case store.SortDuration:
+						if s.EndDurationMS != nil {
+							return float64(int64(*s.EndDurationMS * 1000))
+						}
+						return float64(s.Last.Sub(s.First).Microseconds())
+					case store.SortErrors:
+						return float64(s.ErrorCount)
+					case store.SortVolume:
+						return float64(s.SpanCount)
+					case store.SortSpending:
+						return float64(s.CostNanoUSD)
+					}
+					return 0
+				}
+				slices.SortFunc(want, func(a, b trace.Session) int {
+					return cmp.Or(cmp.Compare(key(&b), key(&a)), b.Last.Compare(a.Last), cmp.Compare(b.ID, a.ID))
+				})
+				what := fmt.Sprintf("%q from %v to %v by %s", text, q.Time.From, q.Time.To, sort)
+				var got []trace.Session
+				for page := (store.SessionPage{Sort: sort, Limit: 4}); ; {
+					hits := must[store.SessionHits](t)(s.SearchSessions(t.Context(), p, q, page))
+					if page.Cursor == "" && (hits.Total != int64(len(want)) || !hits.Exact || hits.ScannedTo != nil) {
+						t.Fatalf("%s: %d, exact %v, want %d", what, hits.Total, hits.Exact, len(want))
+					}
+					for _, h := range hits.Hits {
+						got = append(got, h.Session)
+						first := slices.IndexFunc(traces, func(t trace.Trace) bool { return t.SessionID == h.ID })
+						for i := range traces { // the last in the list is the oldest
+							if traces[i].SessionID == h.ID {
+								first = i
+							}
+						}
+						if (h.First != nil) != (first >= 0) || h.First != nil && h.First.ID != traces[first].ID {
+							t.Fatalf("%s: first trace of %s is %+v", what, h.ID, h.First)
+						}
+					}
+					if page.Cursor = hits.Next; hits.Next == "" {
+						break
+					}
+				}
+				same(t, what, want, got)
+			}
+		},
+		"BoundsAreTold": func(t *testing.T, s store.Store) {
+			p := newProject(t, s, "a")
+			for i := range 20 {
+				sp := called(numbered("s", i), "", minute(i), 0)
+				sp.TraceID, sp.SessionID = trace.TraceID(numbered("t", i)), trace.SessionID(numbered("x", i))
+				write(t, s, p, sp)
+			}
+			got := must[store.SessionHits](t)(s.SearchSessions(t.Context(), p, store.TraceQuery{Bound: 5}, store.SessionPage{Sort: store.SortOldest, Limit: 3}))
+			if got.Total != 5 || got.Exact || !got.ScannedTo.Equal(minute(15)) || got.Hits[0].ID != "x00015" {
+				t.Fatalf("%+v", got)
+			}
+			_, err := s.SearchSessions(t.Context(), p, store.TraceQuery{Filter: parsed(t, `"x"`)}, store.SessionPage{Sort: store.SortRecent, Limit: 3})
+			wantCode(t, err, fault.Invalid)
+			for _, cursor := range []string{"x", got.Next} {
+				_, err = s.SearchSessions(t.Context(), p, store.TraceQuery{}, store.SessionPage{Sort: store.SortRecent, Limit: 3, Cursor: cursor})
+				wantCode(t, err, fault.Invalid)
+			}
+		},
+		"Turns": func(t *testing.T, s store.Store) {
+			p, other := newProject(t, s, "a"), newProject(t, s, "b")
+			add := func(id string, n int) {
+				sp := called("s"+id, "", minute(n), 3)
+				sp.TraceID, sp.SessionID, sp.Payload.OutputText = trace.TraceID(id), "x", ptr("said "+id)
+				write(t, s, p, sp)
+			}
+			for i := range 10 {
+				add(numbered("t", i), i/2)
+			}
+			var ids []string
+			for page := (store.SearchPage{Limit: 3}); ; {
+				got := must[store.Turns](t)(s.SessionTurns(t.Context(), p, "x", page))
+				for _, h := range got.Hits {
+					ids = append(ids, string(h.ID))
+					if *h.MainSpan.Payload.OutputText != "said "+string(h.ID) {
+						t.Fatalf("%+v", h)
+					}
+				}
+				if got.Session.ID != "x" || got.Total < 10 || got.Session.TraceCount != got.Total {
+					t.Fatalf("%+v", got)
+				}
+				if page.Cursor = got.Next; got.Next == "" {
+					break
+				}
+				add("before"+got.Next[:1]+fmt.Sprint(len(ids)), -1) // what comes late does not move the others
+			}
+			var want []string
+			for i := range 10 {
+				want = append(want, numbered("t", i))
+			}
+			same(t, "turns", want, ids)
+			_, err := s.SessionTurns(t.Context(), p, "x", store.SearchPage{Limit: 3, Cursor: "x"})
+			wantCode(t, err, fault.Invalid)
+			_, err = s.SessionTurns(t.Context(), other, "x", store.SearchPage{Limit: 3})
+			wantCode(t, err, fault.NotFound)
+			_, err = s.SessionTurns(t.Context(), p, "", store.SearchPage{Limit: 3})
+			wantCode(t, err, fault.NotFound)
+			if got := must[store.SessionHits](t)(s.SearchSessions(t.Context(), other, store.TraceQuery{}, store.SessionPage{Sort: store.SortRecent, Limit: 3})); len(got.Hits) > 0 || got.Total > 0 {
+				t.Fatalf("%+v", got)
+			}
+		},
+	})
+}
