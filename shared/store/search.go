@@ -18,11 +18,12 @@ type TraceQuery struct {
 	Bound int
 }
 
-// How many traces one call looks at, unless roll-ups answer it.
+// How many traces one call looks at, unless roll-ups answer it: what takes some
+// tenths of a second where SQLite has a slow machine.
 const (
-	MaxScanned = 100_000 // where the rows of traces tell
-	MaxProbed  = 10_000  // where their spans have to be asked
-	MaxRead    = 1_000   // where their payloads have to be read
+	MaxScanned = 50_000 // where the rows of traces tell
+	MaxProbed  = 5_000  // where their spans have to be asked
+	MaxRead    = 1_000  // where their payloads have to be read
 )
 
 // TextSpans is how many spans of a trace are read for text, errors and metadata:

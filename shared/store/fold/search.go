@@ -321,9 +321,13 @@ func (s *search) count(ctx context.Context) (err error) {
 	switch {
 	case len(s.texts) > 0:
 		s.out.Total, s.out.Exact = int64(len(s.found)), s.out.Next == ""
+	case len(s.found) < s.page.Limit && s.w.Low == nil: // all there are
+		s.out.Total, s.out.Exact = int64(len(s.found)), true
 	case allCounted(s.w.Terms):
 		s.out.Total, err = countTraces(ctx, s, Window{Interval: s.w.Interval, Terms: s.w.Terms})
 		s.out.Exact = true
+	case len(s.found) < s.page.Limit: // all that were looked at
+		s.out.Total = int64(len(s.found))
 	default:
 		s.out.Total, err = s.CountRows(ctx, s.w)
 		s.out.Exact = s.w.Low == nil
