@@ -46,8 +46,10 @@ func TestHistogramAndFacets(t *testing.T) {
 		{"POST", "/histogram", `{"from":"2026-01-25T00:10:00Z","to":"2026-01-25T02:00:00Z","buckets":2,"tz":"Asia/Kolkata","measure":"p50","q":"model:m1"}`, fmt.Sprintf(
 			`200 {"t":[%d,%d,%d],"to":%d,"series":[{"key":"","v":[null,100.49751243781094,null]}],"scannedTo":null}`, at+600_000, at+1800_000, at+5400_000, at+7200_000)},
 		{"POST", "/histogram", `{"from":"2026-01-26T00:00:00Z","to":"2026-01-25T02:00:00Z"}`, `200 {"t":[],"to":null,"series":[],"scannedTo":null}`},
-		{"POST", "/facets", `{"fields":["status","model","tag"],"limit":2}`,
-			`200 {"facets":{"model":[{"value":"m0","count":4},{"value":"m1","count":3}],"status":[{"value":"success","count":9},{"value":"error","count":1}],"tag":[]},"exact":true,"scannedTo":null}`},
+		{
+			"POST", "/facets", `{"fields":["status","model","tag"],"limit":2}`,
+			`200 {"facets":{"model":[{"value":"m0","count":4},{"value":"m1","count":3}],"status":[{"value":"success","count":9},{"value":"error","count":1}],"tag":[]},"exact":true,"scannedTo":null}`,
+		},
 		{"POST", "/facets", `{"fields":["kind"],"q":"status:error"}`, `200 {"facets":{"kind":[{"value":"llm_call","count":1}]},"exact":true,"scannedTo":null}`},
 		{"GET", "/status", "", `200 {"traces":10,"firstTraceAt":"2026-01-25T00:00:00.000000Z","completeTo":"2026-01-25T11:59:58.000000Z","lagMs":2000}`},
 		{"GET", "/traces/t4/neighbours", "", `200 {"next":"t3","previous":"t5","lastGood":"t1"}`},

@@ -28,16 +28,24 @@ func TestHeatmapBreakdownCompare(t *testing.T) {
 		{"POST", "/heatmap", `{` + hours + `,"cols":2,"rows":2}`, fmt.Sprintf(
 			`200 {"t":[%d,%d],"to":%d,"edges":[10,28.2842712474619,80],"n":[[2,2],[0,4]],"scannedTo":null}`, at, at+7200_000, at+14400_000)},
 		{"POST", "/heatmap", `{"from":"2026-01-24T00:00:00Z","to":"2026-01-24T04:00:00Z","cols":1}`, `200 {"t":[1769212800000],"to":1769227200000,"edges":[],"n":[],"scannedTo":null}`},
-		{"POST", "/breakdown", `{` + hours + `,"by":["model"],"measures":["count","cost"],"limit":2}`,
-			`200 {"rows":[{"keys":["bad"],"values":{"cost":13,"count":2}},{"keys":["m0"],"values":{"cost":3,"count":2}}],"other":{"cost":12,"count":4},"total":{"cost":28,"count":8},"scannedTo":null}`},
-		{"POST", "/breakdown", `{"from":"2026-01-25T02:00:00Z","to":"2026-01-25T04:00:00Z","by":["status","model"],"measures":["count"],"compare":true,"q":"-model:bad"}`,
+		{
+			"POST", "/breakdown", `{` + hours + `,"by":["model"],"measures":["count","cost"],"limit":2}`,
+			`200 {"rows":[{"keys":["bad"],"values":{"cost":13,"count":2}},{"keys":["m0"],"values":{"cost":3,"count":2}}],"other":{"cost":12,"count":4},"total":{"cost":28,"count":8},"scannedTo":null}`,
+		},
+		{
+			"POST", "/breakdown", `{"from":"2026-01-25T02:00:00Z","to":"2026-01-25T04:00:00Z","by":["status","model"],"measures":["count"],"compare":true,"q":"-model:bad"}`,
 			`200 {"rows":[{"keys":["success","m1"],"values":{"count":1},"previous":{"count":1}},{"keys":["success","m2"],"values":{"count":1},"previous":{"count":1}}],` +
-				`"other":null,"total":{"count":2},"previous":{"count":4},"scannedTo":null}`},
-		{"POST", "/compare", `{"fields":["model","provider"],"limit":1}`,
+				`"other":null,"total":{"count":2},"previous":{"count":4},"scannedTo":null}`,
+		},
+		{
+			"POST", "/compare", `{"fields":["model","provider"],"limit":1}`,
 			`200 {"selected":2,"baseline":6,"fields":[{"name":"model","kind":"text","score":1,"values":[{"value":"bad","selected":2,"baseline":0}]},` +
-				`{"name":"provider","kind":"text","score":0,"values":[{"value":"openai","selected":2,"baseline":6}]}],"scannedTo":null}`},
-		{"POST", "/compare", `{` + hours + `,"fields":["model"],"limit":1,"selection":{"q":"latency<=20ms","from":"2026-01-25T00:30:00Z"}}`,
-			`200 {"selected":1,"baseline":7,"fields":[{"name":"model","kind":"text","score":0.8571428571428572,"values":[{"value":"m1","selected":1,"baseline":1}]}],"scannedTo":null}`},
+				`{"name":"provider","kind":"text","score":0,"values":[{"value":"openai","selected":2,"baseline":6}]}],"scannedTo":null}`,
+		},
+		{
+			"POST", "/compare", `{` + hours + `,"fields":["model"],"limit":1,"selection":{"q":"latency<=20ms","from":"2026-01-25T00:30:00Z"}}`,
+			`200 {"selected":1,"baseline":7,"fields":[{"name":"model","kind":"text","score":0.8571428571428572,"values":[{"value":"m1","selected":1,"baseline":1}]}],"scannedTo":null}`,
+		},
 	})
 	for body, want := range map[string]string{
 		`{"measure":"spans","cols":0,"rows":100,"tz":"x"}`: "Invalid query: [[tz] [measure] [cols] [rows]]",

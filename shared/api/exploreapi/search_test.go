@@ -181,3 +181,24 @@ func TestTimes(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// FuzzSearch sends any filter and cursor: a page or a fault, never a failure.
+func FuzzSearch(f *testing.F) {
+	for _, q := range []string{"", "status:error", `name:"a*",b* -user:x`, "latency:1s..2s cost>0.1 tokens<5", "has:tool,ttft kind:chain", `"text" meta.a:b error:x`, "model:[a*]?", "tag:%_\\"} {
+		f.Add(q, "", "start")
+	}
+	f.Add("", "AwAA", "cost")
+	s := setup(f)
+	s.write(f, mine, call("t", minute(1)), step("s", "", "u", minute(2)))
+	f.Fuzz(func(t *testing.T, q, cursor, sort string) {
+		body, err := json.Marshal(object{"q": q, "cursor": cursor, "sort": sort, "limit": 1})
+		if err != nil {
+			t.Skip()
+		}
+		for _, path := range []string{"/traces/search", "/sessions/search", "/facets"} {
+			if status, _, answer := s.send(t, http.MethodPost, path, member, mine, string(body)); status != http.StatusOK && status != http.StatusBadRequest {
+				t.Fatalf("%s %s: %d %s", path, body, status, answer)
+			}
+		}
+	})
+}
