@@ -11,6 +11,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/queryapi"
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/explore"
 	"github.com/pulse-traces/pulse/shared/host/function"
 	"github.com/pulse-traces/pulse/shared/host/stream"
 )
@@ -21,10 +22,9 @@ func main() {
 
 func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
 	accept, err := stream.Ingest(ctx, d)
-	return []api.Group{
+	return append(explore.Groups(d),
 		ingestapi.NewDashboard(ingestapi.Deps{Accept: accept, Price: d.Prices.Price, Rejected: d.Rejected}),
 		queryapi.NewDashboard(queryapi.Deps{Traces: d.Store, Spans: d.Store, Analytics: d.Store, Sessions: d.Store, MaxPayloadBytes: d.MaxPayloadBytes()}),
-		d.ExploreRoutes(), d.DashboardPriceRoutes(),
 		dashboardapi.New(dashboardapi.Deps{Users: d.Store, Projects: d.Store, Keys: d.Store, Ring: d.Keys, Auth: d.Auth, SignUp: dashboardapi.SignUp(d.Config.SignupMode), Sealer: d.Sealer}),
-	}, err
+	), err
 }

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -582,20 +580,30 @@ func matchText(s *trace.Span, field filter.Field, v filter.Value) bool {
 }
 
 // jsonHas reports whether some name or value in JSON holds a text that is in
-// lower case.
+// lower case. What has neither the text nor an escape that could hide it is not
+// taken apart.
 func jsonHas(raw json.RawMessage, needle string) bool {
 	if len(raw) == 0 {
 		return false
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	plain := !strings.ContainsFunc(needle, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' })
+	if plain && !bytes.Contains(raw, []byte(`\u`)) && !bytes.Contains(raw, []byte(`\/`)) && !bytes.Contains(bytes.ToLower(raw), []byte(needle)) {
+		return false
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
 	for {
-		t, err := d.ReadToken()
+		t, err := d.Token()
 		if err != nil {
 			return false // the end, or damage
 		}
-		switch t.Kind() {
-		case '"', '0':
-			if strings.Contains(strings.ToLower(t.String()), needle) {
+		switch v := t.(type) {
+		case string:
+			if strings.Contains(strings.ToLower(v), needle) {
+				return true
+			}
+		case json.Number:
+			if strings.Contains(strings.ToLower(v.String()), needle) {
 				return true
 			}
 		}

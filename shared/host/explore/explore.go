@@ -1,0 +1,17 @@
+// Package explore makes the groups that answer what the dashboard's pages ask.
+// It is apart from host so that no other function links the world's time zones.
+package explore
+
+import (
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/exploreapi"
+	"github.com/pulse-traces/pulse/shared/host"
+)
+
+// Groups makes the groups, and that of prices, where the drain is another
+// process.
+func Groups(d *host.Deps) []api.Group {
+	return []api.Group{d.DashboardPriceRoutes(), exploreapi.New(exploreapi.Deps{
+		Traces: d.Store, Trees: d.Store, Counts: d.Store, Explore: d.Store, Sessions: d.Store, Projects: d.Store, MaxPayloadBytes: d.MaxPayloadBytes(),
+	})}
+}
