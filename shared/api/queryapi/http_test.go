@@ -222,6 +222,10 @@ func TestPaging(t *testing.T) {
 		if got := ids(s.ask(t, "/v1/traces?limit=2&offset=3", 200).Traces, "traceId"); got != "tb ta" {
 			t.Error(got)
 		}
+		s.store(t, mine, event("x", "2026-01-25T12:00:00Z", `,"trace_id":"tree"`), event("y", "2026-01-25T12:00:01Z", `,"trace_id":"tree"`))
+		if got := ids(s.ask(t, "/v1/traces/tree/spans?limit=1&offset=1", 200).Spans, "spanId"); got != "y" {
+			t.Errorf("the second span of a trace: %s", got)
+		}
 	})
 }
 

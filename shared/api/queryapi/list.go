@@ -103,7 +103,7 @@ func (h *handlers) traceSpans(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := parseQuery(r)
-	page := q.page(defaultListLimit)
+	page := q.listPage()
 	if err := q.err(); err != nil {
 		return err
 	}
