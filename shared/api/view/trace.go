@@ -133,7 +133,7 @@ func exchange(t *trace.Trace) (input, output []byte) {
 	}
 	if first != nil {
 		if input = first.Payload.InputMessages; first.ID != t.Root.SpanID {
-			input = one(input, func(m []jsontext.Value) jsontext.Value { return m[0] })
+			input = one(input, asked)
 		}
 	}
 	if last != nil {
@@ -142,6 +142,17 @@ func exchange(t *trace.Trace) (input, output []byte) {
 		}
 	}
 	return input, output
+}
+
+// asked picks what somebody asked for: the first message that is no instruction
+// of the program's own, else the first.
+func asked(messages []jsontext.Value) jsontext.Value {
+	for _, m := range messages {
+		if role, _ := parseObject(m).text("role"); role != "system" && role != "developer" {
+			return m
+		}
+	}
+	return messages[0]
 }
 
 // one gives a list of one of the messages of a list that is not empty.

@@ -240,6 +240,14 @@ func TestTraceOfMapped(t *testing.T) {
 			[]trace.Span{span("root", "", 0, 9, "", ""), span("2", "root", 1, 5, `["first","x"]`, `["x"]`), span("3", "root", 2, 1, `["x"]`, `["y"]`), span("4", "2", 3, 3, "", `["x","last"]`)},
 			`["first"]`, `["last"]`,
 		},
+		"Instructions": {
+			[]trace.Span{span("root", "", 0, 9, "", ""), span("2", "root", 1, 5, `[{"role":"system"},{"role":"user"},{"role":"user"}]`, "")},
+			`[{"role":"user"}]`, "null",
+		},
+		"OnlyInstructions": {
+			[]trace.Span{span("root", "", 0, 9, "", ""), span("2", "root", 1, 5, `[{"role":"system"},{"role":"developer"}]`, "")},
+			`[{"role":"system"}]`, "null",
+		},
 		"Nothing":      {[]trace.Span{span("root", "", 0, 9, "", "")}, "null", "null"},
 		"EmptyOfAStep": {[]trace.Span{span("root", "", 0, 9, "", ""), span("2", "root", 1, 5, `[]`, `{}`)}, "null", "null"},
 	} {
