@@ -1,0 +1,106 @@
+import { Link, useNavigate } from '@tanstack/react-router'
+import { BarChart3, Bot, CircleUser, Gauge, KeyRound, ListTree, MessagesSquare, Settings, Users, type LucideIcon } from 'lucide-react'
+import { Fragment, useState, type ReactNode } from 'react'
+import { useKeys } from '@/hooks/useKeys'
+import type { Account } from '@/services/auth'
+import type { Project } from '@/services/projects'
+import { Kbd } from '../ui/Kbd'
+import { Empty } from '../ui/state/Empty'
+import { Help } from './Help'
+import { Logo } from './Logo'
+import { OfflineBar } from './OfflineBar'
+import { Palette } from './Palette'
+import { ProjectSwitcher } from './ProjectSwitcher'
+import { pages, type PagePath } from './pages'
+import { ThemeSwitch } from './ThemeSwitch'
+
+const icons: Record<PagePath, LucideIcon> = {
+  '/dashboard': Gauge,
+  '/dashboard/traces': ListTree,
+  '/dashboard/sessions': MessagesSquare,
+  '/dashboard/agents': Bot,
+  '/dashboard/analytics': BarChart3,
+  '/dashboard/api-keys': KeyRound,
+  '/dashboard/members': Users,
+  '/dashboard/settings': Settings,
+  '/dashboard/account': CircleUser,
+}
+
+// The pages from here on stand at the foot of the rail.
+const firstBelow = pages.find((page) => page.below)?.path
+
+interface FrameProps {
+  account: Account
+  projects: Project[]
+  project: Project | null
+  children: ReactNode
+}
+
+/** The rail on the left, and beside it the page. */
+export function Frame({ account, projects, project, children }: FrameProps) {
+  const navigate = useNavigate()
+  const [open, setOpen] = useState<'palette' | 'help' | null>(null)
+  const go = Object.fromEntries(pages.filter((page) => page.key).map((page) => [`g ${page.key}`, () => void navigate({ to: page.path })]))
+  useKeys({ ...go, '?': () => setOpen('help') })
+
+  return (
+    <div className="flex h-full max-md:flex-col">
+      <a href="#page" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:bg-surface focus:p-2">
+        Skip to the page
+      </a>
+      <nav aria-label="Pages" className="relative flex w-[200px] flex-none flex-col gap-0.5 overflow-y-auto border-r px-2 py-2.5 max-lg:w-[52px] max-md:w-full max-md:flex-row max-md:items-center max-md:overflow-x-auto max-md:border-r-0 max-md:border-b max-md:py-1">
+        <Link to="/dashboard" className="px-2 pb-2 pt-1 no-underline max-md:p-1" aria-label="Pulse: overview">
+          <Logo />
+        </Link>
+        <ProjectSwitcher projects={projects} project={project} />
+        {pages.map((page) => {
+          const Icon = icons[page.path]
+          return (
+            <Fragment key={page.path}>
+            {page.path === firstBelow ? <span className="mt-auto max-md:hidden" /> : null}
+            <Link
+              to={page.path}
+              activeOptions={{ exact: page.path === '/dashboard', includeSearch: false }}
+              className="flex min-h-7 flex-none items-center gap-2 rounded-control px-2 text-muted no-underline hover:bg-sunken hover:text-text"
+              activeProps={{ className: 'bg-sunken font-semibold !text-text', 'aria-current': 'page' }}
+              title={page.label}
+            >
+              <Icon size={15} aria-hidden className="flex-none" />
+              <span className="flex-1 max-lg:sr-only">{page.label}</span>
+              {page.key ? (
+                <span className="max-lg:hidden">
+                  <Kbd>{`g ${page.key}`}</Kbd>
+                </span>
+              ) : null}
+            </Link>
+            </Fragment>
+          )
+        })}
+        <div className="flex flex-col gap-0.5 max-md:mt-0 max-md:flex-row">
+          <button type="button" className="flex min-h-7 items-center gap-2 rounded-control px-2 text-muted hover:bg-sunken hover:text-text max-md:hidden" onClick={() => setOpen('palette')}>
+            <span className="flex-1 text-left max-lg:sr-only">Search</span>
+            <Kbd>⌘K</Kbd>
+          </button>
+          <ThemeSwitch />
+        </div>
+      </nav>
+      <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+        <OfflineBar />
+        <main id="page" tabIndex={-1} className="flex min-h-0 flex-1 flex-col outline-none">
+          {project ? (
+            children
+          ) : (
+            <Empty title="You are in no project">
+              <Link to="/dashboard/projects" className="text-accent underline">
+                Create one
+              </Link>
+              , or ask somebody to add {account.email} to theirs.
+            </Empty>
+          )}
+        </main>
+      </div>
+      <Palette open={open === 'palette'} onOpen={() => setOpen('palette')} onClose={() => setOpen(null)} projects={projects} />
+      {open === 'help' ? <Help onClose={() => setOpen(null)} /> : null}
+    </div>
+  )
+}

@@ -1,0 +1,39 @@
+import { Button } from '../ui/Button'
+import { Dialog } from '../ui/Dialog'
+import { pages } from './pages'
+
+const keys: [string, string][] = [
+  ['⌘K', 'search: pages, projects, an id'],
+  ['/', 'filter, or find in a trace'],
+  ['j k ↓ ↑', 'next and previous row'],
+  ['Enter', 'open'],
+  ['Space', 'peek at a trace'],
+  ['Esc', 'close'],
+  ['.', 'live on and off'],
+  ['y', 'copy a link to what you see'],
+  ['[ ] \\', 'earlier, later, wider range'],
+  ['→ ←', 'trace: open, close or go to the parent'],
+  ['e E', 'trace: next and previous error'],
+  ['s c', 'trace: next slowest, next costliest'],
+  ['1 … 5', 'trace: tabs'],
+  ['J K', 'trace: next and previous trace'],
+]
+
+export function Help({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1">
+        {[...keys, ...pages.flatMap((p): [string, string][] => (p.key ? [[`g ${p.key}`, p.label]] : []))].map(([key, text]) => (
+          <div key={key} className="contents">
+            <dt className="font-mono text-muted">{key}</dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+      <p className="mt-3 text-muted">Single keys can be switched off in Account.</p>
+      <div className="mt-3 flex justify-end">
+        <Button onClick={onClose}>Close</Button>
+      </div>
+    </Dialog>
+  )
+}

@@ -1,0 +1,99 @@
+import { useEffect, useRef, useState, type PointerEvent } from 'react'
+import { formatOffset } from '@/lib/format/format'
+import type { Bounds } from '@/lib/tree/tree'
+import type { Span } from '@/services/spans'
+import { lookOf } from './kinds'
+
+interface MinimapProps {
+  spans: Span[]
+  bounds: Bounds
+  zoom: Bounds | null
+  theme: string
+  onZoom: (zoom: Bounds | null) => void
+}
+
+const height = 44
+
+/** All spans in one strip, those that failed below and above all else. A drag zooms, a double click shows all. */
+export function Minimap({ spans, bounds, zoom, theme, onZoom }: MinimapProps) {
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const [width, setWidth] = useState(0)
+  const [drag, setDrag] = useState<{ from: number; to: number } | null>(null)
+  const whole = Math.max(bounds.end - bounds.start, 0.001)
+
+  useEffect(() => {
+    const element = canvas.current
+    if (!element) return
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth))
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [])
+
+  useEffect(() => {
+    const element = canvas.current
+    const context = element?.getContext('2d')
+    if (!element || !context || width === 0) return
+    const ratio = window.devicePixelRatio || 1
+    element.width = width * ratio
+    element.height = height * ratio
+    context.scale(ratio, ratio)
+    const style = getComputedStyle(element)
+    const colors = new Map<string, string>()
+    const color = (token: string) => {
+      const known = colors.get(token)
+      if (known) return known
+      const value = style.getPropertyValue(token.slice(4, -1)).trim()
+      colors.set(token, value)
+      return value
+    }
+    const draw = (span: Span, fill: string, y: number, h: number) => {
+      const x = ((span.start - bounds.start) / whole) * width
+      context.fillStyle = fill
+      context.fillRect(x, y, Math.max(((span.durationMs ?? 0) / whole) * width, 1), h)
+    }
+    const lanes: Record<string, number> = { L: 8, T: 18, A: 2, C: 2 }
+    for (const span of spans) {
+      // Steps only hold what happened in them: they stay in the background.
+      const look = lookOf(span)
+      context.globalAlpha = look.letter === 'C' ? 0.25 : 1
+      if (!span.failed && span.depth > 0) draw(span, color(look.color), lanes[look.letter] ?? 28, 8)
+    }
+    context.globalAlpha = 1
+    for (const span of spans) if (span.failed && span.depth > 0) draw(span, color('var(--error)'), 18, 22)
+  }, [spans, bounds, whole, width, theme])
+
+  const at = (event: PointerEvent) => {
+    const box = event.currentTarget.getBoundingClientRect()
+    return bounds.start + Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * whole
+  }
+  const shown = drag ? { start: Math.min(drag.from, drag.to), end: Math.max(drag.from, drag.to) } : zoom
+  return (
+    <div
+      className="relative flex-none cursor-crosshair touch-none border-b bg-surface"
+      style={{ height }}
+      role="img"
+      aria-label={`Timeline of ${spans.length} spans over ${formatOffset(whole)}`}
+      title="Drag to zoom, double-click to see all"
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId)
+        setDrag({ from: at(event), to: at(event) })
+      }}
+      onPointerMove={(event) => {
+        if (drag) setDrag({ ...drag, to: at(event) })
+      }}
+      onPointerUp={() => {
+        if (drag && shown && shown.end - shown.start > whole / 500) onZoom(shown)
+        setDrag(null)
+      }}
+      onDoubleClick={() => onZoom(null)}
+    >
+      <canvas ref={canvas} className="h-full w-full" />
+      {shown ? (
+        <div
+          className="pointer-events-none absolute inset-y-0.5 rounded-bar border-2 border-accent"
+          style={{ left: `${((shown.start - bounds.start) / whole) * 100}%`, width: `${(Math.max(shown.end - shown.start, whole / 500) / whole) * 100}%` }}
+        />
+      ) : null}
+    </div>
+  )
+}

@@ -1,0 +1,218 @@
+import { useMemo, type ReactNode } from 'react'
+import { formatCount, formatDuration, formatMoney } from '@/lib/format/format'
+import { messagesOf, messagesOfRequest, messagesOfResponse, type Message } from '@/lib/messages/messages'
+import type { Payload, Span } from '@/services/spans'
+import { Conversation, Text } from '../conversation/Conversation'
+import { Copy } from '../ui/Copy'
+import { Json } from '../ui/Json'
+import { ErrorState } from '../ui/state/ErrorState'
+import { Loading } from '../ui/state/Loading'
+import { Tabs } from '../ui/Tabs'
+import { lookOf } from './kinds'
+
+export type PaneTab = 'conversation' | 'io' | 'cost' | 'attributes' | 'raw'
+
+interface SpanPaneProps {
+  span: Span
+  payload: Payload | undefined
+  pending: boolean
+  error: Error | null
+  onRetry: () => void
+  tab: PaneTab
+  onTab: (tab: PaneTab) => void
+  /** Of the cost of the trace, printed. */
+  share: string | null
+}
+
+/** One span: what was said, what went in and out, what it cost, and all the rest. */
+export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, share }: SpanPaneProps) {
+  const attributes = useMemo(() => rowsOf(payload?.attributes), [payload])
+  const with_ = (content: (payload: Payload) => ReactNode) => () => {
+    if (error) return <ErrorState error={error} what="The span's content" onRetry={onRetry} />
+    if (pending || !payload) return <Loading rows={6} rowHeight={40} label="Loading the span" />
+    return (
+      <>
+        {payload.truncated ? <p className="border-b bg-sunken px-3.5 py-2 text-warn">Too large for one answer. The API gives it in full: GET /v1/spans/{span.id}</p> : null}
+        {content(payload)}
+      </>
+    )
+  }
+  return (
+    <Tabs
+      label="Views of the span"
+      value={tab}
+      onChange={(id) => onTab(id as PaneTab)} // the ids are those below
+      end={span.name}
+      tabs={[
+        { id: 'conversation', label: 'Conversation', content: with_((p) => <ConversationTab span={span} payload={p} />) },
+        { id: 'io', label: 'Input / output', content: with_((p) => <InputOutput payload={p} />) },
+        { id: 'cost', label: 'Cost', content: () => <CostTab span={span} share={share} /> },
+        { id: 'attributes', label: `Attributes${attributes.length > 0 ? ` ${formatCount(attributes.length)}` : ''}`, content: with_((p) => <AttributesTab span={span} payload={p} attributes={attributes} />) },
+        { id: 'raw', label: 'Raw', content: with_((p) => <RawTab payload={p} />) },
+      ]}
+    />
+  )
+}
+
+/** The messages of a span, from whichever of its fields hold some. */
+export function conversationOf(payload: Payload): Message[] {
+  const asked = payload.inputMessages !== null ? messagesOf(payload.inputMessages) : messagesOfRequest(payload.request)
+  const answered =
+    payload.outputMessages !== null ? messagesOf(payload.outputMessages, 'assistant') : payload.response !== null ? messagesOfResponse(payload.response) : payload.outputText ? messagesOf(payload.outputText, 'assistant') : []
+  return [...asked, ...answered]
+}
+
+function ConversationTab({ span, payload }: { span: Span; payload: Payload }) {
+  const messages = useMemo(() => conversationOf(payload), [payload])
+  const look = lookOf(span)
+  const failure = payload.statusMessage ?? payload.error
+  const tool = payload.toolInput !== null || payload.toolResponse !== null
+  return (
+    <>
+      {span.failed && failure !== null ? (
+        <div className="border-b bg-error-bg px-3.5 py-2">
+          <p className="font-semibold text-error">✕ {span.name} failed</p>
+          {typeof failure === 'string' ? <Text text={failure} quiet={false} /> : <Json value={failure} />}
+          {payload.statusMessage !== null && payload.error !== null ? <Json value={payload.error} className="text-muted" /> : null}
+        </div>
+      ) : null}
+      {tool ? (
+        <>
+          <Section title={`${look.letter} ${span.toolName ?? span.name}`} value={payload.toolInput} />
+          <Section title="result" value={payload.toolResponse} />
+        </>
+      ) : null}
+      <Conversation messages={messages} note={(i) => (i === messages.length - 1 && span.outputTokens !== null ? <div>{formatCount(span.outputTokens)} tok</div> : null)} />
+      {!tool && messages.length === 0 ? <p className="px-3.5 py-8 text-center text-muted">Nothing was said here. {span.failed ? '' : 'A step carries no messages; its model calls below do.'}</p> : null}
+      <p className="px-3.5 py-2 text-label text-faint">
+        {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', span.finishReason ? `finished: ${span.finishReason}` : null]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+    </>
+  )
+}
+
+function Section({ title, value }: { title: string; value: unknown }) {
+  if (value === null || value === undefined) return null
+  return (
+    <section className="border-b px-3.5 py-2">
+      <div className="flex items-center justify-between">
+        <h3 className="text-label text-faint">{title}</h3>
+        <Copy text={typeof value === 'string' ? value : JSON.stringify(value, null, 2)} label={`Copy ${title}`} quiet />
+      </div>
+      {typeof value === 'string' ? <Text text={value} quiet={false} /> : <Json value={value} />}
+    </section>
+  )
+}
+
+function InputOutput({ payload }: { payload: Payload }) {
+  const sections: [string, unknown][] = [
+    ['error', payload.error],
+    ['request', payload.request],
+    ['input', payload.inputMessages],
+    ['tool input', payload.toolInput],
+    ['response', payload.response],
+    ['output', payload.outputMessages ?? payload.outputText],
+    ['tool result', payload.toolResponse],
+    ['parameters', payload.parameters],
+    ['tools', payload.tools],
+  ]
+  const there = sections.filter(([, value]) => value !== null && value !== undefined)
+  return there.length > 0 ? there.map(([title, value]) => <Section key={title} title={title} value={value} />) : <p className="px-3.5 py-8 text-center text-muted">This span carries neither input nor output.</p>
+}
+
+function CostTab({ span, share }: { span: Span; share: string | null }) {
+  const buckets: [string, number | null][] = [['input', span.inputTokens], ['output', span.outputTokens], ...Object.entries(span.usage).map(([name, n]): [string, number] => [bucketName(name), n])]
+  const told = buckets.filter(([, n]) => n !== null)
+  return (
+    <div className="px-3.5 py-2">
+      <p className="text-fact font-semibold">{formatMoney(span.costNanoUsd)}</p>
+      <p className="text-muted">
+        {span.costNanoUsd === null
+          ? span.kind === 'llm_call'
+            ? 'No price is known for this model, or no tokens were told. Settings can hold a price of your own.'
+            : 'Only model calls cost something.'
+          : span.costSource === 'client'
+            ? 'As the sender told it.'
+            : 'Priced by Pulse, from its tokens.'}
+        {share ? ` ${share} of the trace.` : ''}
+        {span.counted ? '' : ' It is in no sum: another span stands for the same call.'}
+      </p>
+      {told.length > 0 ? (
+        <table className="mt-3 w-full max-w-96">
+          <thead>
+            <tr className="text-left text-label text-faint">
+              <th className="font-normal">tokens</th>
+              <th className="text-right font-normal">count</th>
+            </tr>
+          </thead>
+          <tbody>
+            {told.map(([name, n], i) => (
+              <tr key={name} className="border-t">
+                <td className={i > 1 ? 'pl-3 text-muted' : undefined}>{name}</td>
+                <td className="text-right">{formatCount(n)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      ) : null}
+    </div>
+  )
+}
+
+/** "cacheReadInputTokens" as people say it. */
+const bucketName = (name: string) => name.replace(/Tokens$/, '').replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
+
+function rowsOf(attributes: unknown): [string, unknown][] {
+  return typeof attributes === 'object' && attributes !== null ? Object.entries(attributes) : []
+}
+
+const shownAttributes = 500
+
+function AttributesTab({ span, payload, attributes }: { span: Span; payload: Payload; attributes: [string, unknown][] }) {
+  const own: [string, unknown][] = [
+    ['span id', span.id], ['parent', span.parentId], ['kind', span.kind], ['operation', span.operation], ['service', span.service], ['provider', span.provider], ['model', span.model],
+    ['agent', span.agentName], ['tool call', span.toolCallId], ['session', span.sessionId], ['user', span.userId], ['environment', span.environment], ['release', span.release],
+    ['tags', span.tags.length > 0 ? span.tags.join(', ') : null], ['request of the provider', span.providerRequestId], ['instrumentation', span.scope],
+  ]
+  return (
+    <>
+      <Table title="Span" rows={own.filter(([, value]) => value !== null)} />
+      <Table title="Attributes" rows={attributes} />
+      <Table title="Metadata" rows={rowsOf(payload.metadata)} />
+      <Table title="Resource" rows={rowsOf(payload.resource)} />
+      {[['events', payload.events], ['links', payload.links]].map(([title, value]) => (Array.isArray(value) && value.length === 0 ? null : <Section key={String(title)} title={String(title)} value={value} />))}
+    </>
+  )
+}
+
+function Table({ title, rows }: { title: string; rows: [string, unknown][] }) {
+  if (rows.length === 0) return null
+  return (
+    <section className="border-b px-3.5 py-2">
+      <h3 className="text-label text-faint">{title}</h3>
+      <dl className="grid grid-cols-[minmax(120px,38%)_1fr] gap-x-3">
+        {rows.slice(0, shownAttributes).map(([name, value]) => (
+          <div key={name} className="contents">
+            <dt className="user-text text-muted">{name}</dt>
+            <dd className="user-text min-w-0 font-mono text-[12px]">{typeof value === 'object' && value !== null ? <Json value={value} /> : <Text text={String(value)} quiet={false} mono />}</dd>
+          </div>
+        ))}
+      </dl>
+      {rows.length > shownAttributes ? <p className="text-muted">{formatCount(rows.length - shownAttributes)} more are in Raw.</p> : null}
+    </section>
+  )
+}
+
+function RawTab({ payload }: { payload: Payload }) {
+  const text = useMemo(() => JSON.stringify(Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== null)), null, 2), [payload])
+  return (
+    <div className="px-3.5 py-2">
+      <div className="flex justify-end">
+        <Copy text={text} label="Copy" />
+      </div>
+      <Json value={text} />
+    </div>
+  )
+}

@@ -1,0 +1,121 @@
+import { useEffect, useId, useRef, useState } from 'react'
+import { useKeys } from '@/hooks/useKeys'
+import { fields, parseFilter } from '@/lib/filter/filter'
+import { cx } from '../ui/classes'
+
+interface FilterBarProps {
+  value: string
+  /** What is wrong beside what the parser finds, such as a field that nothing answers yet. */
+  problems: string[]
+  onChange: (text: string) => void
+  /** Values to offer for a field. */
+  suggest: (field: string) => string[]
+}
+
+/** The filter as text, with fields and values offered while one types. It acts on Enter. */
+export function FilterBar({ value, problems, onChange, suggest }: FilterBarProps) {
+  const [text, setText] = useState(value)
+  const [chosen, setChosen] = useState(-1)
+  const [focused, setFocused] = useState(false)
+  const input = useRef<HTMLInputElement>(null)
+  const id = useId()
+  useEffect(() => setText(value), [value])
+  useKeys({ '/': () => input.current?.focus() })
+
+  const errors = [...parseFilter(text).errors.map((e) => e.message), ...(text === value ? problems : [])]
+  const offers = focused ? offersFor(text, suggest) : []
+  const submit = (next: string) => {
+    setText(next)
+    setChosen(-1)
+    onChange(next.trim())
+  }
+  const take = (offer: string) => {
+    const next = text.replace(/\S*$/, offer)
+    if (offer.endsWith(':')) setText(next)
+    else submit(`${next} `)
+    setChosen(-1)
+    input.current?.focus()
+  }
+  return (
+    <div className="relative min-w-0 flex-1">
+      <input
+        ref={input}
+        role="combobox"
+        aria-expanded={offers.length > 0}
+        aria-controls={`${id}-offers`}
+        aria-activedescendant={chosen >= 0 ? `${id}-${chosen}` : undefined}
+        aria-label="Filter"
+        aria-invalid={errors.length > 0 || undefined}
+        aria-describedby={errors.length > 0 ? `${id}-error` : undefined}
+        className="h-8 w-full rounded-control border border-border-strong bg-surface px-2.5 font-mono text-[12px] placeholder:text-faint aria-invalid:border-error"
+        placeholder="filter: status:error model:gpt-4o  (press /)"
+        spellCheck={false}
+        autoComplete="off"
+        value={text}
+        onFocus={() => setFocused(true)}
+        onBlur={() => {
+          setFocused(false)
+          setChosen(-1)
+        }}
+        onChange={(event) => {
+          setText(event.target.value)
+          setChosen(-1)
+        }}
+        onKeyDown={(event) => {
+          if (event.key === 'ArrowDown' && offers.length > 0) setChosen((chosen + 1) % offers.length)
+          else if (event.key === 'ArrowUp' && offers.length > 0) setChosen((chosen + offers.length - 1) % offers.length)
+          else if (event.key === 'Enter') {
+            const offer = offers[chosen]
+            if (offer) take(offer)
+            else submit(text)
+          } else if (event.key === 'Tab' && chosen >= 0) take(offers[chosen] ?? '')
+          else if (event.key === 'Escape') {
+            setText(value)
+            input.current?.blur()
+          } else return
+          event.preventDefault()
+        }}
+      />
+      {errors.length > 0 ? (
+        <p id={`${id}-error`} className="mt-1 text-error">
+          {errors.join(' · ')}
+        </p>
+      ) : null}
+      {offers.length > 0 ? (
+        <ul id={`${id}-offers`} role="listbox" aria-label="Offers" className="absolute left-0 top-9 z-40 max-h-72 min-w-60 overflow-y-auto rounded-card border bg-surface p-1 shadow-float">
+          {offers.map((offer, i) => (
+            <li
+              key={offer}
+              id={`${id}-${i}`}
+              role="option"
+              aria-selected={i === chosen}
+              className={cx('min-h-6 cursor-pointer rounded-control px-2 font-mono text-[12px] leading-6', i === chosen && 'bg-select')}
+              onPointerDown={(event) => {
+                event.preventDefault()
+                take(offer)
+              }}
+            >
+              {offer}
+            </li>
+          ))}
+        </ul>
+      ) : null}
+    </div>
+  )
+}
+
+/** For the word that is being typed: names of fields, or values of one. */
+function offersFor(text: string, suggest: (field: string) => string[]): string[] {
+  const word = /\S*$/.exec(text)?.[0] ?? ''
+  const value = /^(-?)(\w+):(.*)$/.exec(word)
+  if (!value) {
+    if (word === '' && text !== '') return []
+    const begun = word.replace(/^-/, '').toLowerCase()
+    return Object.keys(fields).filter((name) => name.startsWith(begun)).slice(0, 12).map((name) => `${word.startsWith('-') ? '-' : ''}${name}:`)
+  }
+  const [, sign, field, begun] = value
+  return suggest(field ?? '')
+    .filter((v) => v.toLowerCase().startsWith((begun ?? '').toLowerCase()) && v !== begun)
+    .slice(0, 10)
+    .map((v) => `${sign}${field}:${/[\s,"]/.test(v) ? `"${v}"` : v}`)
+}

@@ -1,0 +1,105 @@
+import { Link } from '@tanstack/react-router'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { useEffect, useRef } from 'react'
+import { absoluteTime, formatCount, formatDuration, formatMoney, relativeTime, type Zone } from '@/lib/format/format'
+import type { Trace } from '@/services/traces'
+import { cx } from '../ui/classes'
+
+interface TraceTableProps {
+  traces: Trace[]
+  now: Date
+  zone: Zone
+  active: number
+  onActive: (index: number) => void
+  /** Called when the last rows come into view. */
+  onEnd: () => void
+}
+
+const rowHeight = 28
+const columns = 'grid-cols-[20px_92px_minmax(160px,2fr)_minmax(90px,1fr)_84px_84px_72px_84px] max-md:grid-cols-[20px_84px_minmax(80px,1fr)_72px]'
+
+/** Traces in rows: what failed is marked, numbers stand right, with a thin bar behind what is slow or dear. */
+export function TraceTable({ traces, now, zone, active, onActive, onEnd }: TraceTableProps) {
+  const scroller = useRef<HTMLDivElement>(null)
+  const virtual = useVirtualizer({ count: traces.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20 })
+  const items = virtual.getVirtualItems()
+  const last = items.at(-1)?.index ?? 0
+  useEffect(() => {
+    if (last >= traces.length - 10) onEnd()
+  }, [last, traces.length, onEnd])
+  useEffect(() => {
+    if (active >= 0) virtual.scrollToIndex(active, { align: 'auto' })
+  }, [active, virtual])
+  const slow = percentile(traces.map((t) => t.latencyMs))
+  const dear = percentile(traces.map((t) => t.costNanoUsd ?? 0))
+  return (
+    <div role="table" aria-label="Traces" aria-rowcount={traces.length + 1} className="flex min-h-0 flex-1 flex-col bg-surface">
+      <div role="rowgroup" className="flex-none">
+        <div role="row" className={cx('grid h-7 items-center gap-2 border-b px-3.5 text-label text-faint', columns)}>
+          <span role="columnheader" className="overflow-hidden"><span className="sr-only">status</span></span>
+          <span role="columnheader">time</span>
+          <span role="columnheader">name</span>
+          <span role="columnheader" className="max-md:hidden">model</span>
+          <span role="columnheader" className="text-right">latency</span>
+          <span role="columnheader" className="text-right max-md:hidden">first token</span>
+          <span role="columnheader" className="text-right max-md:hidden">tokens</span>
+          <span role="columnheader" className="text-right max-md:hidden">cost</span>
+        </div>
+      </div>
+      <div ref={scroller} role="rowgroup" className="min-h-0 flex-1 overflow-y-auto" tabIndex={0}>
+        <div className="relative" style={{ height: virtual.getTotalSize() }}>
+          {items.map((item) => {
+            const trace = traces[item.index]
+            if (!trace) return null
+            return (
+              <div
+                key={trace.id}
+                role="row"
+                aria-rowindex={item.index + 2}
+                className={cx('absolute inset-x-0 grid items-center gap-2 px-3.5', columns, item.index === active ? 'bg-select' : 'hover:bg-sunken')}
+                style={{ transform: `translateY(${item.start}px)`, height: rowHeight }}
+                onPointerDown={() => onActive(item.index)}
+              >
+                  <span role="cell" className={trace.failed ? 'text-error' : 'text-faint'} title={trace.failed ? 'failed' : 'ok'}>
+                    {trace.failed ? '✕' : '●'}
+                    <span className="sr-only">{trace.failed ? 'failed' : 'ok'}</span>
+                  </span>
+                  <span role="cell" className="truncate text-muted" title={absoluteTime(trace.start, zone, { millis: true })}>
+                    {relativeTime(trace.start, now, zone)}
+                  </span>
+                  <span role="cell" className="flex min-w-0 items-baseline gap-2">
+                    {/* The link covers its row. */}
+                    <Link to="/dashboard/traces/$traceId" params={{ traceId: trace.id }} dir="auto" className={cx('user-text truncate font-semibold no-underline after:absolute after:inset-0', trace.failed && 'text-error')}>
+                      {trace.name}
+                    </Link>
+                    {trace.spanCount > 1 ? <span className="flex-none text-label text-faint">{formatCount(trace.spanCount)} spans</span> : null}
+                    {trace.userId ? <span className="truncate text-label text-faint max-lg:hidden">{trace.userId}</span> : null}
+                  </span>
+                  <span role="cell" className="truncate text-muted max-md:hidden">{trace.model ?? '—'}</span>
+                  <Amount value={formatDuration(trace.latencyMs)} share={slow > 0 ? trace.latencyMs / slow : 0} />
+                  <span role="cell" className="text-right text-muted max-md:hidden">{formatDuration(trace.ttftMs)}</span>
+                  <span role="cell" className="text-right text-muted max-md:hidden">{formatCount(trace.tokens)}</span>
+                  <Amount value={formatMoney(trace.costNanoUsd)} share={dear > 0 ? (trace.costNanoUsd ?? 0) / dear : 0} className="max-md:hidden" />
+              </div>
+            )
+          })}
+        </div>
+      </div>
+    </div>
+  )
+}
+
+function Amount({ value, share, className }: { value: string; share: number; className?: string }) {
+  return (
+    <span role="cell" className={cx('relative block text-right', className)}>
+      <span className="absolute bottom-0 right-0 h-0.5 rounded-bar bg-warn/50" style={{ width: `${Math.min(share, 1) * 100}%` }} aria-hidden="true" />
+      {value}
+    </span>
+  )
+}
+
+/** The 99th percentile of what is shown. */
+function percentile(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor((sorted.length - 1) * 0.99)] ?? 0
+}

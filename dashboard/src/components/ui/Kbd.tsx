@@ -1,0 +1,7 @@
+export function Kbd({ children }: { children: string }) {
+  return (
+    <kbd className="rounded border border-border px-1 font-mono text-label text-faint max-md:hidden" aria-hidden="true">
+      {children}
+    </kbd>
+  )
+}

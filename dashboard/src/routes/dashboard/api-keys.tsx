@@ -1,0 +1,199 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { createFileRoute, Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import { PageHeader } from '@/components/frame/PageHeader'
+import { Button, buttonClass } from '@/components/ui/Button'
+import { Copy } from '@/components/ui/Copy'
+import { Dialog } from '@/components/ui/Dialog'
+import { Field } from '@/components/ui/Field'
+import { Empty } from '@/components/ui/state/Empty'
+import { ErrorState } from '@/components/ui/state/ErrorState'
+import { Loading } from '@/components/ui/state/Loading'
+import { NoPermission } from '@/components/ui/state/NoPermission'
+import { useNow } from '@/hooks/useNow'
+import { useProject } from '@/hooks/useProject'
+import { useZone } from '@/hooks/useZone'
+import { absoluteTime, relativeTime } from '@/lib/format/format'
+import { createKey, keysKey, keysQuery, renameKey, revokeKey, type CreatedKey, type Key } from '@/services/keys'
+
+export const Route = createFileRoute('/dashboard/api-keys')({ component: KeysPage })
+
+type Open = { what: 'create' } | { what: 'rename' | 'revoke'; key: Key } | null
+
+function KeysPage() {
+  const project = useProject()
+  const now = useNow()
+  const [zone] = useZone()
+  const keys = useQuery({ ...keysQuery(project.id), enabled: project.role === 'admin' })
+  const [open, setOpen] = useState<Open>(null)
+  if (project.role !== 'admin') return <NoPermission what="API keys" />
+  return (
+    <>
+      <PageHeader title="API keys">
+        <Link to="/dashboard/start" className={buttonClass()}>
+          How to send traces
+        </Link>
+        <Button look="primary" onClick={() => setOpen({ what: 'create' })}>
+          Create a key
+        </Button>
+      </PageHeader>
+      <div className="min-h-0 flex-1 overflow-y-auto p-3.5">
+        {keys.error && !keys.data ? (
+          <ErrorState error={keys.error} what="API keys" onRetry={() => void keys.refetch()} />
+        ) : !keys.data ? (
+          <Loading />
+        ) : keys.data.length === 0 ? (
+          <Empty title="This project has no key">A program needs one to send its traces.</Empty>
+        ) : (
+          <table className="w-full max-w-[1000px] rounded-card border bg-surface">
+            <thead>
+              <tr className="h-8 text-left text-label text-faint">
+                <th className="pl-3.5 font-normal">name</th>
+                <th className="font-normal">key</th>
+                <th className="font-normal">created</th>
+                <th className="font-normal">last used</th>
+                <th className="pr-3.5">
+                  <span className="sr-only">actions</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {keys.data.map((key) => (
+                <tr key={key.id} className="h-9 border-t">
+                  <td className="pl-3.5 font-semibold" dir="auto">
+                    {key.name}
+                  </td>
+                  <td className="font-mono text-[12px] text-muted">pulse_sk_…{key.last4 ?? ''}</td>
+                  <td className="text-muted" title={absoluteTime(key.createdAt, zone)}>
+                    {relativeTime(key.createdAt, now, zone)}
+                  </td>
+                  <td className="text-muted">{key.lastUsedAt ? relativeTime(key.lastUsedAt, now, zone) : 'never'}</td>
+                  <td className="whitespace-nowrap pr-3.5 text-right">
+                    <Button look="quiet" onClick={() => setOpen({ what: 'rename', key })}>
+                      Rename
+                    </Button>
+                    <Button look="danger" onClick={() => setOpen({ what: 'revoke', key })}>
+                      Revoke
+                    </Button>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </div>
+      {open?.what === 'create' ? <CreateDialog projectId={project.id} onClose={() => setOpen(null)} /> : null}
+      {open?.what === 'rename' ? <RenameDialog projectId={project.id} apiKey={open.key} onClose={() => setOpen(null)} /> : null}
+      {open?.what === 'revoke' ? <RevokeDialog projectId={project.id} apiKey={open.key} onClose={() => setOpen(null)} /> : null}
+    </>
+  )
+}
+
+function CreateDialog({ projectId, onClose }: { projectId: string; onClose: () => void }) {
+  const queryClient = useQueryClient()
+  const [name, setName] = useState('')
+  const [created, setCreated] = useState<CreatedKey | null>(null)
+  const create = useMutation({
+    mutationFn: () => createKey(projectId, name.trim()),
+    onSuccess: async (key) => {
+      setCreated(key)
+      await queryClient.invalidateQueries({ queryKey: keysKey(projectId) })
+    },
+  })
+  if (created) {
+    return (
+      <Dialog title={`Key ${created.name}`} onClose={onClose} dismissible={false}>
+        <p className="mb-2 text-muted">This is the only time that it is shown.</p>
+        <code className="user-text block rounded-control bg-sunken p-2 font-mono text-[12px]">{created.secret}</code>
+        <div className="mt-3 flex justify-end gap-2">
+          <Copy text={created.secret} label="Copy key" />
+          <Button look="primary" onClick={onClose}>
+            I have copied it
+          </Button>
+        </div>
+      </Dialog>
+    )
+  }
+  return (
+    <Dialog title="Create a key" onClose={onClose}>
+      <form
+        className="flex flex-col gap-3"
+        onSubmit={(event) => {
+          event.preventDefault()
+          create.mutate()
+        }}
+      >
+        <Field label="Name" hint="Where it will be used: production, CI, my laptop" required autoFocus value={name} onChange={(event) => setName(event.target.value)} error={create.error?.message} />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" look="primary" busy={create.isPending}>
+            Create
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}
+
+function RenameDialog({ projectId, apiKey, onClose }: { projectId: string; apiKey: Key; onClose: () => void }) {
+  const queryClient = useQueryClient()
+  const [name, setName] = useState(apiKey.name)
+  const rename = useMutation({
+    mutationFn: () => renameKey(projectId, apiKey.id, name.trim()),
+    onSuccess: async () => {
+      await queryClient.invalidateQueries({ queryKey: keysKey(projectId) })
+      onClose()
+    },
+  })
+  return (
+    <Dialog title="Rename the key" onClose={onClose}>
+      <form
+        className="flex flex-col gap-3"
+        onSubmit={(event) => {
+          event.preventDefault()
+          rename.mutate()
+        }}
+      >
+        <Field label="Name" required autoFocus value={name} onChange={(event) => setName(event.target.value)} error={rename.error?.message} />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" look="primary" busy={rename.isPending}>
+            Rename
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}
+
+function RevokeDialog({ projectId, apiKey, onClose }: { projectId: string; apiKey: Key; onClose: () => void }) {
+  const queryClient = useQueryClient()
+  const [typed, setTyped] = useState('')
+  const revoke = useMutation({
+    mutationFn: () => revokeKey(projectId, apiKey.id),
+    onSuccess: async () => {
+      await queryClient.invalidateQueries({ queryKey: keysKey(projectId) })
+      onClose()
+    },
+  })
+  return (
+    <Dialog title={`Revoke ${apiKey.name}`} onClose={onClose}>
+      <form
+        className="flex flex-col gap-3"
+        onSubmit={(event) => {
+          event.preventDefault()
+          if (typed === apiKey.name) revoke.mutate()
+        }}
+      >
+        <p className="text-muted">Programs that use it can send nothing from now on. This cannot be undone.</p>
+        <Field label={`Type the name of the key: ${apiKey.name}`} autoFocus value={typed} onChange={(event) => setTyped(event.target.value)} error={revoke.error?.message} />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" look="danger" disabled={typed !== apiKey.name} busy={revoke.isPending}>
+            Revoke
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}

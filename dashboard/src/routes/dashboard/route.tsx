@@ -1,0 +1,58 @@
+import { useQuery } from '@tanstack/react-query'
+import { createFileRoute, Outlet, redirect, retainSearchParams, useNavigate } from '@tanstack/react-router'
+import { useEffect, useMemo } from 'react'
+import * as z from 'zod/mini'
+import { Frame } from '@/components/frame/Frame'
+import { Loading } from '@/components/ui/state/Loading'
+import { ProjectContext } from '@/hooks/useProject'
+import { usePreference } from '@/hooks/usePreference'
+import { accountQuery } from '@/services/auth'
+import { projectsQuery } from '@/services/projects'
+import { onSignedOut } from '@/queryClient'
+
+const text = () => z.catch(z.optional(z.string()), undefined)
+
+/** What every page has: project, begin and end of its range. */
+const search = z.object({ p: text(), from: text(), to: text() })
+
+export const Route = createFileRoute('/dashboard')({
+  validateSearch: search,
+  search: { middlewares: [retainSearchParams(['p', 'from', 'to'])] },
+  beforeLoad: async ({ context, location }) => {
+    const account = await context.queryClient.ensureQueryData(accountQuery)
+    if (!account) throw redirect({ to: '/login', search: { next: location.href } })
+    return { account }
+  },
+  loader: ({ context }) => context.queryClient.ensureQueryData(projectsQuery),
+  pendingComponent: () => <Loading rows={12} />,
+  component: DashboardLayout,
+})
+
+function DashboardLayout() {
+  const { p } = Route.useSearch()
+  const { account } = Route.useRouteContext()
+  const { data: projects = [] } = useQuery(projectsQuery)
+  const [last, remember] = usePreference('pulse.project', '')
+  const navigate = useNavigate()
+  const project = useMemo(() => projects.find((it) => it.id === (p ?? last)) ?? projects[0] ?? null, [projects, p, last])
+
+  useEffect(() => {
+    if (project && project.id !== last) remember(project.id)
+  }, [project, last, remember])
+
+  useEffect(
+    () =>
+      onSignedOut(() => {
+        void navigate({ to: '/login', search: { next: location.pathname + location.search } })
+      }),
+    [navigate],
+  )
+
+  return (
+    <ProjectContext value={project}>
+      <Frame account={account} projects={projects} project={project}>
+        <Outlet />
+      </Frame>
+    </ProjectContext>
+  )
+}

@@ -1,0 +1,322 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
+import { useEffect, useMemo, useRef, useState } from 'react'
+import * as z from 'zod/mini'
+import { PageHeader } from '@/components/frame/PageHeader'
+import { Facts } from '@/components/trace/Facts'
+import { Minimap } from '@/components/trace/Minimap'
+import { SpanPane, type PaneTab } from '@/components/trace/SpanPane'
+import { SpanTree } from '@/components/trace/SpanTree'
+import { Button, buttonClass } from '@/components/ui/Button'
+import { Copy, copyText } from '@/components/ui/Copy'
+import { inputClass } from '@/components/ui/Field'
+import { Kbd } from '@/components/ui/Kbd'
+import { Menu, MenuItem } from '@/components/ui/Menu'
+import { Empty } from '@/components/ui/state/Empty'
+import { ErrorState } from '@/components/ui/state/ErrorState'
+import { Loading } from '@/components/ui/state/Loading'
+import { toast } from '@/components/ui/Toasts'
+import { useKeys } from '@/hooks/useKeys'
+import { useNow } from '@/hooks/useNow'
+import { usePreference } from '@/hooks/usePreference'
+import { useProject } from '@/hooks/useProject'
+import { useZone } from '@/hooks/useZone'
+import { absoluteTime, formatCount, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from '@/lib/format/format'
+import { bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
+import { ApiError } from '@/services/http'
+import { payloadQuery, treeQuery, type Span } from '@/services/spans'
+
+const text = () => z.catch(z.optional(z.string()), undefined)
+
+export const Route = createFileRoute('/dashboard/traces/$traceId')({
+  validateSearch: z.object({ span: text(), tab: text(), zoom: text(), find: text(), only: text() }),
+  component: TracePage,
+})
+
+function TracePage() {
+  const { traceId } = Route.useParams()
+  const project = useProject()
+  const tree = useInfiniteQuery(treeQuery(project.id, traceId))
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = tree
+
+  // A tree is read whole, page after page: what failed may stand on the last.
+  useEffect(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage()
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage])
+
+  const spans = useMemo(() => tree.data?.pages.flatMap((page) => page.spans) ?? [], [tree.data])
+  const total = tree.data?.pages[0]?.total ?? 0
+
+  if (tree.isPending) return <Loading rows={20} label="Loading the trace" />
+  if (tree.error && spans.length === 0) {
+    if (tree.error instanceof ApiError && tree.error.status === 404) {
+      return (
+        <Empty title="There is no such trace in this project">
+          It may be in another of your projects, which the switch at the top left changes, or it is older than the project keeps.{' '}
+          <Link to="/dashboard/traces" className="text-accent underline">
+            All traces
+          </Link>
+        </Empty>
+      )
+    }
+    return <ErrorState error={tree.error} what="The trace" onRetry={() => void tree.refetch()} />
+  }
+  return <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} />
+}
+
+interface TraceViewProps {
+  traceId: string
+  projectId: string
+  spans: Span[]
+  total: number
+}
+
+function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
+  const search = Route.useSearch()
+  const navigate = useNavigate()
+  const now = useNow()
+  const [zone] = useZone()
+  const [theme] = usePreference('pulse.theme', 'system')
+  const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set())
+  const [opened, setOpened] = useState<ReadonlySet<number>>(new Set())
+  const findInput = useRef<HTMLInputElement>(null)
+  const [find, setFind] = useState(search.find ?? '') // ahead of the URL while somebody types
+
+  const set = (values: Record<string, string | undefined>) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), replace: true })
+
+  const ends = useMemo(() => subtreeEnds(spans), [spans])
+  const failures = useMemo(() => failuresBelow(spans, ends), [spans, ends])
+  const failed = useMemo(() => faults(spans, failures), [spans, failures])
+  const whole = useMemo(() => boundsOf(spans), [spans])
+  const sums = useMemo(() => sumsOf(spans), [spans])
+
+  const named = search.span === undefined ? -1 : spans.findIndex((s) => s.id === search.span)
+  const selected = named >= 0 ? named : openingSpan(spans, ends, failures)
+  const span = spans[selected]
+  const zoom = readZoom(search.zoom, whole)
+  const onlyErrors = search.only === 'errors'
+
+  const wanted = find.toLowerCase()
+  const hits = useMemo(() => (wanted === '' ? [] : spans.flatMap((s) => (matches(s, wanted) ? [s.index] : []))), [spans, wanted])
+  const rows = useMemo(() => visibleRows(spans, ends, failures, { collapsed, opened, keep: hits.length > 0 ? [selected, ...hits.slice(0, 200)] : [selected], onlyErrors }), [spans, ends, failures, collapsed, opened, selected, hits, onlyErrors])
+
+  const select = (index: number | null) => {
+    const target = index === null ? undefined : spans[index]
+    if (target) set({ span: target.id })
+  }
+  const toggle = (index: number, close?: boolean) => {
+    const next = new Set(collapsed)
+    if (close ?? !next.has(index)) next.add(index)
+    else next.delete(index)
+    setCollapsed(next)
+  }
+  const move = (step: 1 | -1) => {
+    const at = rows.findIndex((row) => row.type === 'span' && row.index === selected)
+    for (let i = at + step; i >= 0 && i < rows.length; i += step) {
+      const row = rows[i]
+      if (row?.type === 'span') return select(row.index)
+    }
+  }
+  const ranked = (value: (s: Span) => number | null) => {
+    const order = spans.filter((s) => (value(s) ?? 0) > 0 && ends[s.index] === s.index + 1).toSorted((a, b) => (value(b) ?? 0) - (value(a) ?? 0))
+    const at = order.findIndex((s) => s.index === selected)
+    select(order[(at + 1) % Math.max(order.length, 1)]?.index ?? null)
+  }
+  const zoomBy = (factor: number) => {
+    const current = zoom ?? whole
+    const middle = span ? span.start + (span.durationMs ?? 0) / 2 : (current.start + current.end) / 2
+    const half = ((current.end - current.start) * factor) / 2
+    const next = { start: Math.max(middle - half, whole.start), end: Math.min(middle + half, whole.end) }
+    set({ zoom: next.end - next.start >= (whole.end - whole.start) * 0.999 ? undefined : printZoom(next, whole) })
+  }
+  const tabs: PaneTab[] = ['conversation', 'io', 'cost', 'attributes', 'raw']
+  useKeys({
+    ArrowDown: () => move(1), j: () => move(1), ArrowUp: () => move(-1), k: () => move(-1),
+    ArrowRight: () => (collapsed.has(selected) ? toggle(selected, false) : move(1)),
+    ArrowLeft: () => {
+      if (ends[selected] !== selected + 1 && !collapsed.has(selected)) return toggle(selected, true)
+      const parent = spans.slice(0, selected).findLastIndex((s) => s.depth < (span?.depth ?? 0))
+      if (parent >= 0) select(parent)
+    },
+    e: () => select(nextOf(failed, selected, 1)), E: () => select(nextOf(failed, selected, -1)),
+    n: () => select(nextOf(hits, selected, 1)), N: () => select(nextOf(hits, selected, -1)),
+    s: () => ranked((s) => s.durationMs), c: () => ranked((s) => (s.counted ? s.costNanoUsd : null)),
+    '+': () => zoomBy(0.5), '-': () => zoomBy(2), '0': () => set({ zoom: undefined }),
+    f: () => span && set({ zoom: printZoom({ start: span.start, end: span.start + Math.max(span.durationMs ?? 0, 1) }, whole) }),
+    '/': () => findInput.current?.focus(),
+    y: () => void copyText(location.href).then(() => toast('Link copied')),
+    Escape: () => {
+      setFind('')
+      set({ find: undefined, only: undefined, zoom: undefined })
+    },
+    ...Object.fromEntries(tabs.map((tab, i) => [String(i + 1), () => set({ tab })])),
+  })
+
+  const root = spans[0]
+  const payload = useQuery({ ...payloadQuery(projectId, traceId, span ?? { id: '', index: 0 }), enabled: span !== undefined })
+  if (!root || !span) return <Empty title="This trace has no spans yet" />
+  const fault = failed[0] === undefined ? undefined : spans[failed[0]]
+  const session = root.sessionId ?? spans.find((s) => s.sessionId)?.sessionId
+
+  return (
+    <>
+      <PageHeader
+        title={
+          <>
+            <Link to="/dashboard/traces" className="text-muted no-underline hover:underline">
+              Traces
+            </Link>
+            <span className="text-faint">/</span>
+            <span dir="auto" className="user-text truncate">
+              {root.name}
+            </span>
+            {sums.errors > 0 ? (
+              <span className="flex-none rounded-control border px-2 font-normal text-error">
+                ● error · {sums.errors} of {formatCount(total)}
+              </span>
+            ) : (
+              <span className="flex-none rounded-control border px-2 font-normal text-muted">ok</span>
+            )}
+          </>
+        }
+      >
+        <span className="font-mono text-label text-faint max-md:hidden" title={traceId}>
+          {traceId.length > 20 ? `${traceId.slice(0, 8)}…${traceId.slice(-6)}` : traceId}
+        </span>
+        <Copy text={traceId} label="Copy trace id" quiet />
+        {session ? (
+          <Link to="/dashboard/sessions/$sessionId" params={{ sessionId: session }} className={buttonClass()}>
+            <span className="max-w-40 truncate">Session {session}</span> ›
+          </Link>
+        ) : null}
+        <Menu align="end" trigger={<Button>Copy ▾</Button>}>
+          <MenuItem shortcut="y" onSelect={() => void copyText(location.href).then(() => toast('Link copied'))}>
+            Link to this view
+          </MenuItem>
+          <MenuItem onSelect={() => void copyText(traceId).then(() => toast('Trace id copied'))}>Trace id</MenuItem>
+          <MenuItem onSelect={() => void copyText(span.id).then(() => toast('Span id copied'))}>Span id</MenuItem>
+          <MenuItem onSelect={() => void copyText(`curl '${location.origin}/v1/traces/${encodeURIComponent(traceId)}' -H "Authorization: Bearer $PULSE_API_KEY"`).then(() => toast('Copied as curl'))}>As curl</MenuItem>
+          <MenuItem onSelect={() => void copyText(JSON.stringify(payload.data ?? null, null, 2)).then(() => toast('Copied as JSON'))}>What the span carries, as JSON</MenuItem>
+        </Menu>
+      </PageHeader>
+      <Facts
+        facts={[
+          { value: formatDuration(whole.end - whole.start), label: 'wall clock' },
+          { value: formatMoney(sums.costNanoUsd), label: sums.unpriced > 0 ? `cost · ${sums.unpriced} calls without a price` : 'cost' },
+          { value: formatCount(sums.tokens), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
+          { value: formatDuration(sums.ttftMs), label: 'first token' },
+          { value: `${formatCount(sums.calls)} / ${formatCount(sums.tools)} / ${formatCount(sums.errors)}`, label: 'model calls · tools · errors', bad: sums.errors > 0 },
+          ...(sums.model ? [{ value: sums.model, label: sums.provider ?? 'model' }] : []),
+          { value: relativeTime(new Date(whole.start), now, zone), label: absoluteTime(new Date(whole.start), zone, { millis: true }) },
+        ]}
+      />
+      {fault ? (
+        <div className="flex flex-none items-center gap-2.5 border-b bg-error-bg px-3.5 py-1.5 text-error">
+          <b className="font-semibold">✕ {fault.name} failed</b>
+          <span className="user-text min-w-0 truncate" dir="auto">
+            {span.index === fault.index ? errorLine(payload.data?.statusMessage, payload.data?.error) : ''}
+          </span>
+          <span className="text-muted max-sm:hidden">· {formatOffset(fault.start - whole.start)} in{root.failed ? '' : ' · the trace itself went on'}</span>
+          <button type="button" className="ml-auto flex-none underline" onClick={() => select(nextOf(failed, selected, 1))}>
+            {failed.length > 1 ? `Next of ${failed.length} errors` : 'Go to error'} <Kbd>e</Kbd>
+          </button>
+        </div>
+      ) : null}
+      {spans.length > 1 ? <Minimap spans={spans} bounds={whole} zoom={zoom} theme={theme} onZoom={(next) => set({ zoom: next ? printZoom(next, whole) : undefined })} /> : null}
+      <div className="flex min-h-0 flex-1 max-md:flex-col">
+        {spans.length > 1 ? (
+          <section aria-label="Spans" className="flex min-h-0 w-[56%] flex-none flex-col border-r bg-surface max-md:h-[45%] max-md:w-full max-md:border-b max-md:border-r-0">
+            <div className="flex h-8 flex-none items-center gap-2 border-b px-3.5 text-label text-faint">
+              <span>
+                {spans.length < total ? `${formatCount(spans.length)} of ${formatCount(total)} spans read` : `${formatCount(total)} spans`}
+              </span>
+              {failed.length > 0 ? (
+                <button type="button" aria-pressed={onlyErrors} className="text-accent aria-pressed:font-semibold" onClick={() => set({ only: onlyErrors ? undefined : 'errors' })}>
+                  {onlyErrors ? 'all spans' : 'only errors'}
+                </button>
+              ) : null}
+              <input
+                ref={findInput}
+                className={`${inputClass} ml-auto !h-6 max-w-52`}
+                placeholder="find a span  /"
+                aria-label="Find a span by name, model, tool or id"
+                value={find}
+                onChange={(event) => {
+                  setFind(event.target.value)
+                  set({ find: event.target.value || undefined })
+                }}
+                onKeyDown={(event) => {
+                  if (event.key === 'Enter') select(nextOf(hits, selected, event.shiftKey ? -1 : 1))
+                  if (event.key === 'Escape') event.currentTarget.blur()
+                }}
+              />
+              {wanted ? <span role="status">{formatCount(hits.length)} found</span> : null}
+            </div>
+            <SpanTree spans={spans} ends={ends} rows={rows} window={zoom ?? whole} origin={whole.start} selected={selected} collapsed={collapsed} onSelect={select} onToggle={toggle} onOpenFold={(first) => setOpened(new Set([...opened, first]))} />
+          </section>
+        ) : null}
+        <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
+          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tabs.find((t) => t === search.tab) ?? 'conversation'} onTab={(tab) => set({ tab })} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} />
+        </section>
+      </div>
+    </>
+  )
+}
+
+function matches(span: Span, wanted: string): boolean {
+  return [span.name, span.model, span.toolName, span.service, span.id, span.agentName].some((value) => value?.toLowerCase().includes(wanted))
+}
+
+/** Zoom as it stands in the URL: milliseconds from the begin of the trace, "1200..3400". */
+function readZoom(text: string | undefined, whole: Bounds): Bounds | null {
+  const match = /^(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)$/.exec(text ?? '')
+  if (!match) return null
+  const zoom = { start: whole.start + Number(match[1]), end: whole.start + Number(match[2]) }
+  return zoom.end > zoom.start ? zoom : null
+}
+
+const printZoom = (zoom: Bounds, whole: Bounds) => `${(zoom.start - whole.start).toFixed(1)}..${(zoom.end - whole.start).toFixed(1)}`
+
+function errorLine(status: string | null | undefined, error: unknown): string {
+  if (status) return status
+  if (typeof error === 'string') return error
+  if (typeof error === 'object' && error !== null) {
+    const message = 'message' in error ? error.message : undefined
+    return typeof message === 'string' ? message : JSON.stringify(error).slice(0, 300)
+  }
+  return ''
+}
+
+interface Sums {
+  calls: number
+  tools: number
+  errors: number
+  unpriced: number
+  tokens: number | null
+  inputTokens: number | null
+  outputTokens: number | null
+  costNanoUsd: number | null
+  ttftMs: number | null
+  model: string | null
+  provider: string | null
+}
+
+/** What the spans add up to; a call that another span stands for counts once. */
+function sumsOf(spans: Span[]): Sums {
+  const sums: Sums = { calls: 0, tools: 0, errors: 0, unpriced: 0, tokens: null, inputTokens: null, outputTokens: null, costNanoUsd: null, ttftMs: null, model: null, provider: null }
+  for (const span of spans) {
+    if (span.failed) sums.errors++
+    if (span.kind === 'tool_use') sums.tools++
+    if (span.kind !== 'llm_call' || !span.counted) continue
+    sums.calls++
+    sums.ttftMs ??= span.ttftMs
+    sums.model ??= span.model
+    sums.provider ??= span.provider
+    if (span.costNanoUsd === null) sums.unpriced++
+    else sums.costNanoUsd = (sums.costNanoUsd ?? 0) + span.costNanoUsd
+    if (span.inputTokens !== null) sums.inputTokens = (sums.inputTokens ?? 0) + span.inputTokens
+    if (span.outputTokens !== null) sums.outputTokens = (sums.outputTokens ?? 0) + span.outputTokens
+  }
+  if (sums.inputTokens !== null || sums.outputTokens !== null) sums.tokens = (sums.inputTokens ?? 0) + (sums.outputTokens ?? 0)
+  return sums
+}

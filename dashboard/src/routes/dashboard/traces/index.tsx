@@ -1,0 +1,166 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { createFileRoute, useNavigate } from '@tanstack/react-router'
+import { useCallback, useMemo, useState } from 'react'
+import * as z from 'zod/mini'
+import { PageHeader } from '@/components/frame/PageHeader'
+import { RangePicker } from '@/components/frame/RangePicker'
+import { FilterBar } from '@/components/traces/FilterBar'
+import { Peek } from '@/components/traces/Peek'
+import { TraceTable } from '@/components/traces/TraceTable'
+import { Button } from '@/components/ui/Button'
+import { Empty } from '@/components/ui/state/Empty'
+import { ErrorState } from '@/components/ui/state/ErrorState'
+import { Loading } from '@/components/ui/state/Loading'
+import { copyText } from '@/components/ui/Copy'
+import { toast } from '@/components/ui/Toasts'
+import { useKeys } from '@/hooks/useKeys'
+import { useNow } from '@/hooks/useNow'
+import { useProject } from '@/hooks/useProject'
+import { useRange } from '@/hooks/useRange'
+import { useZone } from '@/hooks/useZone'
+import { parseFilter, printFilter, toggleTerm } from '@/lib/filter/filter'
+import { selectionOf } from '@/lib/filter/selection'
+import { formatCount } from '@/lib/format/format'
+import { callsQuery } from '@/services/analytics'
+import { latestQuery, tracesQuery } from '@/services/traces'
+
+const text = () => z.catch(z.optional(z.string()), undefined)
+
+export const Route = createFileRoute('/dashboard/traces/')({
+  validateSearch: z.object({ q: text(), live: text(), peek: text() }),
+  component: TracesPage,
+})
+
+const maxLive = 100
+
+function TracesPage() {
+  const { q = '', live, peek } = Route.useSearch()
+  const project = useProject()
+  const { range, open } = useRange()
+  const [zone] = useZone()
+  const now = useNow()
+  const navigate = useNavigate()
+  const [active, setActive] = useState(-1)
+
+  const parsed = useMemo(() => parseFilter(q), [q])
+  const { selection, problems } = useMemo(() => selectionOf(parsed.terms), [parsed])
+  // The range that is shown stands still while it is read page by page; "show new" moves it.
+  const [anchor, setAnchor] = useState({ key: '', range })
+  const key = `${project.id} ${range.to.getTime() - range.from.getTime()} ${open} ${open ? '' : range.to.toISOString()} ${q}`
+  const fixed = anchor.key === key ? anchor.range : range
+  if (anchor.key !== key) setAnchor({ key, range })
+
+  const list = useInfiniteQuery(tracesQuery(project.id, fixed, selection))
+  const traces = useMemo(() => list.data?.pages.flatMap((page) => page.traces) ?? [], [list.data])
+  const total = list.data?.pages[0]?.total ?? null
+  const isLive = live !== undefined && open
+  const fresh = useQuery({
+    ...latestQuery(project.id, { from: fixed.to }, selection, maxLive),
+    enabled: isLive && !list.isPending,
+    refetchInterval: 2_000,
+    refetchIntervalInBackground: false,
+    staleTime: 0,
+  })
+  const known = useQuery(callsQuery(project.id, fixed, 'model'))
+  const suggest = (field: string): string[] => {
+    const groups = known.data?.groups ?? []
+    switch (field) {
+      case 'status':
+        return ['error', 'ok']
+      case 'model':
+        return groups.flatMap((g) => (g.model ? [g.model] : []))
+      case 'provider':
+        return [...new Set(groups.map((g) => g.provider))]
+      case 'service':
+        return [...new Set(traces.flatMap((t) => t.services))]
+      case 'source':
+        return [...new Set(traces.map((t) => t.source))]
+      case 'session':
+        return [...new Set(traces.flatMap((t) => (t.sessionId ? [t.sessionId] : [])))]
+      case 'has':
+        return ['error']
+      default:
+        return []
+    }
+  }
+  const set = (values: Record<string, string | undefined>, replace = false) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), replace })
+  const onEnd = useCallback(() => {
+    if (list.hasNextPage && !list.isFetchingNextPage) void list.fetchNextPage()
+  }, [list])
+  const move = (step: number) => {
+    const next = Math.min(Math.max(active + step, 0), traces.length - 1)
+    setActive(next)
+    if (peek !== undefined) set({ peek: traces[next]?.id }, true)
+  }
+  const current = traces[active]
+  useKeys({
+    j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
+    Enter: () => current && void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: current.id } }),
+    o: () => current && window.open(`/dashboard/traces/${encodeURIComponent(current.id)}?p=${project.id}`, '_blank', 'noopener'),
+    ' ': () => current && set({ peek: peek === current.id ? undefined : current.id }, true),
+    '.': () => set({ live: isLive ? undefined : '1' }, true),
+    y: () => void copyText(location.href).then(() => toast('Link copied')),
+    Escape: () => (peek === undefined ? set({ q: undefined }) : set({ peek: undefined }, true)),
+  })
+  const failedOnly = selection.status === 'error'
+  return (
+    <>
+      <PageHeader title="Traces">
+        <RangePicker />
+        {open ? (
+          <Button aria-pressed={isLive} className={isLive ? 'text-live' : undefined} onClick={() => set({ live: isLive ? undefined : '1' }, true)}>
+            ● live
+          </Button>
+        ) : null}
+      </PageHeader>
+      <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
+        <FilterBar value={q} problems={problems} suggest={suggest} onChange={(next) => set({ q: next === '' ? undefined : printFilter(parseFilter(next).terms) || next })} />
+        <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => set({ q: toggleTerm(q, 'status', 'error') || undefined })}>
+          ✕ only errors
+        </Button>
+        <span className="self-center text-muted" role="status">
+          {total === null ? '' : `${formatCount(total)} ${total === 1 ? 'trace' : 'traces'}`}
+        </span>
+      </div>
+      {isLive && fresh.data && fresh.data.total > 0 ? (
+        <button
+          type="button"
+          className="flex-none border-b bg-select py-1 text-center text-accent"
+          onClick={() => {
+            setAnchor({ key, range: { from: fixed.from, to: new Date() } })
+            setActive(-1)
+          }}
+        >
+          {formatCount(fresh.data.total)} new ↑
+        </button>
+      ) : null}
+      <div className="flex min-h-0 flex-1">
+        {list.isPending ? (
+          <div className="flex-1 bg-surface">
+            <Loading rows={20} label="Loading traces" />
+          </div>
+        ) : list.error && traces.length === 0 ? (
+          <div className="flex-1">
+            <ErrorState error={list.error} what="Traces" onRetry={() => void list.refetch()} />
+          </div>
+        ) : traces.length === 0 ? (
+          <div className="flex-1">
+            <Empty title={q ? 'No trace matches' : 'No trace in this range'}>
+              {q ? (
+                <Button onClick={() => set({ q: undefined })}>Drop the filter</Button>
+              ) : (
+                <>
+                  <Button onClick={() => set({ from: '-30d', to: undefined })}>Show the last 30 days</Button>{' '}
+                  <Button onClick={() => void navigate({ to: '/dashboard/start' })}>How to send traces</Button>
+                </>
+              )}
+            </Empty>
+          </div>
+        ) : (
+          <TraceTable traces={traces} now={now} zone={zone} active={active} onActive={setActive} onEnd={onEnd} />
+        )}
+        {peek === undefined ? null : <Peek key={peek} projectId={project.id} traceId={peek} onClose={() => set({ peek: undefined }, true)} />}
+      </div>
+    </>
+  )
+}

@@ -1,0 +1,99 @@
+/** A fault in one field, as the API reports it. */
+export interface Issue {
+  path: string
+  message: string
+}
+
+/** An answer that is no success, or none at all (status 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly issues: Issue[] = [],
+    readonly requestId: string | null = null,
+  ) {
+    super(message)
+    this.name = 'ApiError'
+  }
+
+  /** The request did not reach the server, or its answer did not arrive. */
+  get offline(): boolean {
+    return this.status === 0
+  }
+}
+
+interface Options {
+  method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+  project?: string
+  body?: unknown
+  signal?: AbortSignal
+}
+
+/**
+ * The only fetch of the dashboard: same origin, cookie of the session. It gives
+ * the JSON of the answer, which the service that asked turns into its own type,
+ * and throws ApiError for everything else.
+ */
+export async function request(path: string, options: Options = {}): Promise<unknown> {
+  const headers: Record<string, string> = { Accept: 'application/json' }
+  if (options.project) headers['X-Project-Id'] = options.project
+  const init: RequestInit = { method: options.method ?? 'GET', headers, credentials: 'same-origin' }
+  if (options.signal) init.signal = options.signal
+  if (options.body !== undefined) {
+    headers['Content-Type'] = 'application/json'
+    init.body = JSON.stringify(options.body)
+  }
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(path, init)
+    text = await response.text()
+  } catch (error) {
+    if (options.signal?.aborted) throw error
+    throw new ApiError(0, 'Pulse does not answer')
+  }
+  const body = parse(response, text)
+  if (response.ok && body !== undefined) return body
+  throw new ApiError(response.status, messageOf(body) ?? `Unexpected answer (${response.status})`, issuesOf(body), response.headers.get('X-Request-Id'))
+}
+
+/** Writes a query string, leaving out what is not set. */
+export function query(values: Record<string, string | number | undefined>): string {
+  const params = new URLSearchParams()
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== '') params.set(name, String(value))
+  }
+  const text = params.toString()
+  return text === '' ? '' : `?${text}`
+}
+
+function parse(response: Response, text: string): unknown {
+  if (!(response.headers.get('Content-Type') ?? '').includes('json')) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function field(body: unknown, name: string): unknown {
+  return typeof body === 'object' && body !== null && name in body ? (body as Record<string, unknown>)[name] : undefined // checked just before
+}
+
+function messageOf(body: unknown): string | undefined {
+  for (const name of ['error', 'message']) {
+    const value = field(body, name)
+    if (typeof value === 'string') return value
+  }
+  return undefined
+}
+
+function issuesOf(body: unknown): Issue[] {
+  const details = field(body, 'details') ?? field(body, 'issues')
+  if (!Array.isArray(details)) return []
+  return details.flatMap((detail: unknown) => {
+    const message = field(detail, 'message')
+    const path = field(detail, 'path')
+    return typeof message === 'string' ? [{ message, path: Array.isArray(path) ? path.join('.') : String(path ?? '') }] : []
+  })
+}

@@ -1,0 +1,41 @@
+import { queryOptions } from '@tanstack/react-query'
+import { request } from './http'
+
+export type Role = 'admin' | 'user'
+
+interface ProjectFromAPI {
+  id: string
+  name: string
+  createdAt: string
+  role: Role
+}
+
+export interface Project {
+  id: string
+  name: string
+  role: Role
+  createdAt: Date
+}
+
+const apiProjectToProject = (p: ProjectFromAPI): Project => ({ id: p.id, name: p.name, role: p.role, createdAt: new Date(p.createdAt) })
+
+export const projectsKey = ['projects'] as const
+
+export const projectsQuery = queryOptions({
+  queryKey: projectsKey,
+  staleTime: 60_000,
+  queryFn: async ({ signal }): Promise<Project[]> => {
+    const body = (await request('/dashboard/api/projects', { signal })) as { projects: ProjectFromAPI[] } // GET projects
+    return body.projects.map(apiProjectToProject)
+  },
+})
+
+export interface CreatedProject {
+  id: string
+  apiKey: string
+}
+
+export async function createProject(name: string): Promise<CreatedProject> {
+  const body = (await request('/dashboard/api/projects', { method: 'POST', body: { name } })) as { projectId: string; apiKey: string } // POST projects
+  return { id: body.projectId, apiKey: body.apiKey }
+}
