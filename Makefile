@@ -42,8 +42,40 @@ run: dist/pulse ## build, and start single mode on PORT (default 3000); needs no
 .PHONY: build
 build: dist/pulse dist/pulse-scale ## dist/pulse (single mode by default) and dist/pulse-scale (scale)
 
+# The web pages, which the binaries and the web function embed. Without Node
+# they are left out, and a line says so.
+DASHBOARD       := dashboard/dist/index.html
+WITH_DASHBOARD  := $(if $(shell command -v npm 2>/dev/null),$(DASHBOARD),without-dashboard)
+DASHBOARD_FROM   = $(shell find dashboard/src dashboard/public dashboard/scripts dashboard/index.html dashboard/*.ts -type f ! -name routeTree.gen.ts)
+
+.PHONY: dashboard
+dashboard: $(DASHBOARD) ## build the web pages into dashboard/dist (needs Node 20 with npm)
+
+$(DASHBOARD): dashboard/node_modules/.package-lock.json $(DASHBOARD_FROM)
+	@echo "building the dashboard"
+	@cd dashboard && npm run --silent build -- --logLevel warn
+	@touch $@
+
+dashboard/node_modules/.package-lock.json: dashboard/package-lock.json
+	@echo "installing what the dashboard is built with"
+	@cd dashboard && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: without-dashboard
+without-dashboard:
+	@[ -e $(DASHBOARD) ] || echo "Node is missing: Pulse is built without its web pages. Install Node 20 or newer, and run this again."
+
+.PHONY: e2e
+e2e: dist/pulse ## check the web pages: types, units, and a real browser against dist/pulse (needs Node and Chromium)
+	@GO='$(GO)' dashboard/scripts/test.sh
+
+.PHONY: screenshots
+screenshots: dist/pulse ## rewrite docs/images from the web pages
+	@cd dashboard && npx playwright test --config playwright.screenshots.ts
+
 # go build decides what is stale, quickly, so the files are always asked for.
 .PHONY: dist/pulse dist/pulse-scale
+dist/pulse dist/pulse-scale: | $(WITH_DASHBOARD)
 dist/pulse:
 	@[ -e $@ ] || echo "building $@ (about a minute the first time)"
 	@$(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o $@ ./functions/pulse
@@ -57,7 +89,7 @@ BUILD_LAMBDA = CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_ARCH) $(GO) build $(BUIL
   -ldflags '-s -w -X github.com/pulse-traces/pulse/shared/host/function.version=$(VERSION)'
 
 .PHONY: build-lambda
-build-lambda: ## dist/lambda/<function>/bootstrap of each function, for LAMBDA_ARCH (arm64)
+build-lambda: $(WITH_DASHBOARD) ## dist/lambda/<function>/bootstrap of each function, for LAMBDA_ARCH (arm64)
 	@for f in $(FUNCTIONS); do echo "building $(LAMBDA_DIR)/$$f/bootstrap ($(LAMBDA_ARCH))"; \
 	  $(BUILD_LAMBDA) -o $(LAMBDA_DIR)/$$f/bootstrap ./functions/$$f || exit 1; done
 
@@ -87,22 +119,22 @@ sam-validate: $(SAM) ## check template.yaml as CloudFormation reads it
 	@$(SAM_RUN) validate --lint --region us-east-1
 
 .PHONY: sam-build
-sam-build: $(SAM) ## build the functions of template.yaml into .aws-sam, for LAMBDA_ARCH (arm64)
+sam-build: $(SAM) $(WITH_DASHBOARD) ## build the functions of template.yaml into .aws-sam, for LAMBDA_ARCH (arm64)
 	@LAMBDA_ARCH=$(LAMBDA_ARCH) $(SAM_RUN) build --region us-east-1 --parameter-overrides Architecture=$(if $(filter amd64,$(LAMBDA_ARCH)),x86_64,$(LAMBDA_ARCH))
 
 .PHONY: sam-local
-sam-local: $(SAM) ## run template.yaml on this machine, on PORT (needs Docker)
+sam-local: $(SAM) $(WITH_DASHBOARD) ## run template.yaml on this machine, on PORT (needs Docker)
 	@exec env SAM=$(SAM) GO=$(GO) infra/scripts/sam-local.sh
 
 .PHONY: sam-local-test
-sam-local-test: $(SAM) ## the same, until a trace went all the way through
+sam-local-test: $(SAM) $(WITH_DASHBOARD) ## the same, until a trace went all the way through
 	@exec env SAM=$(SAM) GO=$(GO) infra/scripts/sam-local.sh test
 
 # PROFILE is one of samconfig.toml: dev or prod.
 PROFILE ?= dev
 
 .PHONY: deploy
-deploy: $(SAM) ## put PROFILE (dev) into your AWS account: docs/deploy-aws.md
+deploy: $(SAM) $(WITH_DASHBOARD) ## put PROFILE (dev) into your AWS account: docs/deploy-aws.md
 	@SAM=$(SAM) VERSION='$(VERSION)' infra/scripts/deploy.sh $(PROFILE)
 
 .PHONY: destroy
@@ -113,6 +145,7 @@ destroy: $(SAM) ## take PROFILE (dev) out of your AWS account; asks
 test: ## run every test, with a Postgres of its own (or TEST_DATABASE_URL)
 	$(WITH_TESTPG) $(GO) test -timeout $(TEST_TIMEOUT) ./...
 	@$(MAKE) --no-print-directory sdk
+	@$(MAKE) --no-print-directory e2e
 
 .PHONY: sdk
 sdk: dist/pulse ## build and test the SDKs whose languages are here
@@ -162,7 +195,7 @@ migrate: dist/pulse ## bring the database of PULSE_MODE up to date
 	./dist/pulse migrate
 
 .PHONY: image
-image: ## build the container image "pulse" from a Linux binary made here (needs Docker)
+image: $(WITH_DASHBOARD) ## build the container image "pulse" from a Linux binary made here (needs Docker)
 	GOOS=linux $(GO) build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o dist/image/pulse ./functions/pulse
 	infra/scripts/build-image.sh pulse dist/image/pulse
 
@@ -210,7 +243,7 @@ verify: ## fail if something is stale, unformatted or untidy
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf dist .cache .aws-sam
+	rm -rf dist .cache .aws-sam dashboard/node_modules && git clean -fdqx dashboard/dist
 
 .PHONY: ci
 ci: verify lint test build ## everything that should pass before a push (CI runs .ci/run: only the tests)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Go and is missing: Postgres by apt-get,
+# Installs what the tests need beside Go and is missing: Postgres and a browser by apt-get,
 # and into .cache the SQS servers, fauxqs by npm and ElasticMQ by Maven, and
 # Lambda's runtime emulator by pip. It does nothing where all is there. Where a part cannot be installed it says so in a
 # line and goes on: the tests of that part are skipped with the same line, or
@@ -33,6 +33,20 @@ install_postgres() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends postgresql
+}
+
+install_chromium() {
+	if [ -n "${CHROMIUM:-}" ] || have chromium || have chromium-browser || have google-chrome; then
+		return
+	fi
+	if ! have apt-get || [ "$(id -u)" -ne 0 ]; then
+		say "a browser is missing and cannot be installed here (apt-get and root are needed): the web pages are not tested"
+		return
+	fi
+	say "installing chromium"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null
 }
 
 install_fauxqs() {
@@ -91,13 +105,13 @@ install_rie() {
 }
 
 if [ $# -eq 0 ]; then
-	set -- postgres fauxqs elasticmq rie
+	set -- postgres fauxqs elasticmq rie chromium
 fi
 for part in "$@"; do
 	case $part in
-	postgres | fauxqs | elasticmq | rie) "install_$part" ;;
+	postgres | fauxqs | elasticmq | rie | chromium) "install_$part" ;;
 	*)
-		echo "usage: install-test-deps.sh [postgres] [fauxqs] [elasticmq] [rie]" >&2
+		echo "usage: install-test-deps.sh [postgres] [fauxqs] [elasticmq] [rie] [chromium]" >&2
 		exit 2
 		;;
 	esac
