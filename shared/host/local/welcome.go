@@ -21,6 +21,8 @@ func (c *command) welcome(cfg *config.Config) {
 	fmt.Fprintf(c.stdout, `
 Pulse %s is running at %s
 
+Open it in a browser and create an account: the page that follows has a key and a first trace. Or here:
+
 1. Make an account, a project and a key%s:
 
    export PULSE_API_KEY=$(%s keys create --email you@example.com)
