@@ -114,8 +114,25 @@ test('filter, back and forward, and what cannot be answered', async ({ page }) =
   await expect(page).not.toHaveURL(/q=/)
   await page.goForward()
   await expect(page).toHaveURL(/q=status:error/)
-  await page.getByRole('combobox', { name: 'Filter' }).fill('colour:red')
-  await expect(page.getByText('There is no field "colour"')).toBeVisible()
+  const filter = page.getByRole('combobox', { name: 'Filter' })
+  await filter.fill('colour:red')
+  await filter.press('Enter')
+  await expect(page.getByText('There is no such field')).toBeVisible()
+
+  // All of the language, and words of a text that stay out of the query.
+  await filter.fill('-status:error model:gpt-4o* latency<1s "birthday poem"')
+  await filter.press('Enter')
+  await expect(page.getByRole('row').nth(1)).toContainText('birthday poem')
+  expect(new URL(page.url()).search).not.toContain('birthday')
+  await page.reload()
+  await expect(filter).toHaveValue('-status:error model:gpt-4o* latency<1s "birthday poem"')
+  await expect(page.getByRole('row').nth(1)).toContainText('birthday poem')
+
+  // The costliest first.
+  await filter.fill('')
+  await filter.press('Enter')
+  await page.getByRole('columnheader', { name: 'cost' }).getByRole('button').click()
+  await expect(page.getByRole('row').nth(1)).toContainText('travel_agent › run_sql')
 })
 
 test('with the keyboard alone', async ({ page }) => {

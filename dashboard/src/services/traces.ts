@@ -3,166 +3,194 @@ import { visible } from '@/lib/text/visible'
 import { query, request } from './http'
 import { keepOf } from './keep'
 
-/** A trace's row as GET traces gives it with fields=summary. */
+/** A trace's row as POST query/traces/search gives it (view.TraceRow of the API). */
 interface TraceFromAPI {
   traceId: string
-  sessionId: string | null
-  timestamp: string
-  latencyMs: number
-  source: string
-  services: string[]
-  spanCount: number
-  summary: string
-  toolCallCount: number
+  name: string | null
+  worst: { spanId: string; name: string | null; error: string | null } | null
   status: string
-  errorService: string | null
+  kind: string
   provider: string | null
-  modelRequested: string | null
-  modelUsed: string | null
+  model: string | null
+  startTime: string
+  durationMs: number
+  ttftMs: number | null
   inputTokens: number | null
   outputTokens: number | null
-  costCents: number | null
-  timeToFirstTokenMs: number | null
-  name: string | null
+  costNanoUsd: string | null
+  spanCount: number
+  errorCount: number
+  sessionId: string | null
   userId: string | null
   environment: string | null
+  services: string[] | null
   tags: string[] | null
+  preview: { input: string | null; output: string | null }
 }
 
 export interface Trace {
   id: string
   name: string
   failed: boolean
+  /** The span that failed first, where it is another than the root. */
+  worst: { spanId: string; name: string | null; error: string | null } | null
   start: Date
-  latencyMs: number
+  /** From the first begin to the last end. */
+  durationMs: number
   ttftMs: number | null
   provider: string | null
   model: string | null
   tokens: number | null
-  costNanoUsd: number | null
+  costNanoUsd: string | null
   spanCount: number
-  toolCalls: number
   services: string[]
-  source: string
   sessionId: string | null
   userId: string | null
   environment: string | null
   tags: string[]
+  /** At most 200 characters each; "" where nobody told. */
+  input: string
+  output: string
 }
 
 function apiTraceToTrace(t: TraceFromAPI): Trace {
-  const model = t.modelUsed ?? t.modelRequested
   return {
     id: t.traceId,
-    name: visible(t.name ?? t.summary ?? model ?? t.source),
+    name: visible(t.name ?? t.model ?? t.services?.[0] ?? t.kind),
     failed: t.status === 'error',
-    start: new Date(t.timestamp),
-    latencyMs: t.latencyMs,
-    ttftMs: t.timeToFirstTokenMs,
+    worst: t.worst && { ...t.worst, name: t.worst.name === null ? null : visible(t.worst.name) },
+    start: new Date(t.startTime),
+    durationMs: t.durationMs,
+    ttftMs: t.ttftMs,
     provider: t.provider,
-    model,
+    model: t.model,
     tokens: t.inputTokens === null && t.outputTokens === null ? null : (t.inputTokens ?? 0) + (t.outputTokens ?? 0),
-    costNanoUsd: t.costCents === null ? null : Math.round(t.costCents * 1e7),
+    costNanoUsd: t.costNanoUsd,
     spanCount: t.spanCount,
-    toolCalls: t.toolCallCount,
-    services: t.services,
-    source: t.source,
+    services: t.services ?? [],
     sessionId: t.sessionId,
     userId: t.userId,
     environment: t.environment,
     tags: t.tags ?? [],
+    input: visible(t.preview.input ?? ''),
+    output: visible(t.preview.output ?? ''),
   }
 }
 
-/** What GET traces can select by. */
-export interface TraceSelection {
-  status?: string
-  provider?: string
-  model?: string
-  service?: string
-  source?: string
-  session?: string
+export const traceSorts = ['start', 'duration', 'cost', 'tokens', 'errors'] as const
+export type TraceSort = (typeof traceSorts)[number]
+
+/** A range whose ends may be open. */
+interface Since {
+  from?: Date
+  to?: Date
 }
 
-/** A range whose end may be open. */
-interface Since {
-  from: Date
-  to?: Date
+export interface TraceSearch {
+  /** In the language of lib/filter. It travels in a body, never in a URL: it may hold words of a prompt. */
+  filter: string
+  range: Since
+  sort?: TraceSort
+  limit?: number
 }
 
 export interface TracePage {
   traces: Trace[]
-  total: number
+  /** Of the first page; not exact where there are more than were counted. */
+  total: { value: number; exact: boolean } | null
   next: string | null
+  /** The start of the oldest trace that was looked at; null if all were. */
+  scannedTo: Date | null
 }
 
-async function listTraces(project: string, range: Since, by: TraceSelection, page: { limit: number; cursor?: string }, signal?: AbortSignal): Promise<TracePage> {
-  const path = `/dashboard/api/traces${query({
-    fields: 'summary',
-    limit: page.limit,
-    cursor: page.cursor,
-    date_from: range.from.toISOString(),
-    date_to: range.to?.toISOString(),
-    status: by.status,
-    provider: by.provider,
-    model: by.model,
-    service: by.service,
-    source: by.source,
-    session_id: by.session,
-  })}`
-  const body = (await request(path, { project, ...(signal ? { signal } : {}) })) as { traces: TraceFromAPI[]; total: number; nextCursor: string | null } // GET traces
-  return { traces: body.traces.map(apiTraceToTrace), total: body.total, next: body.nextCursor }
+async function searchTraces(project: string, search: TraceSearch, cursor: string, signal: AbortSignal): Promise<TracePage> {
+  const body = (await request('/dashboard/api/query/traces/search', {
+    method: 'POST',
+    project,
+    signal,
+    body: { q: search.filter, from: search.range.from?.toISOString(), to: search.range.to?.toISOString(), sort: search.sort, limit: search.limit, cursor: cursor || undefined },
+  })) as { items: TraceFromAPI[]; next: string | null; total: { value: number; exact: boolean } | null; scannedTo: string | null } // POST query/traces/search
+  return { traces: body.items.map(apiTraceToTrace), total: body.total, next: body.next, scannedTo: body.scannedTo ? new Date(body.scannedTo) : null }
 }
 
 export const tracesKey = (project: string) => ['traces', project] as const
 
-/**
- * The traces of a range, newest first, in pages. It asks GET traces;
- * query/traces/search, with the whole filter language, will take its place.
- */
-export const tracesQuery = (project: string, range: Since, by: TraceSelection) =>
+/** Traces that a filter finds, page after page. */
+export const tracesQuery = (project: string, search: TraceSearch) =>
   infiniteQueryOptions({
-    queryKey: [...tracesKey(project), 'list', range, by],
+    queryKey: [...tracesKey(project), 'list', search],
     initialPageParam: '',
-    queryFn: ({ pageParam, signal }) => listTraces(project, range, by, { limit: 50, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) => searchTraces(project, search, pageParam, signal),
     getNextPageParam: (last) => last.next ?? undefined,
     placeholderData: keepOf(project),
   })
 
-/** The first few of a range, and how many there are. */
-export const latestQuery = (project: string, range: Since, by: TraceSelection = {}, limit = 10) =>
+/** The first few that a filter finds, and how many there are. */
+export const firstTracesQuery = (project: string, search: TraceSearch) =>
   queryOptions({
-    queryKey: [...tracesKey(project), 'latest', range, by, limit],
-    queryFn: ({ signal }) => listTraces(project, range, by, { limit }, signal),
+    queryKey: [...tracesKey(project), 'first', search],
+    queryFn: ({ signal }) => searchTraces(project, search, '', signal),
     placeholderData: keepOf(project),
   })
 
-/** Whether the project has any trace, and the newest of them. */
-export const firstTraceQuery = (project: string) =>
+/** The newest trace of all, null if the project has none. */
+export const newestTraceQuery = (project: string) =>
   queryOptions({
-    queryKey: [...tracesKey(project), 'first'],
-    queryFn: async ({ signal }): Promise<Trace | null> => {
-      const body = (await request(`/dashboard/api/traces${query({ fields: 'summary', limit: 1 })}`, { project, signal })) as { traces: TraceFromAPI[] } // GET traces
-      const first = body.traces[0]
-      return first ? apiTraceToTrace(first) : null
-    },
+    queryKey: [...tracesKey(project), 'newest'],
+    queryFn: async ({ signal }): Promise<Trace | null> => (await searchTraces(project, { filter: '', range: {}, limit: 1 }, '', signal)).traces[0] ?? null,
   })
 
-/** The traces of a session, oldest first, with what went in and came out of each. */
-export interface Turn extends Trace {
+/** A trace of a session, with what went in and came out. */
+export interface Turn {
+  id: string
+  failed: boolean
+  start: Date
+  /** Null for a trace of several spans: the route adds them up, as if none ran beside another. */
+  durationMs: number | null
+  model: string | null
+  tokens: number | null
+  costNanoUsd: number | null
+  toolCalls: number
   input: unknown
   output: unknown
   outputText: string | null
   request: unknown
 }
 
-interface TurnFromAPI extends TraceFromAPI {
+interface TurnFromAPI {
+  traceId: string
+  timestamp: string
+  latencyMs: number
+  spanCount: number
+  toolCallCount: number
+  status: string
+  modelRequested: string | null
+  modelUsed: string | null
+  inputTokens: number | null
+  outputTokens: number | null
+  costCents: number | null
   input?: unknown
   output?: unknown
   outputText?: string | null
   requestBody?: unknown
 }
 
+const apiTurnToTurn = (t: TurnFromAPI): Turn => ({
+  id: t.traceId,
+  failed: t.status === 'error',
+  start: new Date(t.timestamp),
+  durationMs: t.spanCount > 1 ? null : t.latencyMs,
+  model: t.modelUsed ?? t.modelRequested,
+  tokens: t.inputTokens === null && t.outputTokens === null ? null : (t.inputTokens ?? 0) + (t.outputTokens ?? 0),
+  costNanoUsd: t.costCents === null ? null : Math.round(t.costCents * 1e7),
+  toolCalls: t.toolCallCount,
+  input: t.input ?? null,
+  output: t.output ?? null,
+  outputText: t.outputText ?? null,
+  request: t.requestBody ?? null,
+})
+
+/** The traces of a session; GET sessions/:id, whose place query/sessions/:id/turns will take. */
 export const turnsQuery = (project: string, sessionId: string) =>
   infiniteQueryOptions({
     queryKey: [...tracesKey(project), 'session', sessionId],
@@ -170,10 +198,7 @@ export const turnsQuery = (project: string, sessionId: string) =>
     queryFn: async ({ pageParam, signal }) => {
       const path = `/dashboard/api/sessions/${encodeURIComponent(sessionId)}${query({ limit: 50, cursor: pageParam })}`
       const body = (await request(path, { project, signal })) as { traces: TurnFromAPI[]; nextCursor: string | null } // GET sessions/:id
-      return {
-        turns: body.traces.map((t): Turn => ({ ...apiTraceToTrace(t), input: t.input ?? null, output: t.output ?? null, outputText: t.outputText ?? null, request: t.requestBody ?? null })),
-        next: body.nextCursor,
-      }
+      return { turns: body.traces.map(apiTurnToTurn), next: body.nextCursor }
     },
     getNextPageParam: (last) => last.next ?? undefined,
   })

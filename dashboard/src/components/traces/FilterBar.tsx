@@ -1,19 +1,17 @@
 import { useEffect, useId, useRef, useState } from 'react'
 import { useKeys } from '@/hooks/useKeys'
-import { fields, parseFilter } from '@/lib/filter/filter'
+import { fields, isNumeric, optionsOf, parseFilter, printValue } from '@/lib/filter/filter'
 import { cx } from '../ui/classes'
 
 interface FilterBarProps {
   value: string
-  /** What is wrong beside what the parser finds, such as a field that nothing answers yet. */
-  problems: string[]
   onChange: (text: string) => void
   /** Values to offer for a field. */
   suggest: (field: string) => string[]
 }
 
 /** The filter as text, with fields and values offered while one types. It acts on Enter. */
-export function FilterBar({ value, problems, onChange, suggest }: FilterBarProps) {
+export function FilterBar({ value, onChange, suggest }: FilterBarProps) {
   const [text, setText] = useState(value)
   const [chosen, setChosen] = useState(-1)
   const [focused, setFocused] = useState(false)
@@ -22,16 +20,18 @@ export function FilterBar({ value, problems, onChange, suggest }: FilterBarProps
   useEffect(() => setText(value), [value])
   useKeys({ '/': () => input.current?.focus() })
 
-  const errors = [...parseFilter(text).errors.map((e) => e.message), ...(text === value ? problems : [])]
+  // What is being typed may be half a term: it is wrong once it was entered, or stands before the last blank.
+  const errors = parseFilter(text).errors.filter((e) => !focused || e.end < text.length).map((e) => e.message)
   const offers = focused ? offersFor(text, suggest) : []
   const submit = (next: string) => {
     setText(next)
     setChosen(-1)
-    onChange(next.trim())
+    if (parseFilter(next).errors.length === 0) onChange(next.trim())
+    else input.current?.blur()
   }
   const take = (offer: string) => {
     const next = text.replace(/\S*$/, offer)
-    if (offer.endsWith(':')) setText(next)
+    if (/[:>]$/.test(offer)) setText(next)
     else submit(`${next} `)
     setChosen(-1)
     input.current?.focus()
@@ -48,7 +48,7 @@ export function FilterBar({ value, problems, onChange, suggest }: FilterBarProps
         aria-invalid={errors.length > 0 || undefined}
         aria-describedby={errors.length > 0 ? `${id}-error` : undefined}
         className="h-8 w-full rounded-control border border-border-strong bg-surface px-2.5 font-mono text-[12px] placeholder:text-faint aria-invalid:border-error"
-        placeholder="filter: status:error model:gpt-4o  (press /)"
+        placeholder={'status:error  model:gpt-4o*  cost>0.01  latency>=2s  "words in a text"   (press /)'}
         spellCheck={false}
         autoComplete="off"
         value={text}
@@ -111,11 +111,12 @@ function offersFor(text: string, suggest: (field: string) => string[]): string[]
   if (!value) {
     if (word === '' && text !== '') return []
     const begun = word.replace(/^-/, '').toLowerCase()
-    return Object.keys(fields).filter((name) => name.startsWith(begun)).slice(0, 12).map((name) => `${word.startsWith('-') ? '-' : ''}${name}:`)
+    return fields.filter((name) => name.startsWith(begun)).slice(0, 12).map((name) => `${word.startsWith('-') ? '-' : ''}${name}${isNumeric(name) ? '>' : ':'}`)
   }
   const [, sign, field, begun] = value
-  return suggest(field ?? '')
+  const known = optionsOf(field ?? '')
+  return (known.length > 0 ? known : suggest(field ?? ''))
     .filter((v) => v.toLowerCase().startsWith((begun ?? '').toLowerCase()) && v !== begun)
     .slice(0, 10)
-    .map((v) => `${sign}${field}:${/[\s,"]/.test(v) ? `"${v}"` : v}`)
+    .map((v) => `${sign}${field}:${printValue({ text: v })}`)
 }

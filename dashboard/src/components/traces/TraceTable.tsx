@@ -2,13 +2,15 @@ import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useRef } from 'react'
 import { absoluteTime, formatCount, formatDuration, formatMoney, relativeTime, type Zone } from '@/lib/format/format'
-import type { Trace } from '@/services/traces'
+import type { Trace, TraceSort } from '@/services/traces'
 import { cx } from '../ui/classes'
 
 interface TraceTableProps {
   traces: Trace[]
   now: Date
   zone: Zone
+  sort: TraceSort
+  onSort: (sort: TraceSort) => void
   active: number
   onActive: (index: number) => void
   /** Called when the last rows come into view. */
@@ -16,10 +18,10 @@ interface TraceTableProps {
 }
 
 const rowHeight = 28
-const columns = 'grid-cols-[20px_92px_minmax(160px,2fr)_minmax(90px,1fr)_84px_84px_72px_84px] max-md:grid-cols-[20px_84px_minmax(80px,1fr)_72px]'
+const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px_76px_68px_84px] max-md:grid-cols-[20px_84px_minmax(80px,1fr)_72px]'
 
 /** Traces in rows: what failed is marked, numbers stand right, with a thin bar behind what is slow or dear. */
-export function TraceTable({ traces, now, zone, active, onActive, onEnd }: TraceTableProps) {
+export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, onEnd }: TraceTableProps) {
   const scroller = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({ count: traces.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20 })
   const items = virtual.getVirtualItems()
@@ -30,20 +32,26 @@ export function TraceTable({ traces, now, zone, active, onActive, onEnd }: Trace
   useEffect(() => {
     if (active >= 0) virtual.scrollToIndex(active, { align: 'auto' })
   }, [active, virtual])
-  const slow = percentile(traces.map((t) => t.latencyMs))
-  const dear = percentile(traces.map((t) => t.costNanoUsd ?? 0))
+  const slow = percentile(traces.map((t) => t.durationMs))
+  const dear = percentile(traces.map((t) => Number(t.costNanoUsd ?? 0)))
   return (
     <div role="table" aria-label="Traces" aria-rowcount={traces.length + 1} className="flex min-h-0 flex-1 flex-col bg-surface">
       <div role="rowgroup" className="flex-none">
         <div role="row" className={cx('grid h-7 items-center gap-2 border-b px-3.5 text-label text-faint', columns)}>
-          <span role="columnheader" className="overflow-hidden"><span className="sr-only">status</span></span>
-          <span role="columnheader">time</span>
-          <span role="columnheader">name</span>
-          <span role="columnheader" className="max-md:hidden">model</span>
-          <span role="columnheader" className="text-right">latency</span>
-          <span role="columnheader" className="text-right max-md:hidden">first token</span>
-          <span role="columnheader" className="text-right max-md:hidden">tokens</span>
-          <span role="columnheader" className="text-right max-md:hidden">cost</span>
+          <span role="columnheader" className="overflow-hidden">
+            <span className="sr-only">status</span>
+          </span>
+          <Header label="time" by="start" sort={sort} onSort={onSort} />
+          <span role="columnheader">name › where it failed</span>
+          <span role="columnheader" className="max-md:hidden">
+            input → output
+          </span>
+          <Header label="latency" by="duration" sort={sort} onSort={onSort} right />
+          <span role="columnheader" className="text-right max-md:hidden">
+            first token
+          </span>
+          <Header label="tokens" by="tokens" sort={sort} onSort={onSort} right className="max-md:hidden" />
+          <Header label="cost" by="cost" sort={sort} onSort={onSort} right className="max-md:hidden" />
         </div>
       </div>
       <div ref={scroller} role="rowgroup" className="min-h-0 flex-1 overflow-y-auto" tabIndex={0}>
@@ -71,21 +79,35 @@ export function TraceTable({ traces, now, zone, active, onActive, onEnd }: Trace
                     {/* The link covers its row. */}
                     <Link to="/dashboard/traces/$traceId" params={{ traceId: trace.id }} dir="auto" className={cx('user-text truncate font-semibold no-underline after:absolute after:inset-0', trace.failed && 'text-error')}>
                       {trace.name}
+                      {trace.worst?.name && trace.worst.name !== trace.name ? <span className="font-normal"> › {trace.worst.name}</span> : null}
                     </Link>
                     {trace.spanCount > 1 ? <span className="flex-none text-label text-faint">{formatCount(trace.spanCount)} spans</span> : null}
-                    {trace.userId ? <span className="truncate text-label text-faint max-lg:hidden">{trace.userId}</span> : null}
                   </span>
-                  <span role="cell" className="truncate text-muted max-md:hidden">{trace.model ?? '—'}</span>
-                  <Amount value={formatDuration(trace.latencyMs)} share={slow > 0 ? trace.latencyMs / slow : 0} />
+                  <span role="cell" dir="auto" className="user-text truncate text-muted max-md:hidden" title={trace.worst?.error ?? undefined}>
+                    {trace.input}
+                    {trace.worst?.error ? <span className="text-error"> → {trace.worst.error}</span> : trace.output ? ` → ${trace.output}` : ''}
+                  </span>
+                  <Amount value={formatDuration(trace.durationMs)} share={slow > 0 ? trace.durationMs / slow : 0} />
                   <span role="cell" className="text-right text-muted max-md:hidden">{formatDuration(trace.ttftMs)}</span>
                   <span role="cell" className="text-right text-muted max-md:hidden">{formatCount(trace.tokens)}</span>
-                  <Amount value={formatMoney(trace.costNanoUsd)} share={dear > 0 ? (trace.costNanoUsd ?? 0) / dear : 0} className="max-md:hidden" />
+                  <Amount value={formatMoney(trace.costNanoUsd)} share={dear > 0 ? Number(trace.costNanoUsd ?? 0) / dear : 0} className="max-md:hidden" />
               </div>
             )
           })}
         </div>
       </div>
     </div>
+  )
+}
+
+function Header({ label, by, sort, onSort, right = false, className }: { label: string; by: TraceSort; sort: TraceSort; onSort: (sort: TraceSort) => void; right?: boolean; className?: string }) {
+  return (
+    <span role="columnheader" aria-sort={sort === by ? 'descending' : undefined} className={cx(right && 'text-right', className)}>
+      <button type="button" className={cx('min-h-6 hover:underline', sort === by && 'font-semibold text-text')} onClick={() => onSort(by)} title={by === 'start' ? 'Newest first' : 'Largest first'}>
+        {label}
+        {sort === by ? ' ↓' : ''}
+      </button>
+    </span>
   )
 }
 

@@ -1,188 +1,365 @@
 /**
- * The filter language: terms with blanks between them, all of which must hold.
+ * The language in which traces are asked for:
  *
- *   field:value        equal; `a,b` for one of them, `*` for any text
- *   -field:value       not
- *   cost>0.01          also <, >=, <=; 2s, 10k and the like are understood
- *   ttft:1s..5s        between
- *   has:error          there is one
- *   "free text"        anywhere in the conversation
+ *   status:error model:gpt-4o* -env:test cost>0.01 ttft:1s..5s "refund"
  *
- * A value with blanks, quotes or commas in it stands in quotes, where `\` keeps
- * the next character from its meaning.
+ * Terms are ANDed, the values of one term ORed. The package shared/filter reads
+ * the same language on the server; shared/filter/testdata/filter.json says what
+ * both make of an input.
  */
-export type Operator = 'is' | 'gt' | 'gte' | 'lt' | 'lte' | 'between'
+export type Op = 'is' | 'range' | '>' | '>=' | '<' | '<='
 
-export interface FieldTerm {
-  kind: 'field'
-  field: string
-  negated: boolean
-  operator: Operator
-  /** One or more for `is`, two for `between`, else one. */
-  values: string[]
-}
-
-export interface TextTerm {
-  kind: 'text'
+export interface Value {
+  /** As written, without quotes. */
   text: string
-  negated: boolean
+  /** Each * of the text stands for any text. */
+  glob?: true
+  /** A whole number of the field's unit: microseconds, nano-dollars, or ones. */
+  number?: number
 }
 
-export type Term = FieldTerm | TextTerm
+export interface Term {
+  not?: true
+  /** "" for free text. */
+  field: string
+  op: Op
+  values: Value[]
+}
 
 export interface FilterError {
-  /** Where in the text, in UTF-16 units: begin and end. */
-  at: [number, number]
+  /** Where it is wrong, in UTF-16 code units: begin and end. */
+  pos: number
+  end: number
+  code: string
+  field?: string
+  /** What is wrong and what would be right. */
   message: string
 }
 
 export interface Parsed {
+  /** The terms that are right. */
   terms: Term[]
   errors: FilterError[]
 }
 
-type FieldType = 'text' | 'duration' | 'money' | 'count'
+type Kind = 'text' | 'enum' | 'duration' | 'money' | 'count'
 
-/** The fields that can be filtered on. What begins with `meta.` is one too. */
-export const fields: Record<string, FieldType> = {
-  status: 'text', name: 'text', kind: 'text', provider: 'text', model: 'text', tool: 'text', source: 'text', service: 'text', session: 'text', user: 'text',
-  env: 'text', release: 'text', tag: 'text', trace: 'text', error: 'text', has: 'text', latency: 'duration', ttft: 'duration', cost: 'money', tokens: 'count',
-  in: 'count', out: 'count', spans: 'count',
+interface Spec {
+  field: string
+  kind: Kind
+  options: readonly string[]
 }
 
-const typeOf = (field: string): FieldType | undefined => (field.startsWith('meta.') ? 'text' : Object.hasOwn(fields, field) ? fields[field] : undefined)
+const open = (field: string, kind: Kind): Spec => ({ field, kind, options: [] })
 
-const operators: [string, Operator][] = [['>=', 'gte'], ['<=', 'lte'], ['>', 'gt'], ['<', 'lt'], [':', 'is']]
+const specs: readonly Spec[] = [
+  { field: 'status', kind: 'enum', options: ['error', 'success'] },
+  open('name', 'text'),
+  { field: 'kind', kind: 'enum', options: ['agent_run', 'chain', 'embedding', 'evaluator', 'event', 'generic', 'guardrail', 'llm_call', 'llm_response', 'notification', 'rerank', 'retrieval', 'session', 'tool_use', 'user_prompt'] },
+  open('provider', 'text'),
+  open('model', 'text'),
+  open('tool', 'text'),
+  { field: 'source', kind: 'enum', options: ['claude_code', 'codex', 'openclaw', 'opencode', 'sdk'] },
+  open('service', 'text'),
+  open('session', 'text'),
+  open('user', 'text'),
+  open('env', 'text'),
+  open('release', 'text'),
+  open('tag', 'text'),
+  open('trace', 'text'),
+  open('error', 'text'),
+  { field: 'has', kind: 'enum', options: ['cost', 'env', 'error', 'model', 'name', 'provider', 'release', 'service', 'session', 'tag', 'tokens', 'tool', 'ttft', 'user'] },
+  open('latency', 'duration'),
+  open('ttft', 'duration'),
+  open('cost', 'money'),
+  open('tokens', 'count'),
+  open('in', 'count'),
+  open('out', 'count'),
+  open('spans', 'count'),
+]
 
-/** Reads a filter. What is wrong is reported and left out; the rest still counts. */
-export function parseFilter(text: string): Parsed {
+/** The fields, in the order that people read them in; `meta.` and a name is one too. */
+export const fields: readonly string[] = specs.map((s) => s.field)
+
+/** What a field can be; empty where that is open. */
+export const optionsOf = (field: string): readonly string[] => specOf(field)?.options ?? []
+
+/** Whether a field is compared as a number. */
+export const isNumeric = (field: string): boolean => numeric(specOf(field)?.kind ?? 'text')
+
+const numeric = (kind: Kind) => kind === 'duration' || kind === 'money' || kind === 'count'
+
+const metaPrefix = 'meta.'
+
+function specOf(field: string): Spec | undefined {
+  if (field.startsWith(metaPrefix)) return field.length > metaPrefix.length ? open(field, 'text') : undefined
+  return specs.find((s) => s.field === field)
+}
+
+const maxBytes = 4096
+const maxTerms = 32
+const maxValues = 32 // of one term
+
+const spaces = ' \t\n\r\u00A0\u3000'
+const isSpace = (c: string) => c !== '' && spaces.includes(c)
+
+/** Whether a character is in no filter. */
+function refused(c: string): boolean {
+  const code = c.codePointAt(0) ?? 0
+  return (code >= 0xd800 && code <= 0xdfff) || ((code < 0x20 || code === 0x7f) && !isSpace(c))
+}
+
+/** Thrown within the parser where a term ends for good. */
+class Fault extends Error {
+  constructor(readonly error: FilterError) {
+    super(error.message)
+  }
+}
+
+export function parseFilter(source: string): Parsed {
+  if (new TextEncoder().encode(source).length > maxBytes) return { terms: [], errors: [{ pos: 0, end: source.length, code: 'too_long', message: 'A filter has at most 4096 bytes' }] }
+  const parser = new Parser(source)
   const terms: Term[] = []
   const errors: FilterError[] = []
-  let i = 0
-  while (i < text.length) {
-    if (/\s/.test(text[i] ?? '')) {
-      i++
-      continue
-    }
-    const begin = i
-    const negated = text[i] === '-' && i + 1 < text.length && !/\s/.test(text[i + 1] ?? '')
-    if (negated) i++
-    if (text[i] === '"') {
-      const quoted = readQuoted(text, i)
-      i = quoted.end
-      if (!quoted.closed) errors.push({ at: [begin, i], message: 'The quote is not closed' })
-      else if (quoted.value === '') errors.push({ at: [begin, i], message: 'Nothing stands between the quotes' })
-      else terms.push({ kind: 'text', text: quoted.value, negated })
-      continue
-    }
-    const name = /^[A-Za-z_][\w.-]*/.exec(text.slice(i))?.[0] ?? ''
-    const operator = operators.find(([sign]) => text.startsWith(sign, i + name.length))
-    if (name === '' || !operator) {
-      const word = /^\S+/.exec(text.slice(i))?.[0] ?? ''
-      i += word.length
-      terms.push({ kind: 'text', text: word, negated }) // a bare word is text
-      continue
-    }
-    const field = name.startsWith('meta.') ? name : name.toLowerCase()
-    i += name.length + operator[0].length
-    const list = readValues(text, i)
-    i = list.end
-    const at: [number, number] = [begin, i]
-    const type = typeOf(field)
-    if (!list.closed) errors.push({ at, message: 'The quote is not closed' })
-    else if (!type) errors.push({ at, message: `There is no field "${name}"` })
-    else if (list.values.some((v) => v === '')) errors.push({ at, message: `${name} needs a value` })
-    else {
-      const term = fieldTerm(field, type, negated, operator[1], list.values)
-      if (typeof term === 'string') errors.push({ at, message: term })
-      else terms.push(term)
+  for (parser.skipSpace(); parser.at < source.length; parser.skipSpace()) {
+    const start = parser.at
+    try {
+      const term = parser.term()
+      if (terms.length === maxTerms) {
+        errors.push({ pos: start, end: parser.at, code: 'too_many', ...(term.field ? { field: term.field } : {}), message: 'A filter has at most 32 terms: drop this one' })
+        break
+      }
+      terms.push(term)
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      errors.push(error.error)
+      parser.skipTerm(start)
     }
   }
   return { terms, errors }
 }
 
-function fieldTerm(field: string, type: FieldType, negated: boolean, operator: Operator, values: string[]): FieldTerm | string {
-  if (type === 'text') return operator === 'is' ? { kind: 'field', field, negated, operator, values } : `${field} is text: write ${field}:value`
-  const range = operator === 'is' && values.length === 1 ? /^(.+?)\.\.(.+)$/.exec(values[0] ?? '') : null
-  const list = range ? [range[1] ?? '', range[2] ?? ''] : values
-  if (!range && list.length !== 1) return `${field} takes one value, or a range such as ${field}:1..5`
-  for (const value of list) {
-    if (quantity(value, type) === null) return `${field} needs ${type === 'duration' ? 'a time such as 2s or 400ms' : 'a number such as 0.01 or 10k'}, not "${value}"`
+class Parser {
+  at = 0
+  constructor(private readonly source: string) {}
+
+  /** The character here, whole; "" at the end. */
+  private peek(): string {
+    const code = this.source.codePointAt(this.at)
+    return code === undefined ? '' : String.fromCodePoint(code)
   }
-  return { kind: 'field', field, negated, operator: range ? 'between' : operator, values: list }
-}
 
-const multiples: Record<FieldType, Record<string, number>> = {
-  text: {},
-  duration: { '': 1000, ms: 1, s: 1000, m: 60_000, h: 3_600_000 },
-  money: { '': 1, $: 1 },
-  count: { '': 1, k: 1e3, m: 1e6, g: 1e9 },
-}
-
-/** A value in the unit of its field: milliseconds, dollars, or a count; null for what is none. */
-export function quantity(value: string, type: FieldType): number | null {
-  const match = /^\$?(\d+(?:\.\d+)?)([a-z$]*)$/i.exec(value)
-  const multiple = match ? multiples[type][(match[2] ?? '').toLowerCase()] : undefined
-  return match && multiple !== undefined ? Number(match[1]) * multiple : null
-}
-
-function readQuoted(text: string, begin: number): { value: string; end: number; closed: boolean } {
-  let value = ''
-  let i = begin + 1
-  while (i < text.length) {
-    const c = text[i] ?? ''
-    if (c === '"') return { value, end: i + 1, closed: true }
-    if (c === '\\' && i + 1 < text.length) i++
-    value += text[i]
-    i++
+  private fail(pos: number, end: number, code: string, field: string, message: string): never {
+    throw new Fault({ pos, end, code, ...(field ? { field } : {}), message })
   }
-  return { value, end: i, closed: false }
-}
 
-function readValues(text: string, begin: number): { values: string[]; end: number; closed: boolean } {
-  const values: string[] = []
-  let closed = true
-  let i = begin
-  do {
-    if (i > begin) i++ // the comma
-    if (text[i] === '"') {
-      const quoted = readQuoted(text, i)
-      values.push(quoted.value)
-      closed &&= quoted.closed
-      i = quoted.end
-    } else {
-      const bare = /^[^\s,"]*/.exec(text.slice(i))?.[0] ?? ''
-      values.push(bare)
-      i += bare.length
+  skipSpace(): void {
+    while (isSpace(this.peek())) this.at++
+  }
+
+  /** Goes to the end of a term that is wrong: the next blank that is in no quotes. */
+  skipTerm(start: number): void {
+    let quoted = false
+    for (this.at = start; this.at < this.source.length; ) {
+      const c = this.peek()
+      if (c === '"') quoted = !quoted
+      else if (quoted && c === '\\' && this.at + 1 < this.source.length) {
+        this.at += 1 + (String.fromCodePoint(this.source.codePointAt(this.at + 1) ?? 0).length)
+        continue
+      } else if (!quoted && isSpace(c)) return
+      this.at += c.length
     }
-  } while (text[i] === ',')
-  if (i < text.length && !/\s/.test(text[i] ?? '')) {
-    // What hangs on to a value belongs to it, and makes it none.
-    const rest = /^\S+/.exec(text.slice(i))?.[0] ?? ''
-    return { values: [...values.slice(0, -1), ''], end: i + rest.length, closed }
   }
-  return { values, end: i, closed }
+
+  term(): Term {
+    const start = this.at
+    const not = this.peek() === '-'
+    if (not) this.at++
+    if (this.peek() === '"') return this.text(not, start)
+    const nameAt = this.at
+    for (let c = this.peek(); c !== ''; c = this.peek()) {
+      if (refused(c)) this.fail(this.at, this.at + c.length, 'character', '', 'A filter holds no control characters: remove this one')
+      if (isSpace(c) || ':<>=",'.includes(c)) break
+      this.at += c.length
+    }
+    const name = this.source.slice(nameAt, this.at)
+    const sign = this.peek()
+    if (sign === '' || !':<>='.includes(sign)) {
+      this.skipTerm(start)
+      this.fail(start, this.at, 'bare', '', 'Put free text in quotes, or a field and a colon before it, as in name:chat')
+    }
+    const spec = specOf(name)
+    if (!spec) return this.fail(nameAt, this.at, 'field', '', `There is no such field: use meta. and a name, or one of ${fields.join(', ')}`)
+    return this.compare(not, spec)
+  }
+
+  private text(not: boolean, start: number): Term {
+    if (not) {
+      this.skipTerm(start)
+      this.fail(start, this.at, 'operator', '', 'Free text cannot be negated: drop the minus')
+    }
+    const text = this.quoted('')
+    if ([...text].every(isSpace)) this.fail(start, this.at, 'empty', '', 'Write something between the quotes')
+    this.ended('')
+    return { field: '', op: 'is', values: [{ text }] }
+  }
+
+  private ended(field: string): void {
+    const c = this.peek()
+    if (c !== '' && !isSpace(c)) this.fail(this.at, this.at + c.length, 'value', field, 'A blank must follow the closing quote, or a comma and another value')
+  }
+
+  private quoted(field: string): string {
+    const start = this.at
+    let text = ''
+    this.at++
+    for (let c = this.peek(); c !== ''; c = this.peek()) {
+      if (refused(c)) this.fail(this.at, this.at + c.length, 'character', field, 'A filter holds no control characters: remove this one')
+      if (c === '"') {
+        this.at++
+        return text
+      }
+      if (c === '\\' && this.at + 1 < this.source.length) {
+        this.at++
+        c = this.peek()
+        if (c !== '"' && c !== '\\') this.fail(this.at - 1, this.at + c.length, 'value', field, 'Behind a backslash in quotes stands " or \\')
+      }
+      text += c
+      this.at += c.length
+    }
+    return this.fail(start, this.source.length, 'unclosed', field, 'A quote is missing at the end')
+  }
+
+  private compare(not: boolean, spec: Spec): Term {
+    const opAt = this.at
+    let sign = this.peek()
+    this.at++
+    if ((sign === '>' || sign === '<') && this.peek() === '=') {
+      sign += '='
+      this.at++
+    }
+    const negated = not ? ({ not: true } as const) : {}
+    if (sign === '=') this.fail(opAt, this.at, 'operator', spec.field, 'Write a colon instead of =')
+    if (sign === ':') return { ...negated, field: spec.field, ...this.is(spec) }
+    if (!numeric(spec.kind)) this.fail(opAt, this.at, 'operator', spec.field, 'Only numbers are compared so: write a colon')
+    const at = this.at
+    const text = this.bare(spec.field)
+    if (this.peek() === ',') this.fail(this.at, this.at + 1, 'operator', spec.field, 'One number follows a comparison: several need a colon')
+    return { ...negated, field: spec.field, op: sign as Op, values: [this.number(spec, text, at)] } // only the four comparisons are left
+  }
+
+  private bare(field: string): string {
+    const start = this.at
+    for (let c = this.peek(); c !== ''; c = this.peek()) {
+      if (refused(c)) this.fail(this.at, this.at + c.length, 'character', field, 'A filter holds no control characters: remove this one')
+      if (c === '"') this.fail(this.at, this.at + 1, 'value', field, 'Quotes hold a value whole: move the first one to its begin')
+      if (isSpace(c) || c === ',') break
+      this.at += c.length
+    }
+    return this.source.slice(start, this.at)
+  }
+
+  private is(spec: Spec): { op: Op; values: Value[] } {
+    const values: Value[] = []
+    for (;;) {
+      const at = this.at
+      let value = this.value(spec)
+      if (numeric(spec.kind)) {
+        const cut = value.text.indexOf('..')
+        if (cut >= 0) return this.between(spec, value.text.slice(0, cut), value.text.slice(cut + 2), at, values.length > 0)
+        value = this.number(spec, value.text, at)
+      }
+      values.push(value)
+      if (values.length > maxValues) this.fail(at, this.at, 'too_many', spec.field, 'A term has at most 32 values: drop this one')
+      if (this.peek() !== ',') return { op: 'is', values }
+      this.at++
+    }
+  }
+
+  private value(spec: Spec): Value {
+    const at = this.at
+    const value: Value = { text: '' }
+    if (this.peek() === '"') {
+      value.text = this.quoted(spec.field)
+      if (this.peek() !== ',') this.ended(spec.field)
+    } else {
+      value.text = this.bare(spec.field)
+      if (spec.kind === 'text' && value.text.includes('*')) value.glob = true
+    }
+    if (value.text === '') this.fail(at, this.at, 'empty', spec.field, 'Write a value behind the colon, and behind each comma')
+    if (spec.kind === 'enum') {
+      if (value.text === 'ok' && spec.options.includes('success')) value.text = 'success'
+      if (!spec.options.includes(value.text)) this.fail(at, this.at, 'value', spec.field, `It is one of ${spec.options.join(', ')}`)
+    }
+    return value
+  }
+
+  private between(spec: Spec, low: string, high: string, at: number, more: boolean): { op: Op; values: Value[] } {
+    if (more || this.peek() === ',') this.fail(at, this.at, 'value', spec.field, 'A range stands alone: make it a term of its own')
+    const from = this.number(spec, low, at)
+    const to = this.number(spec, high, at)
+    if ((from.number ?? 0) > (to.number ?? 0)) this.fail(at, this.at, 'value', spec.field, 'The smaller number comes first')
+    return { op: 'range', values: [from, to] }
+  }
+
+  /** A number in the unit of its field. Less than a unit is cut off. */
+  private number(spec: Spec, text: string, at: number): Value {
+    const match = /^(\d+)(?:\.(\d+))?([a-z]*)$/i.exec(text)
+    const unit = units[spec.kind][(match?.[3] ?? '').toLowerCase()]
+    const whole = match?.[1] ?? ''
+    const fraction = match?.[2] ?? ''
+    if (!match || unit === undefined || whole.length + fraction.length > maxDigits) return this.fail(at, this.at, 'number', spec.field, numberHelp[spec.kind])
+    const exact = (BigInt(whole + fraction) * unit) / 10n ** BigInt(fraction.length)
+    if (exact > maxNumber) this.fail(at, this.at, 'number', spec.field, 'The number is too large')
+    return { text, ...(exact > 0n ? { number: Number(exact) } : {}) }
+  }
 }
 
-const signs: Record<Operator, string> = { is: ':', between: ':', gt: '>', gte: '>=', lt: '<', lte: '<=' }
+const maxDigits = 18
+const maxNumber = 9_000_000_000_000_000n
+
+const units: Record<Kind, Record<string, bigint>> = {
+  text: {},
+  enum: {},
+  duration: { '': 1_000n, us: 1n, ms: 1_000n, s: 1_000_000n, m: 60_000_000n, h: 3_600_000_000n },
+  money: { '': 1_000_000_000n },
+  count: { '': 1n, k: 1_000n, m: 1_000_000n, b: 1_000_000_000n },
+}
+
+const numberHelp: Record<Kind, string> = {
+  text: '',
+  enum: '',
+  duration: 'It is a number of milliseconds, or one with a unit: us, ms, s, m or h, as in 2.5s',
+  money: 'It is a number of dollars, as in 0.01',
+  count: 'It is a number, as in 1200, 10k or 1.5m',
+}
 
 const quote = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`
 
-const printValue = (value: string) => (/^[^\s,"]+$/.test(value) ? value : quote(value))
-
-export function printTerm(term: Term): string {
-  const sign = term.negated ? '-' : ''
-  if (term.kind === 'text') return sign + quote(term.text)
-  return `${sign}${term.field}${signs[term.operator]}${term.operator === 'between' ? term.values.join('..') : term.values.map(printValue).join(',')}`
+/** A value as a filter has it, quoted where it would read as something else. */
+export function printValue(value: Value): string {
+  return value.text === '' || /[ \t\n\r\u00A0\u3000,"]/.test(value.text) || (!value.glob && value.text.includes('*')) ? quote(value.text) : value.text
 }
 
-/** Writes a filter in its canonical form. */
+export function printTerm(term: Term): string {
+  const sign = term.not ? '-' : ''
+  const [first, second] = term.values
+  if (term.field === '') return sign + quote(first?.text ?? '')
+  if (term.op === 'is') return `${sign}${term.field}:${term.values.map(printValue).join(',')}`
+  if (term.op === 'range') return `${sign}${term.field}:${first?.text}..${second?.text}`
+  return `${sign}${term.field}${term.op}${first?.text}`
+}
+
+/** Writes a filter in its canonical form, which is read as the same. */
 export const printFilter = (terms: Term[]): string => terms.map(printTerm).join(' ')
 
+/** A term for a field and one value. */
+export const termOf = (field: string, text: string): Term => ({ field, op: 'is', values: [{ text }] })
+
 /** The filter with a value of a field in it, or without it where it was. */
-export function toggleTerm(text: string, field: string, value: string, negated = false): string {
-  const { terms } = parseFilter(text)
-  const same = (t: Term) => t.kind === 'field' && t.field === field && t.operator === 'is' && t.negated === negated && t.values.length === 1 && t.values[0] === value
-  const rest = terms.filter((t) => !same(t))
-  return printFilter(rest.length < terms.length ? rest : [...terms, { kind: 'field', field, negated, operator: 'is', values: [value] }])
+export function toggleTerm(filter: string, field: string, text: string): string {
+  const { terms } = parseFilter(filter)
+  const wanted = printTerm(termOf(field, text))
+  const rest = terms.filter((t) => printTerm(t) !== wanted)
+  return printFilter(rest.length < terms.length ? rest : [...terms, termOf(field, text)])
 }

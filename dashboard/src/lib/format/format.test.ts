@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { absoluteTime, formatBytes, formatCount, formatDelta, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from './format'
+import { absoluteTime, formatBytes, formatCount, formatDelta, formatDuration, formatMoney, formatOffset, formatRate, formatTotal, relativeTime } from './format'
 
 describe('formatDuration', () => {
   it.each([
@@ -22,6 +22,12 @@ describe('formatMoney', () => {
 describe('formatCount', () => {
   it.each([[null, '—'], [0, '0'], [1_204, '1,204'], [99_999, '99,999'], [100_000, '100K'], [2_110_000, '2.1M'], [18_400_000, '18.4M']])('%s', (n, text) =>
     expect(formatCount(n, 'en')).toBe(text))
+})
+
+it('formatTotal', () => {
+  expect(formatTotal({ value: 1_204, exact: true }, 'en')).toBe('1,204')
+  expect(formatTotal({ value: 10_000, exact: false }, 'en')).toBe('10,000+')
+  expect(formatTotal(null)).toBe('—')
 })
 
 describe('formatRate', () => {

@@ -63,6 +63,11 @@ export function formatCount(value: number | null | undefined, locale?: string): 
   return value >= 100_000 ? compact(value, locale) : number(locale, { maximumFractionDigits: 0 }).format(value)
 }
 
+/** How many there are; "10,000+" where they were not counted to the end. */
+export function formatTotal(total: { value: number; exact: boolean } | null | undefined, locale?: string): string {
+  return total ? `${formatCount(total.value, locale)}${total.exact ? '' : '+'}` : unknown
+}
+
 /** A share from 0 to 1: "11.8%". */
 export function formatRate(share: number | null | undefined, locale?: string): string {
   if (share === null || share === undefined || !Number.isFinite(share)) return unknown

@@ -11,6 +11,7 @@ import { Loading } from '@/components/ui/state/Loading'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
+import { printTerm, termOf } from '@/lib/filter/filter'
 import { formatCount, formatDuration, formatMoney, formatRate } from '@/lib/format/format'
 import { callsQuery, spanSumsQuery } from '@/services/analytics'
 
@@ -84,7 +85,7 @@ function AnalyticsPage() {
                   {all.groups.map((g) => (
                     <tr key={`${g.provider} ${g.model}`} className="border-t">
                       <td>
-                        <Link to="/dashboard/traces" search={{ q: g.model === null ? `provider:${g.provider}` : `model:${g.model}` }} className="no-underline hover:underline">
+                        <Link to="/dashboard/traces" search={{ q: printTerm(g.model === null ? termOf('provider', g.provider) : termOf('model', g.model)) }} className="no-underline hover:underline">
                           {g.model ?? g.provider} {g.model === null ? null : <span className="text-faint">{g.provider}</span>}
                         </Link>
                       </td>

@@ -12,13 +12,17 @@ import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
-import { formatCount, formatDelta, formatDuration, formatMoney, formatRate, relativeTime } from '@/lib/format/format'
+import { formatCount, formatDelta, formatDuration, formatMoney, formatRate, formatTotal, relativeTime } from '@/lib/format/format'
+import { printFilter, printTerm, termOf } from '@/lib/filter/filter'
 import { noticeOf } from '@/lib/notice/notice'
 import { previousRange } from '@/lib/time/range'
 import { callsQuery } from '@/services/analytics'
-import { firstTraceQuery, latestQuery } from '@/services/traces'
+import { firstTracesQuery, newestTraceQuery } from '@/services/traces'
 
 export const Route = createFileRoute('/dashboard/')({ component: OverviewPage })
+
+/** A number that can be compared. */
+const exact = (total: { value: number; exact: boolean } | null | undefined) => (total?.exact ? total.value : null)
 
 function OverviewPage() {
   const project = useProject()
@@ -30,13 +34,13 @@ function OverviewPage() {
   const hours = (range.to.getTime() - range.from.getTime()) / 3_600_000
   const period = hours <= 72 ? 'hour' : 'day'
 
-  const first = useQuery(firstTraceQuery(project.id))
+  const first = useQuery(newestTraceQuery(project.id))
   const series = useQuery(callsQuery(project.id, range, period))
   const models = useQuery(callsQuery(project.id, range, 'model'))
   const previous = useQuery(callsQuery(project.id, before, 'model'))
-  const errors = useQuery(latestQuery(project.id, range, { status: 'error' }, 8))
-  const traces = useQuery(latestQuery(project.id, range, {}, 8))
-  const tracesBefore = useQuery(latestQuery(project.id, before, {}, 1))
+  const errors = useQuery(firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }))
+  const traces = useQuery(firstTracesQuery(project.id, { filter: '', range, limit: 1 }))
+  const tracesBefore = useQuery(firstTracesQuery(project.id, { filter: '', range: before, limit: 1 }))
 
   // A project without a trace has nothing to look over.
   const empty = first.data === null
@@ -48,12 +52,12 @@ function OverviewPage() {
   const b = previous.data
   const notice = a && b ? noticeOf(a, b) : null
   const kpis = [
-    { label: 'Traces', value: formatCount(traces.data?.total), delta: formatDelta(traces.data?.total ?? null, tracesBefore.data?.total ?? null), q: '' },
+    { label: 'Traces', value: formatTotal(traces.data?.total), delta: formatDelta(exact(traces.data?.total), exact(tracesBefore.data?.total)), q: '' },
     { label: 'Error rate', value: formatRate(a?.errorRate), delta: a && b ? formatDelta(a.errorRate, b.errorRate, { share: true, moreIs: 'bad' }) : null, q: 'status:error', bad: notice !== null },
-    { label: 'p95 latency', value: formatDuration(a?.latency.p95), delta: a && b ? formatDelta(a.latency.p95, b.latency.p95, { moreIs: 'bad' }) : null, q: '' },
+    { label: 'p95 latency', value: formatDuration(a?.latency.p95), delta: a && b ? formatDelta(a.latency.p95, b.latency.p95, { moreIs: 'bad' }) : null, q: '', sort: 'duration' as const },
     { label: 'First token p50', value: formatDuration(a?.ttft.p50), delta: a && b ? formatDelta(a.ttft.p50, b.ttft.p50, { moreIs: 'bad' }) : null, q: '' },
-    { label: 'Cost', value: a ? formatMoney(a.calls === 0 ? null : a.costNanoUsd) : '—', delta: a && b ? formatDelta(a.costNanoUsd, b.costNanoUsd) : null, q: '' },
-    { label: 'Tokens', value: a ? formatCount(a.calls === 0 ? null : a.tokens) : '—', delta: a && b ? formatDelta(a.tokens, b.tokens) : null, q: '' },
+    { label: 'Cost', value: a ? formatMoney(a.calls === 0 ? null : a.costNanoUsd) : '—', delta: a && b ? formatDelta(a.costNanoUsd, b.costNanoUsd) : null, q: '', sort: 'cost' as const },
+    { label: 'Tokens', value: a ? formatCount(a.calls === 0 ? null : a.tokens) : '—', delta: a && b ? formatDelta(a.tokens, b.tokens) : null, q: '', sort: 'tokens' as const },
   ]
   const failure = models.error ?? traces.error
   return (
@@ -72,7 +76,7 @@ function OverviewPage() {
                 {formatRate(notice.because.share)} of it is {notice.because.model}
               </span>
             ) : null}
-            <Link to="/dashboard/traces" search={{ q: notice.because ? `status:error model:${notice.because.model}` : 'status:error' }} className="ml-auto">
+            <Link to="/dashboard/traces" search={{ q: printFilter([termOf('status', 'error'), ...(notice.because ? [termOf('model', notice.because.model)] : [])]) }} className="ml-auto">
               Show the traces
             </Link>
           </div>
@@ -83,7 +87,7 @@ function OverviewPage() {
           <>
             <div className="grid grid-cols-6 border-b bg-surface max-xl:grid-cols-3 max-sm:grid-cols-2">
               {kpis.map((kpi) => (
-                <Link key={kpi.label} to="/dashboard/traces" search={{ q: kpi.q || undefined }} className="flex flex-col gap-0.5 border-r px-3.5 py-2.5 no-underline last:border-r-0 hover:bg-sunken">
+                <Link key={kpi.label} to="/dashboard/traces" search={{ q: kpi.q || undefined, sort: kpi.sort }} className="flex flex-col gap-0.5 border-r px-3.5 py-2.5 no-underline last:border-r-0 hover:bg-sunken">
                   <span className="text-muted">{kpi.label}</span>
                   <span className={cx('text-kpi font-semibold', kpi.bad && 'text-error')}>{kpi.value}</span>
                   <span className={cx('min-h-5', kpi.delta?.worse ? (kpi.bad ? 'text-error' : 'text-warn') : 'text-faint')}>{kpi.delta ? `${kpi.delta.text} vs previous` : ' '}</span>
@@ -117,18 +121,21 @@ function OverviewPage() {
                       <li key={trace.id}>
                         <Link to="/dashboard/traces/$traceId" params={{ traceId: trace.id }} className="flex min-h-7 items-center gap-2 rounded-control no-underline hover:bg-sunken">
                           <span className="text-error">✕</span>
-                          <span dir="auto" className="user-text min-w-0 flex-1 truncate font-semibold">
+                          <span dir="auto" className="user-text min-w-0 max-w-[45%] flex-none truncate font-semibold">
                             {trace.name}
+                            {trace.worst?.name && trace.worst.name !== trace.name ? <span className="font-normal"> › {trace.worst.name}</span> : null}
                           </span>
-                          <span className="truncate text-muted">{trace.model ?? trace.services[0] ?? ''}</span>
+                          <span dir="auto" className="user-text min-w-0 flex-1 truncate text-muted">
+                            {trace.worst?.error ?? trace.input}
+                          </span>
                           <span className="flex-none text-faint">{relativeTime(trace.start, now, zone)}</span>
                         </Link>
                       </li>
                     ))}
-                    {errors.data.total > errors.data.traces.length ? (
+                    {(errors.data.total?.value ?? 0) > errors.data.traces.length ? (
                       <li>
                         <Link to="/dashboard/traces" search={{ q: 'status:error' }} className="text-accent underline">
-                          All {formatCount(errors.data.total)}
+                          All {formatTotal(errors.data.total)}
                         </Link>
                       </li>
                     ) : null}
@@ -154,7 +161,7 @@ function OverviewPage() {
                       {(a?.groups ?? []).slice(0, 10).map((g) => (
                         <tr key={`${g.provider} ${g.model}`} className="border-t">
                           <td>
-                            <Link to="/dashboard/traces" search={{ q: `model:${g.model ?? ''}` }} className="no-underline hover:underline">
+                            <Link to="/dashboard/traces" search={{ q: printTerm(termOf('model', g.model ?? '')) }} className="no-underline hover:underline">
                               {g.model} <span className="text-faint">{g.provider}</span>
                             </Link>
                           </td>

@@ -10,7 +10,7 @@ import { Tabs } from '@/components/ui/Tabs'
 import { useProject } from '@/hooks/useProject'
 import { formatDuration, formatMoney } from '@/lib/format/format'
 import { createKey, keysKey, type CreatedKey } from '@/services/keys'
-import { firstTraceQuery, sendSample, tracesKey } from '@/services/traces'
+import { newestTraceQuery, sendSample, tracesKey } from '@/services/traces'
 
 const text = () => z.catch(z.optional(z.string()), undefined)
 
@@ -34,7 +34,7 @@ function Start() {
   const admin = project.role === 'admin'
   const [key, setKey] = useState<CreatedKey | null>(null)
   const [waited, setWaited] = useState(false)
-  const first = useQuery({ ...firstTraceQuery(project.id), refetchInterval: (query) => (query.state.data ? false : 2_000) })
+  const first = useQuery({ ...newestTraceQuery(project.id), refetchInterval: (query) => (query.state.data ? false : 2_000) })
   const make = useMutation({
     mutationFn: () => createKey(project.id, 'First key'),
     onSuccess: async (created) => {
@@ -119,7 +119,7 @@ function Start() {
               <>
                 <span className="text-live">●</span>
                 <span>
-                  Got it: <b className="font-semibold">{first.data.model ?? first.data.name}</b> · {formatDuration(first.data.latencyMs)} · {formatMoney(first.data.costNanoUsd)}
+                  Got it: <b className="font-semibold">{first.data.model ?? first.data.name}</b> · {formatDuration(first.data.durationMs)} · {formatMoney(first.data.costNanoUsd)}
                 </span>
                 <Link to="/dashboard/traces/$traceId" params={{ traceId: first.data.id }} className={buttonClass('primary')}>
                   Open the trace

@@ -64,7 +64,7 @@ function SessionPage() {
   const failed = turns.filter((t) => t.failed).length
   const cost = turns.reduce<number | null>((sum, t) => (t.costNanoUsd === null ? sum : (sum ?? 0) + t.costNanoUsd), null)
   const more = list.hasNextPage ? '+' : ''
-  const span = first && last ? last.start.getTime() + last.latencyMs - first.start.getTime() : 0
+  const span = first && last ? last.start.getTime() + (last.durationMs ?? 0) - first.start.getTime() : 0
   return (
     <>
       <PageHeader
@@ -85,7 +85,7 @@ function SessionPage() {
       <Facts
         facts={[
           { value: `${formatCount(turns.length)}${more}`, label: 'turns' },
-          { value: formatDuration(turns.reduce((sum, t) => sum + t.latencyMs, 0)), label: `active of ${formatDuration(span)}` },
+          { value: formatDuration(span), label: 'from begin to end' },
           { value: formatMoney(cost), label: 'cost' },
           { value: formatCount(turns.reduce((sum, t) => sum + (t.tokens ?? 0), 0)), label: 'tokens' },
           { value: formatCount(failed), label: failed === 1 ? 'failed turn' : 'failed turns', bad: failed > 0 },
@@ -95,7 +95,7 @@ function SessionPage() {
       <div className="min-h-0 flex-1 overflow-y-auto bg-surface">
         {turns.map((t, i) => {
           const before = turns[i - 1]
-          const gap = before ? t.start.getTime() - before.start.getTime() - before.latencyMs : 0
+          const gap = before ? t.start.getTime() - before.start.getTime() - (before.durationMs ?? 0) : 0
           return (
             <section key={t.id} id={`turn-${t.id}`} aria-label={`Turn ${i + 1}`} className={cx('border-b', i === at && 'shadow-[inset_2px_0_var(--accent)]')}>
               {gap > gapFrom ? <p className="border-b bg-canvas py-1 text-center text-label text-faint">{formatDuration(gap)} later</p> : null}
@@ -104,7 +104,7 @@ function SessionPage() {
                   {t.failed ? '✕ ' : ''}turn {i + 1}
                 </span>
                 <span>{absoluteTime(t.start, zone)}</span>
-                <span>{formatDuration(t.latencyMs)}</span>
+                {t.durationMs === null ? null : <span>{formatDuration(t.durationMs)}</span>}
                 {t.toolCalls > 0 ? <span>{formatCount(t.toolCalls)} tool calls</span> : null}
                 <span>{formatMoney(t.costNanoUsd)}</span>
                 {t.model ? <span>{t.model}</span> : null}

@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { createFileRoute, useNavigate } from '@tanstack/react-router'
+import { createFileRoute, useLocation, useNavigate } from '@tanstack/react-router'
 import { useCallback, useMemo, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
@@ -18,23 +18,37 @@ import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
-import { parseFilter, printFilter, toggleTerm } from '@/lib/filter/filter'
-import { selectionOf } from '@/lib/filter/selection'
-import { formatCount } from '@/lib/format/format'
+import { parseFilter, printFilter, printTerm, toggleTerm } from '@/lib/filter/filter'
+import { absoluteTime, formatTotal } from '@/lib/format/format'
 import { callsQuery } from '@/services/analytics'
-import { latestQuery, tracesQuery } from '@/services/traces'
+import { firstTracesQuery, traceSorts, tracesQuery } from '@/services/traces'
 
 const text = () => z.catch(z.optional(z.string()), undefined)
 
 export const Route = createFileRoute('/dashboard/traces/')({
-  validateSearch: z.object({ q: text(), live: text(), peek: text() }),
+  validateSearch: z.object({ q: text(), live: text(), peek: text(), sort: z.catch(z.optional(z.enum(traceSorts)), undefined) }),
   component: TracesPage,
 })
 
-const maxLive = 100
+/** The filter as one text: what stands in the query, and the words that stand behind # so that they reach no log. */
+function joinFilter(q: string, hash: string): string {
+  const words = /^text=(.*)$/s.exec(hash)?.[1] ?? ''
+  try {
+    return [q, decodeURIComponent(words)].filter(Boolean).join(' ')
+  } catch {
+    return [q, words].filter(Boolean).join(' ')
+  }
+}
+
+function splitFilter(filter: string): { q: string | undefined; hash: string } {
+  const { terms } = parseFilter(filter)
+  const words = terms.filter((t) => t.field === '')
+  return { q: printFilter(terms.filter((t) => t.field !== '')) || undefined, hash: words.length > 0 ? `text=${encodeURIComponent(printFilter(words))}` : '' }
+}
 
 function TracesPage() {
-  const { q = '', live, peek } = Route.useSearch()
+  const { q = '', live, peek, sort = 'start' } = Route.useSearch()
+  const hash = useLocation({ select: (location) => location.hash })
   const project = useProject()
   const { range, open } = useRange()
   const [zone] = useZone()
@@ -42,20 +56,21 @@ function TracesPage() {
   const navigate = useNavigate()
   const [active, setActive] = useState(-1)
 
-  const parsed = useMemo(() => parseFilter(q), [q])
-  const { selection, problems } = useMemo(() => selectionOf(parsed.terms), [parsed])
+  const filter = useMemo(() => joinFilter(q, hash), [q, hash])
+  const parsed = useMemo(() => parseFilter(filter), [filter])
   // The range that is shown stands still while it is read page by page; "show new" moves it.
   const [anchor, setAnchor] = useState({ key: '', range })
-  const key = `${project.id} ${range.to.getTime() - range.from.getTime()} ${open} ${open ? '' : range.to.toISOString()} ${q}`
+  const key = `${project.id} ${range.to.getTime() - range.from.getTime()} ${open} ${open ? '' : range.to.toISOString()} ${sort} ${filter}`
   const fixed = anchor.key === key ? anchor.range : range
   if (anchor.key !== key) setAnchor({ key, range })
 
-  const list = useInfiniteQuery(tracesQuery(project.id, fixed, selection))
+  const list = useInfiniteQuery(tracesQuery(project.id, { filter: printFilter(parsed.terms), range: fixed, sort }))
   const traces = useMemo(() => list.data?.pages.flatMap((page) => page.traces) ?? [], [list.data])
   const total = list.data?.pages[0]?.total ?? null
+  const scannedTo = list.data?.pages.at(-1)?.scannedTo ?? null
   const isLive = live !== undefined && open
   const fresh = useQuery({
-    ...latestQuery(project.id, { from: fixed.to }, selection, maxLive),
+    ...firstTracesQuery(project.id, { filter: printFilter(parsed.terms), range: { from: fixed.to }, limit: 1 }),
     enabled: isLive && !list.isPending,
     refetchInterval: 2_000,
     refetchIntervalInBackground: false,
@@ -65,25 +80,31 @@ function TracesPage() {
   const suggest = (field: string): string[] => {
     const groups = known.data?.groups ?? []
     switch (field) {
-      case 'status':
-        return ['error', 'ok']
       case 'model':
         return groups.flatMap((g) => (g.model ? [g.model] : []))
       case 'provider':
         return [...new Set(groups.map((g) => g.provider))]
       case 'service':
         return [...new Set(traces.flatMap((t) => t.services))]
-      case 'source':
-        return [...new Set(traces.map((t) => t.source))]
       case 'session':
         return [...new Set(traces.flatMap((t) => (t.sessionId ? [t.sessionId] : [])))]
-      case 'has':
-        return ['error']
+      case 'user':
+        return [...new Set(traces.flatMap((t) => (t.userId ? [t.userId] : [])))]
+      case 'env':
+        return [...new Set(traces.flatMap((t) => (t.environment ? [t.environment] : [])))]
+      case 'tag':
+        return [...new Set(traces.flatMap((t) => t.tags))]
+      case 'name':
+        return [...new Set(traces.map((t) => t.name))]
       default:
         return []
     }
   }
-  const set = (values: Record<string, string | undefined>, replace = false) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), replace })
+  const set = (values: Record<string, string | undefined>, replace = false) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), hash: true, replace })
+  const setFilter = (next: string) => {
+    const parts = splitFilter(next)
+    void navigate({ to: '.', search: (old) => ({ ...old, q: parts.q }), hash: parts.hash })
+  }
   const onEnd = useCallback(() => {
     if (list.hasNextPage && !list.isFetchingNextPage) void list.fetchNextPage()
   }, [list])
@@ -100,9 +121,9 @@ function TracesPage() {
     ' ': () => current && set({ peek: peek === current.id ? undefined : current.id }, true),
     '.': () => set({ live: isLive ? undefined : '1' }, true),
     y: () => void copyText(location.href).then(() => toast('Link copied')),
-    Escape: () => (peek === undefined ? set({ q: undefined }) : set({ peek: undefined }, true)),
+    Escape: () => (peek === undefined ? setFilter('') : set({ peek: undefined }, true)),
   })
-  const failedOnly = selection.status === 'error'
+  const failedOnly = parsed.terms.some((t) => printTerm(t) === 'status:error')
   return (
     <>
       <PageHeader title="Traces">
@@ -114,15 +135,15 @@ function TracesPage() {
         ) : null}
       </PageHeader>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
-        <FilterBar value={q} problems={problems} suggest={suggest} onChange={(next) => set({ q: next === '' ? undefined : printFilter(parseFilter(next).terms) || next })} />
-        <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => set({ q: toggleTerm(q, 'status', 'error') || undefined })}>
+        <FilterBar value={filter} suggest={suggest} onChange={setFilter} />
+        <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => setFilter(toggleTerm(filter, 'status', 'error'))}>
           ✕ only errors
         </Button>
         <span className="self-center text-muted" role="status">
-          {total === null ? '' : `${formatCount(total)} ${total === 1 ? 'trace' : 'traces'}`}
+          {total === null ? '' : `${formatTotal(total)} ${total.value === 1 ? 'trace' : 'traces'}`}
         </span>
       </div>
-      {isLive && fresh.data && fresh.data.total > 0 ? (
+      {isLive && fresh.data?.total && fresh.data.total.value > 0 ? (
         <button
           type="button"
           className="flex-none border-b bg-select py-1 text-center text-accent"
@@ -131,7 +152,7 @@ function TracesPage() {
             setActive(-1)
           }}
         >
-          {formatCount(fresh.data.total)} new ↑
+          {formatTotal(fresh.data.total)} new ↑
         </button>
       ) : null}
       <div className="flex min-h-0 flex-1">
@@ -143,11 +164,20 @@ function TracesPage() {
           <div className="flex-1">
             <ErrorState error={list.error} what="Traces" onRetry={() => void list.refetch()} />
           </div>
+        ) : traces.length === 0 && list.hasNextPage ? (
+          <div className="flex-1">
+            <Empty title="Nothing yet">
+              {scannedTo ? `Looked back to ${absoluteTime(scannedTo, zone)}. ` : ''}
+              <Button busy={list.isFetchingNextPage} onClick={onEnd}>
+                Look further back
+              </Button>
+            </Empty>
+          </div>
         ) : traces.length === 0 ? (
           <div className="flex-1">
-            <Empty title={q ? 'No trace matches' : 'No trace in this range'}>
-              {q ? (
-                <Button onClick={() => set({ q: undefined })}>Drop the filter</Button>
+            <Empty title={filter ? 'No trace matches' : 'No trace in this range'}>
+              {filter ? (
+                <Button onClick={() => setFilter('')}>Drop the filter</Button>
               ) : (
                 <>
                   <Button onClick={() => set({ from: '-30d', to: undefined })}>Show the last 30 days</Button>{' '}
@@ -157,7 +187,7 @@ function TracesPage() {
             </Empty>
           </div>
         ) : (
-          <TraceTable traces={traces} now={now} zone={zone} active={active} onActive={setActive} onEnd={onEnd} />
+          <TraceTable traces={traces} now={now} zone={zone} sort={sort} onSort={(by) => set({ sort: by === 'start' ? undefined : by })} active={active} onActive={setActive} onEnd={onEnd} />
         )}
         {peek === undefined ? null : <Peek key={peek} projectId={project.id} traceId={peek} onClose={() => set({ peek: undefined }, true)} />}
       </div>
