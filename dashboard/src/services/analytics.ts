@@ -55,8 +55,8 @@ export interface Calls {
   latency: Quantiles
   ttft: Quantiles
   groups: CallGroup[]
-  /** Money by time and provider; times are milliseconds. */
-  costs: { time: number; provider: string; costNanoUsd: number }[]
+  /** Money by provider, in bars that begin at times. */
+  costs: { times: number[]; end: number; series: { name: string; values: number[] }[] }
 }
 
 const nano = (cents: number) => Math.round(cents * 1e7)
@@ -89,10 +89,25 @@ export const callsQuery = (project: string, range: Range, by: CallGrouping) =>
           latency: g.latency,
           ttft: g.timeToFirstToken,
         })),
-        costs: (body.costOverTime ?? []).map((p) => ({ time: Date.parse(`${p.period.replace(' ', 'T')}${p.period.includes(' ') ? 'Z' : 'T00:00:00Z'}`), provider: p.provider, costNanoUsd: nano(p.costCents) })),
+        costs: costsOf(body.costOverTime ?? [], range, by === 'day' ? 86_400_000 : 3_600_000),
       }
     },
   })
+
+/** Points by period and provider as bars of the whole range. */
+function costsOf(points: { period: string; provider: string; costCents: number }[], range: Range, width: number): Calls['costs'] {
+  const start = Math.floor(range.from.getTime() / width) * width
+  const times = Array.from({ length: Math.max(Math.ceil((range.to.getTime() - start) / width), 1) }, (_, i) => start + i * width)
+  const series = new Map<string, number[]>()
+  for (const p of points) {
+    const time = Date.parse(`${p.period.replace(' ', 'T')}${p.period.includes(' ') ? 'Z' : 'T00:00:00Z'}`)
+    const values = series.get(p.provider) ?? times.map(() => 0)
+    const i = Math.round((time - start) / width)
+    if (i >= 0 && i < values.length) values[i] = (values[i] ?? 0) + nano(p.costCents)
+    series.set(p.provider, values)
+  }
+  return { times, end: start + times.length * width, series: [...series].map(([name, values]) => ({ name, values })) }
+}
 
 interface SpansFromAPI {
   agentRuns: number

@@ -6,6 +6,7 @@ import type { Account } from '@/services/auth'
 import type { Project } from '@/services/projects'
 import { Kbd } from '../ui/Kbd'
 import { Empty } from '../ui/state/Empty'
+import { FreshnessFoot } from './FreshnessFoot'
 import { Help } from './Help'
 import { Logo } from './Logo'
 import { OfflineBar } from './OfflineBar'
@@ -82,6 +83,7 @@ export function Frame({ account, projects, project, children }: FrameProps) {
             <Kbd>⌘K</Kbd>
           </button>
           <ThemeSwitch />
+          {project ? <FreshnessFoot projectId={project.id} /> : null}
         </div>
       </nav>
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">

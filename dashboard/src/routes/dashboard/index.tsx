@@ -99,9 +99,7 @@ function OverviewPage() {
                 {series.data ? (
                   <StackedBars
                     label="Cost by provider"
-                    points={series.data.costs.map((p) => ({ time: p.time, series: p.provider, value: p.costNanoUsd }))}
-                    bucketMs={period === 'hour' ? 3_600_000 : 86_400_000}
-                    range={range}
+                    {...series.data.costs}
                     zone={zone}
                     format={(value) => formatMoney(value)}
                     onBrush={(next) => void navigate({ to: '.', search: (old) => ({ ...old, from: next.from.toISOString(), to: next.to.toISOString() }) })}

@@ -8,7 +8,7 @@ import { Conversation } from '@/components/conversation/Conversation'
 import { buttonClass, Button } from '@/components/ui/Button'
 import { Copy } from '@/components/ui/Copy'
 import { cx } from '@/components/ui/classes'
-import { Empty } from '@/components/ui/state/Empty'
+import { Elsewhere } from '@/components/ui/state/Elsewhere'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { useKeys } from '@/hooks/useKeys'
@@ -50,11 +50,11 @@ function SessionPage() {
   if (list.error && turns.length === 0) {
     if (list.error instanceof ApiError && list.error.status === 404) {
       return (
-        <Empty title="There is no such session in this project">
+        <Elsewhere id={sessionId} what="session">
           <Link to="/dashboard/sessions" className="text-accent underline">
             All sessions
           </Link>
-        </Empty>
+        </Elsewhere>
       )
     }
     return <ErrorState error={list.error} what="The session" onRetry={() => void list.refetch()} />

@@ -12,6 +12,7 @@ import { Copy, copyText } from '@/components/ui/Copy'
 import { inputClass } from '@/components/ui/Field'
 import { Kbd } from '@/components/ui/Kbd'
 import { Menu, MenuItem } from '@/components/ui/Menu'
+import { Elsewhere } from '@/components/ui/state/Elsewhere'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
@@ -24,6 +25,7 @@ import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from '@/lib/format/format'
 import { bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
 import { ApiError } from '@/services/http'
+import { neighboursQuery } from '@/services/counts'
 import { payloadQuery, treeQuery, type Span } from '@/services/spans'
 
 const text = () => z.catch(z.optional(z.string()), undefined)
@@ -51,12 +53,12 @@ function TracePage() {
   if (tree.error && spans.length === 0) {
     if (tree.error instanceof ApiError && tree.error.status === 404) {
       return (
-        <Empty title="There is no such trace in this project">
-          It may be in another of your projects, which the switch at the top left changes, or it is older than the project keeps.{' '}
+        <Elsewhere id={traceId} what="trace">
+          It may be older than the project keeps.{' '}
           <Link to="/dashboard/traces" className="text-accent underline">
             All traces
           </Link>
-        </Empty>
+        </Elsewhere>
       )
     }
     return <ErrorState error={tree.error} what="The trace" onRetry={() => void tree.refetch()} />
@@ -129,6 +131,10 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
     const next = { start: Math.max(middle - half, whole.start), end: Math.min(middle + half, whole.end) }
     set({ zoom: next.end - next.start >= (whole.end - whole.start) * 0.999 ? undefined : printZoom(next, whole) })
   }
+  const neighbours = useQuery(neighboursQuery(projectId, traceId)).data
+  const open = (id: string | null | undefined) => {
+    if (id) void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: id } })
+  }
   const tabs: PaneTab[] = ['conversation', 'io', 'cost', 'attributes', 'raw']
   useKeys({
     ArrowDown: () => move(1), j: () => move(1), ArrowUp: () => move(-1), k: () => move(-1),
@@ -141,6 +147,7 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
     e: () => select(nextOf(failed, selected, 1)), E: () => select(nextOf(failed, selected, -1)),
     n: () => select(nextOf(hits, selected, 1)), N: () => select(nextOf(hits, selected, -1)),
     s: () => ranked((s) => s.durationMs), c: () => ranked((s) => (s.counted ? s.costNanoUsd : null)),
+    J: () => open(neighbours?.next), K: () => open(neighbours?.previous),
     '+': () => zoomBy(0.5), '-': () => zoomBy(2), '0': () => set({ zoom: undefined }),
     f: () => span && set({ zoom: printZoom({ start: span.start, end: span.start + Math.max(span.durationMs ?? 0, 1) }, whole) }),
     '/': () => findInput.current?.focus(),
@@ -189,6 +196,17 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
             <span className="max-w-40 truncate">Session {session}</span> ›
           </Link>
         ) : null}
+        {neighbours?.lastGood && sums.errors > 0 ? (
+          <Link to="/dashboard/traces/$traceId" params={{ traceId: neighbours.lastGood }} className={buttonClass()} title="The last trace of this name that succeeded">
+            Last good
+          </Link>
+        ) : null}
+        <Button disabled={!neighbours?.previous} title="The trace before  K" aria-label="The trace before" onClick={() => open(neighbours?.previous)}>
+          ↑
+        </Button>
+        <Button disabled={!neighbours?.next} title="The trace behind  J" aria-label="The trace behind" onClick={() => open(neighbours?.next)}>
+          ↓
+        </Button>
         <Menu align="end" trigger={<Button>Copy ▾</Button>}>
           <MenuItem shortcut="y" onSelect={() => void copyText(location.href).then(() => toast('Link copied'))}>
             Link to this view

@@ -4,6 +4,8 @@ import { useCallback, useMemo, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
+import { StackedBars } from '@/components/chart/StackedBars'
+import { FacetPane } from '@/components/traces/FacetPane'
 import { FilterBar } from '@/components/traces/FilterBar'
 import { Peek } from '@/components/traces/Peek'
 import { TraceTable } from '@/components/traces/TraceTable'
@@ -19,8 +21,8 @@ import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
 import { parseFilter, printFilter, printTerm, toggleTerm } from '@/lib/filter/filter'
-import { absoluteTime, formatTotal } from '@/lib/format/format'
-import { callsQuery } from '@/services/analytics'
+import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
+import { facetsQuery, histogramQuery } from '@/services/counts'
 import { firstTracesQuery, traceSorts, tracesQuery } from '@/services/traces'
 
 const text = () => z.catch(z.optional(z.string()), undefined)
@@ -76,30 +78,10 @@ function TracesPage() {
     refetchIntervalInBackground: false,
     staleTime: 0,
   })
-  const known = useQuery(callsQuery(project.id, fixed, 'model'))
-  const suggest = (field: string): string[] => {
-    const groups = known.data?.groups ?? []
-    switch (field) {
-      case 'model':
-        return groups.flatMap((g) => (g.model ? [g.model] : []))
-      case 'provider':
-        return [...new Set(groups.map((g) => g.provider))]
-      case 'service':
-        return [...new Set(traces.flatMap((t) => t.services))]
-      case 'session':
-        return [...new Set(traces.flatMap((t) => (t.sessionId ? [t.sessionId] : [])))]
-      case 'user':
-        return [...new Set(traces.flatMap((t) => (t.userId ? [t.userId] : [])))]
-      case 'env':
-        return [...new Set(traces.flatMap((t) => (t.environment ? [t.environment] : [])))]
-      case 'tag':
-        return [...new Set(traces.flatMap((t) => t.tags))]
-      case 'name':
-        return [...new Set(traces.map((t) => t.name))]
-      default:
-        return []
-    }
-  }
+  const searched = printFilter(parsed.terms)
+  const histogram = useQuery(histogramQuery(project.id, searched, fixed, zone === 'utc'))
+  const facets = useQuery(facetsQuery(project.id, searched, fixed))
+  const suggest = (field: string) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))
   const set = (values: Record<string, string | undefined>, replace = false) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), hash: true, replace })
   const setFilter = (next: string) => {
     const parts = splitFilter(next)
@@ -143,6 +125,13 @@ function TracesPage() {
           {total === null ? '' : `${formatTotal(total)} ${total.value === 1 ? 'trace' : 'traces'}`}
         </span>
       </div>
+      {histogram.data && histogram.data.times.length > 0 ? (
+        <div className="flex-none border-b bg-surface px-3.5 py-1.5">
+          <StackedBars strip label="Traces over time" {...histogram.data} zone={zone} format={(n) => formatCount(n)} onBrush={(next) => set({ from: next.from.toISOString(), to: next.to.toISOString() })} />
+        </div>
+      ) : (
+        <div className="h-15 flex-none border-b bg-surface" />
+      )}
       {isLive && fresh.data?.total && fresh.data.total.value > 0 ? (
         <button
           type="button"
@@ -156,6 +145,7 @@ function TracesPage() {
         </button>
       ) : null}
       <div className="flex min-h-0 flex-1">
+        <FacetPane facets={facets.data} filter={filter} onToggle={(field, value) => setFilter(toggleTerm(filter, field, value))} />
         {list.isPending ? (
           <div className="flex-1 bg-surface">
             <Loading rows={20} label="Loading traces" />

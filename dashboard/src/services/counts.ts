@@ -1,0 +1,105 @@
+import { queryOptions } from '@tanstack/react-query'
+import { query, request } from './http'
+import { keepOf } from './keep'
+import { tracesKey } from './traces'
+import type { Range } from '@/lib/time/range'
+
+interface HistogramFromAPI {
+  t: number[]
+  to: number | null
+  series: { key: string; other?: boolean; v: (number | null)[] }[]
+  scannedTo: string | null
+}
+
+export interface Histogram {
+  /** When each bar begins, in milliseconds, and when the last one ends. */
+  times: number[]
+  end: number
+  series: { name: string; values: (number | null)[] }[]
+}
+
+const zoneName = () => Intl.DateTimeFormat().resolvedOptions().timeZone
+
+/** Traces that a filter finds over time, those that failed apart. */
+export const histogramQuery = (project: string, filter: string, range: Range, utc: boolean) =>
+  queryOptions({
+    queryKey: [...tracesKey(project), 'histogram', filter, range, utc],
+    placeholderData: keepOf(project),
+    queryFn: async ({ signal }): Promise<Histogram> => {
+      const body = (await request('/dashboard/api/query/histogram', {
+        method: 'POST',
+        project,
+        signal,
+        body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), by: 'status', buckets: 80, tz: utc ? 'UTC' : zoneName() },
+      })) as HistogramFromAPI // POST query/histogram
+      return { times: body.t, end: body.to ?? 0, series: body.series.map((s) => ({ name: s.key === 'error' ? 'errors' : s.key === 'success' ? 'ok' : s.key, values: s.v })) }
+    },
+  })
+
+export interface Facets {
+  /** By field: its most frequent values under the filter. */
+  values: Record<string, { value: string; count: number }[]>
+  exact: boolean
+}
+
+export const facetFields = ['status', 'model', 'name', 'service', 'user', 'tool', 'env', 'tag'] as const
+
+export const facetsQuery = (project: string, filter: string, range: Range) =>
+  queryOptions({
+    queryKey: [...tracesKey(project), 'facets', filter, range],
+    placeholderData: keepOf(project),
+    queryFn: async ({ signal }): Promise<Facets> => {
+      const body = (await request('/dashboard/api/query/facets', {
+        method: 'POST',
+        project,
+        signal,
+        body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), fields: facetFields, limit: 10 },
+      })) as { facets: Record<string, { value: string; count: number }[]>; exact: boolean } // POST query/facets
+      return { values: body.facets, exact: body.exact }
+    },
+  })
+
+export interface Freshness {
+  /** Up to when all that was accepted can be read; null if nobody knows. */
+  completeTo: Date | null
+  lagMs: number | null
+}
+
+export const freshnessQuery = (project: string) =>
+  queryOptions({
+    queryKey: ['freshness', project],
+    refetchInterval: 10_000,
+    queryFn: async ({ signal }): Promise<Freshness> => {
+      const body = (await request('/dashboard/api/query/status', { project, signal })) as { completeTo: string | null; lagMs: number | null } // GET query/status
+      return { completeTo: body.completeTo ? new Date(body.completeTo) : null, lagMs: body.lagMs }
+    },
+  })
+
+export interface Match {
+  projectId: string
+  projectName: string
+  kind: 'trace' | 'span' | 'session'
+  traceId: string | null
+  spanId: string | null
+  sessionId: string | null
+}
+
+/** Where among the projects of whoever asks an id is; fails with 404 for nowhere. */
+export const resolveQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['resolve', id],
+    queryFn: async ({ signal }): Promise<Match[]> => ((await request(`/dashboard/api/query/resolve/${encodeURIComponent(id)}`, { signal })) as { matches: Match[] }).matches, // GET query/resolve/:id
+  })
+
+export interface Neighbours {
+  next: string | null
+  previous: string | null
+  /** The last trace of the same name that succeeded. */
+  lastGood: string | null
+}
+
+export const neighboursQuery = (project: string, traceId: string) =>
+  queryOptions({
+    queryKey: [...tracesKey(project), 'neighbours', traceId],
+    queryFn: async ({ signal }): Promise<Neighbours> => (await request(`/dashboard/api/query/traces/${encodeURIComponent(traceId)}/neighbours${query({})}`, { project, signal })) as Neighbours, // GET query/traces/:id/neighbours
+  })
