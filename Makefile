@@ -142,7 +142,7 @@ destroy: $(SAM) ## take PROFILE (dev) out of your AWS account; asks
 	@SAM=$(SAM) infra/scripts/destroy.sh $(PROFILE)
 
 .PHONY: test
-test: ## run every test, with a Postgres of its own (or TEST_DATABASE_URL)
+test: $(WITH_DASHBOARD) ## run every test, with a Postgres of its own (or TEST_DATABASE_URL)
 	$(WITH_TESTPG) $(GO) test -timeout $(TEST_TIMEOUT) ./...
 	@$(MAKE) --no-print-directory sdk
 	@$(MAKE) --no-print-directory e2e
@@ -153,7 +153,7 @@ sdk: dist/pulse ## build and test the SDKs whose languages are here
 
 .PHONY: race
 race: export CGO_ENABLED = 1
-race: ## run every test under the race detector (needs a C compiler)
+race: $(WITH_DASHBOARD) ## run every test under the race detector (needs a C compiler)
 	$(WITH_TESTPG) $(GO) test -race -timeout 60m ./...
 
 .PHONY: test-crash

@@ -70,6 +70,10 @@ test('the error that the root hides', async ({ page }) => {
   await expect(page.getByText('Plan a 3-day trip to Tromsø')).toBeVisible()
   await page.keyboard.press('3')
   await expect(page.getByText('Priced by Pulse')).toBeVisible()
+  await page.keyboard.press('5')
+  await page.getByRole('button', { name: 'input', exact: true }).click()
+  await expect(page.locator('pre').filter({ hasText: 'You are a travel agent' })).toBeVisible()
+  await page.keyboard.press('3')
   await page.keyboard.press('e')
   await expect(page.getByRole('treeitem', { name: /run_sql.*failed/ })).toHaveAttribute('aria-selected', 'true')
   const url = page.url()
@@ -85,7 +89,7 @@ test('the error that the root hides', async ({ page }) => {
 
   await page.getByRole('button', { name: 'only errors' }).click()
   await expect(page.getByRole('treeitem')).toHaveCount(3)
-  await page.getByLabel('Find a span by name, model, tool or id').fill('get_weather')
+  await page.getByLabel('Find a span by name, model, kind or id').fill('get_weather')
   await expect(page.getByText(/\d+ found/)).toBeVisible()
 })
 
@@ -94,7 +98,7 @@ test('a trace of 10,000 spans', async ({ page }) => {
   await page.goto(`/dashboard/traces/${ids.large}`)
   await expect(page.getByText('10,000 spans')).toBeVisible()
   expect(await page.locator('*').count()).toBeLessThan(1_500)
-  await page.getByLabel('Find a span by name, model, tool or id').fill('shard 98')
+  await page.getByLabel('Find a span by name, model, kind or id').fill('shard 98')
   await expect(page.getByText('1 found')).toBeVisible()
   await page.keyboard.press('Enter')
   await expect(page.getByRole('treeitem', { name: /shard 98/ })).toHaveAttribute('aria-selected', 'true')
@@ -236,6 +240,8 @@ test('a member without the role sees why, and nothing of other projects', async 
   watch.expected.push(/404/)
   await page.goto(`/dashboard/traces/${ids.agent}?p=${other.projectId}`)
   await expect(page.getByText('There is no such trace in this project')).toBeVisible()
+  await page.getByRole('link', { name: ada.project }).click()
+  await expect(page.getByText('run_sql failed').first()).toBeVisible()
   // An empty project begins with how to send.
   await page.goto(`/dashboard?p=${other.projectId}`)
   await expect(page).toHaveURL(/\/dashboard\/start/)

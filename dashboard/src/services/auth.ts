@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
-import { createAuthClient } from 'better-auth/react'
+import { createAuthClient } from 'better-auth/client'
 import { ApiError, request } from './http'
 
 /** The official client, against this page's own origin. */

@@ -35,6 +35,21 @@ interface Options {
  * and throws ApiError for everything else.
  */
 export async function request(path: string, options: Options = {}): Promise<unknown> {
+  const { response, text } = await send(path, options)
+  const body = parse(response, text)
+  if (response.ok && body !== undefined) return body
+  throw refusal(response, body)
+}
+
+/** The same for an answer that is taken as it is; null where there is none of the sort (404). */
+export async function requestText(path: string, options: Options = {}): Promise<string | null> {
+  const { response, text } = await send(path, options)
+  if (response.ok) return text
+  if (response.status === 404) return null
+  throw refusal(response, parse(response, text))
+}
+
+async function send(path: string, options: Options): Promise<{ response: Response; text: string }> {
   const headers: Record<string, string> = { Accept: 'application/json' }
   if (options.project) headers['X-Project-Id'] = options.project
   const init: RequestInit = { method: options.method ?? 'GET', headers, credentials: 'same-origin' }
@@ -43,18 +58,17 @@ export async function request(path: string, options: Options = {}): Promise<unkn
     headers['Content-Type'] = 'application/json'
     init.body = JSON.stringify(options.body)
   }
-  let response: Response
-  let text: string
   try {
-    response = await fetch(path, init)
-    text = await response.text()
+    const response = await fetch(path, init)
+    return { response, text: await response.text() }
   } catch (error) {
     if (options.signal?.aborted) throw error
     throw new ApiError(0, 'Pulse does not answer')
   }
-  const body = parse(response, text)
-  if (response.ok && body !== undefined) return body
-  throw new ApiError(response.status, messageOf(body) ?? `Unexpected answer (${response.status})`, issuesOf(body), response.headers.get('X-Request-Id'))
+}
+
+function refusal(response: Response, body: unknown): ApiError {
+  return new ApiError(response.status, messageOf(body) ?? `Unexpected answer (${response.status})`, issuesOf(body), response.headers.get('X-Request-Id'))
 }
 
 /** Writes a query string, leaving out what is not set. */

@@ -1,4 +1,5 @@
 import { infiniteQueryOptions } from '@tanstack/react-query'
+import type { SessionSort } from '@/lib/sort/sort'
 import type { Range } from '@/lib/time/range'
 import { query, request } from './http'
 import { keepOf } from './keep'
@@ -56,9 +57,6 @@ const apiSessionToSession = (s: SessionFromAPI): Session => ({
   model: s.model ?? null,
   agentName: s.agentName ?? null,
 })
-
-export const sessionSorts = ['recent', 'oldest', 'duration', 'errors', 'volume'] as const
-export type SessionSort = (typeof sessionSorts)[number]
 
 const pageSize = 50
 

@@ -1,8 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { visible } from '@/lib/text/visible'
-import { query, request } from './http'
-
-export type Status = 'success' | 'error' | 'unset' | (string & {})
+import { query, request, requestText } from './http'
 
 /** A span's row as GET traces/:id/spans gives it (view.Node of the API). */
 interface NodeFromAPI {
@@ -18,7 +16,7 @@ interface NodeFromAPI {
   startTime: string
   durationMs: number | null
   timeToFirstTokenMs: number | null
-  status: Status
+  status: string
   sessionId: string | null
   userId: string | null
   tags: string[] | null
@@ -53,82 +51,70 @@ interface NodeFromAPI {
 
 type UsageFromAPI = { inputTokens: number | null; outputTokens: number | null } & Record<string, number | null>
 
-/** A span without what it carries. Times are milliseconds. */
+/** A span's row of the tree. Times are milliseconds. */
 export interface Span {
   id: string
-  parentId: string | null
   depth: number
   name: string
   kind: string
-  operation: string | null
   start: number
   durationMs: number | null
   ttftMs: number | null
   failed: boolean
-  provider: string | null
   model: string | null
-  toolName: string | null
-  service: string | null
   inputTokens: number | null
   outputTokens: number | null
-  /** Buckets of tokens, as far as the sender told them. */
-  usage: Record<string, number>
   costNanoUsd: number | null
-  costSource: string | null
   /** False where another span stands for the same call: then it is in no sum. */
   counted: boolean
-  sessionId: string | null
-  userId: string | null
-  tags: string[]
-  environment: string | null
-  release: string | null
-  scope: string | null
-  agentName: string | null
-  finishReason: string | null
-  providerRequestId: string | null
-  toolCallId: string | null
   /** Where it stands in the trace, depth first. */
   index: number
 }
 
-const operations: Record<string, string> = { llm_call: 'model call', llm_response: 'model answer', tool_use: 'tool', agent_run: 'agent', user_prompt: 'prompt' }
-
-function apiNodeToSpan(n: NodeFromAPI, index: number): Span {
-  const { inputTokens = null, outputTokens = null, ...buckets } = n.usage ?? { inputTokens: null, outputTokens: null }
-  const model = n.modelUsed ?? n.modelRequested
-  return {
-    id: n.spanId,
-    parentId: n.parentSpanId,
-    depth: n.depth,
-    name: visible(n.name ?? n.toolName ?? n.agentName ?? model ?? operations[n.kind] ?? n.kind),
-    kind: n.kind,
-    operation: n.operation,
-    start: milliseconds(n.startTime),
-    durationMs: n.durationMs,
-    ttftMs: n.timeToFirstTokenMs,
-    failed: n.status === 'error',
-    provider: n.provider,
-    model,
-    toolName: n.toolName,
-    service: n.service,
-    inputTokens,
-    outputTokens,
-    usage: Object.fromEntries(Object.entries(buckets).filter((bucket): bucket is [string, number] => typeof bucket[1] === 'number' && bucket[1] > 0)),
-    costNanoUsd: n.costNanoUsd,
-    costSource: n.costSource,
-    counted: n.counted,
-    sessionId: n.sessionId,
-    userId: n.userId,
-    tags: n.tags ?? [],
-    environment: n.environment,
-    release: n.release,
-    scope: n.scope ? [n.scope.name, n.scope.version].filter(Boolean).join(' ') : null,
-    agentName: n.agentName,
-    finishReason: n.finishReason,
-    providerRequestId: n.providerRequestId,
-    toolCallId: n.toolCallId,
-    index,
+/** The tree as GET query/traces/:id/tree gives it: one array for each column. */
+interface TreeFromAPI {
+  n: number
+  first: number
+  total: number
+  startTime: string
+  cols: {
+    id: string[]
+    depth: number[]
+    name: string[]
+    kind: string[]
+    start: number[]
+    dur: (number | null)[]
+    ttft: (number | null)[]
+    status: string[]
+    model: (string | null)[]
+    in: (number | null)[]
+    out: (number | null)[]
+    cost: (string | null)[]
+    counted: boolean[]
   }
+  errors: { spanId: string; name: string; error: string | null; cause: boolean }[]
+  totals: { name: string | null; provider: string | null; model: string | null; sessionId: string | null; userId: string | null }
+  next: string | null
+}
+
+function apiTreeToSpans({ cols, n, first, startTime }: TreeFromAPI): Span[] {
+  const base = milliseconds(startTime)
+  return Array.from({ length: n }, (_, i) => ({
+    id: cols.id[i] ?? '',
+    depth: cols.depth[i] ?? 0,
+    name: visible(cols.name[i] ?? ''),
+    kind: cols.kind[i] ?? '',
+    start: base + (cols.start[i] ?? 0) / 1000,
+    durationMs: cols.dur[i] ?? null,
+    ttftMs: cols.ttft[i] ?? null,
+    failed: cols.status[i] === 'error',
+    model: cols.model[i] ?? null,
+    inputTokens: cols.in[i] ?? null,
+    outputTokens: cols.out[i] ?? null,
+    costNanoUsd: cols.cost[i] === null ? null : Number(cols.cost[i]),
+    counted: cols.counted[i] ?? true,
+    index: first + i,
+  }))
 }
 
 /** RFC 3339 with microseconds, which Date would cut, as milliseconds with a fraction. */
@@ -140,29 +126,73 @@ function milliseconds(time: string): number {
 export interface SpanPage {
   spans: Span[]
   total: number
+  /** Of the whole trace, at most 100. */
+  errors: { spanId: string; error: string | null }[]
+  sessionId: string | null
+  provider: string | null
   next: string | null
 }
 
-const pageSize = 1000
-
-/**
- * The tree of a trace, depth first, in pages. It asks GET traces/:id/spans; the
- * column arrays of query/traces/:id/tree will take its place.
- */
+/** The tree of a trace, depth first, 10,000 spans a page. */
 export const treeQuery = (project: string, traceId: string) =>
   infiniteQueryOptions({
     queryKey: ['tree', project, traceId],
-    initialPageParam: { cursor: '', index: 0 },
+    initialPageParam: '',
     queryFn: async ({ pageParam, signal }): Promise<SpanPage> => {
-      const path = `/dashboard/api/traces/${encodeURIComponent(traceId)}/spans${query({ fields: 'summary', limit: pageSize, cursor: pageParam.cursor })}`
-      const body = (await request(path, { project, signal })) as { spans: NodeFromAPI[]; total: number; nextCursor: string | null } // GET traces/:id/spans
-      return { spans: body.spans.map((n, i) => apiNodeToSpan(n, pageParam.index + i)), total: body.total, next: body.nextCursor }
+      const body = (await request(`/dashboard/api/query/traces/${encodeURIComponent(traceId)}/tree${query({ cursor: pageParam })}`, { project, signal })) as TreeFromAPI // GET query/traces/:id/tree
+      return { spans: apiTreeToSpans(body), total: body.total, errors: body.errors, sessionId: body.totals.sessionId, provider: body.totals.provider, next: body.next }
     },
-    getNextPageParam: (last, pages) => (last.next ? { cursor: last.next, index: pages.reduce((n, p) => n + p.spans.length, 0) } : undefined),
+    getNextPageParam: (last) => last.next ?? undefined,
   })
+
+/** What only the span itself tells. */
+export interface Detail {
+  parentId: string | null
+  operation: string | null
+  provider: string | null
+  toolName: string | null
+  toolCallId: string | null
+  agentName: string | null
+  service: string | null
+  sessionId: string | null
+  userId: string | null
+  environment: string | null
+  release: string | null
+  tags: string[]
+  scope: string | null
+  finishReason: string | null
+  providerRequestId: string | null
+  /** Buckets of tokens, as far as the sender told them. */
+  usage: Record<string, number>
+  costSource: string | null
+}
+
+function apiNodeToDetail(n: NodeFromAPI): Detail {
+  const { inputTokens: _in, outputTokens: _out, ...buckets } = n.usage ?? { inputTokens: null, outputTokens: null }
+  return {
+    parentId: n.parentSpanId,
+    operation: n.operation,
+    provider: n.provider,
+    toolName: n.toolName,
+    toolCallId: n.toolCallId,
+    agentName: n.agentName,
+    service: n.service,
+    sessionId: n.sessionId,
+    userId: n.userId,
+    environment: n.environment,
+    release: n.release,
+    tags: n.tags ?? [],
+    scope: n.scope ? [n.scope.name, n.scope.version].filter(Boolean).join(' ') : null,
+    finishReason: n.finishReason,
+    providerRequestId: n.providerRequestId,
+    usage: Object.fromEntries(Object.entries(buckets).filter((bucket): bucket is [string, number] => typeof bucket[1] === 'number' && bucket[1] > 0)),
+    costSource: n.costSource,
+  }
+}
 
 /** What a span carries: JSON as it was stored, null where there is none. */
 export interface Payload {
+  detail: Detail | null
   statusMessage: string | null
   error: unknown
   inputMessages: unknown
@@ -204,6 +234,7 @@ export const payloadQuery = (project: string, traceId: string, span: Pick<Span, 
       }
       const bodies = span.id === traceId ? ((await request(path, { project, signal })) as BodiesFromAPI) : null // GET traces/:id
       return {
+        detail: node ? apiNodeToDetail(node) : null,
         statusMessage: node?.statusMessage ?? null,
         error: node?.error ?? bodies?.error ?? null,
         inputMessages: node?.inputMessages ?? null,
@@ -233,3 +264,24 @@ interface BodiesFromAPI {
   metadata?: unknown
   payloadsTruncated?: boolean
 }
+
+export type PayloadPart = 'request' | 'response' | 'input' | 'output' | 'error' | 'metadata' | 'attributes' | 'resource' | 'events' | 'links' | 'parameters' | 'tools'
+
+/** Which parts a payload has. */
+export function partsOf(p: Payload): PayloadPart[] {
+  const parts: [PayloadPart, unknown][] = [
+    ['request', p.request], ['response', p.response], ['input', p.inputMessages ?? p.toolInput], ['output', p.outputMessages ?? p.toolResponse ?? p.outputText],
+    ['error', p.error ?? p.statusMessage], ['parameters', p.parameters], ['tools', p.tools], ['metadata', p.metadata], ['attributes', p.attributes], ['resource', p.resource],
+    ['events', p.events], ['links', p.links],
+  ]
+  return parts.flatMap(([part, value]) => (value === null ? [] : [part]))
+}
+
+/** A part of a span's payload as it is stored, byte for byte; null where it has none. */
+export const rawQuery = (project: string, spanId: string, part: PayloadPart) =>
+  queryOptions({
+    queryKey: ['raw', project, spanId, part],
+    staleTime: 60_000,
+    gcTime: 30_000,
+    queryFn: ({ signal }) => requestText(`/dashboard/api/query/spans/${encodeURIComponent(spanId)}/payload/${part}`, { project, signal }), // GET query/spans/:id/payload/:part
+  })

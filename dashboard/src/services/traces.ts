@@ -1,4 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import type { TraceSort } from '@/lib/sort/sort'
 import { visible } from '@/lib/text/visible'
 import { query, request } from './http'
 import { keepOf } from './keep'
@@ -76,9 +77,6 @@ function apiTraceToTrace(t: TraceFromAPI): Trace {
     output: visible(t.preview.output ?? ''),
   }
 }
-
-export const traceSorts = ['start', 'duration', 'cost', 'tokens', 'errors'] as const
-export type TraceSort = (typeof traceSorts)[number]
 
 /** A range whose ends may be open. */
 interface Since {

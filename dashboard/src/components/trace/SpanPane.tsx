@@ -1,7 +1,7 @@
 import { useMemo, type ReactNode } from 'react'
 import { formatCount, formatDuration, formatMoney } from '@/lib/format/format'
 import { messagesOf, messagesOfRequest, messagesOfResponse, type Message } from '@/lib/messages/messages'
-import type { Payload, Span } from '@/services/spans'
+import type { Detail, Payload, Span } from '@/services/spans'
 import { Conversation, Text } from '../conversation/Conversation'
 import { Copy } from '../ui/Copy'
 import { Json } from '../ui/Json'
@@ -20,12 +20,14 @@ interface SpanPaneProps {
   onRetry: () => void
   tab: PaneTab
   onTab: (tab: PaneTab) => void
+  /** What the tab of stored bytes shows. */
+  raw: (payload: Payload) => ReactNode
   /** Of the cost of the trace, printed. */
   share: string | null
 }
 
 /** One span: what was said, what went in and out, what it cost, and all the rest. */
-export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, share }: SpanPaneProps) {
+export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, raw, share }: SpanPaneProps) {
   const attributes = useMemo(() => rowsOf(payload?.attributes), [payload])
   const with_ = (content: (payload: Payload) => ReactNode) => () => {
     if (error) return <ErrorState error={error} what="The span's content" onRetry={onRetry} />
@@ -46,9 +48,9 @@ export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, s
       tabs={[
         { id: 'conversation', label: 'Conversation', content: with_((p) => <ConversationTab span={span} payload={p} />) },
         { id: 'io', label: 'Input / output', content: with_((p) => <InputOutput payload={p} />) },
-        { id: 'cost', label: 'Cost', content: () => <CostTab span={span} share={share} /> },
+        { id: 'cost', label: 'Cost', content: with_((p) => <CostTab span={span} detail={p.detail} share={share} />) },
         { id: 'attributes', label: `Attributes${attributes.length > 0 ? ` ${formatCount(attributes.length)}` : ''}`, content: with_((p) => <AttributesTab span={span} payload={p} attributes={attributes} />) },
-        { id: 'raw', label: 'Raw', content: with_((p) => <RawTab payload={p} />) },
+        { id: 'raw', label: 'Raw', content: with_(raw) },
       ]}
     />
   )
@@ -78,14 +80,14 @@ function ConversationTab({ span, payload }: { span: Span; payload: Payload }) {
       ) : null}
       {tool ? (
         <>
-          <Section title={`${look.letter} ${span.toolName ?? span.name}`} value={payload.toolInput} />
+          <Section title={`${look.letter} ${payload.detail?.toolName ?? span.name}`} value={payload.toolInput} />
           <Section title="result" value={payload.toolResponse} />
         </>
       ) : null}
       <Conversation messages={messages} note={(i) => (i === messages.length - 1 && span.outputTokens !== null ? <div>{formatCount(span.outputTokens)} tok</div> : null)} />
       {!tool && messages.length === 0 ? <p className="px-3.5 py-8 text-center text-muted">Nothing was said here. {span.failed ? '' : 'A step carries no messages; its model calls below do.'}</p> : null}
       <p className="px-3.5 py-2 text-label text-faint">
-        {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', span.finishReason ? `finished: ${span.finishReason}` : null]
+        {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', payload.detail?.finishReason ? `finished: ${payload.detail.finishReason}` : null]
           .filter(Boolean)
           .join(' · ')}
       </p>
@@ -122,8 +124,8 @@ function InputOutput({ payload }: { payload: Payload }) {
   return there.length > 0 ? there.map(([title, value]) => <Section key={title} title={title} value={value} />) : <p className="px-3.5 py-8 text-center text-muted">This span carries neither input nor output.</p>
 }
 
-function CostTab({ span, share }: { span: Span; share: string | null }) {
-  const buckets: [string, number | null][] = [['input', span.inputTokens], ['output', span.outputTokens], ...Object.entries(span.usage).map(([name, n]): [string, number] => [bucketName(name), n])]
+function CostTab({ span, detail, share }: { span: Span; detail: Detail | null; share: string | null }) {
+  const buckets: [string, number | null][] = [['input', span.inputTokens], ['output', span.outputTokens], ...Object.entries(detail?.usage ?? {}).map(([name, n]): [string, number] => [bucketName(name), n])]
   const told = buckets.filter(([, n]) => n !== null)
   return (
     <div className="px-3.5 py-2">
@@ -133,7 +135,7 @@ function CostTab({ span, share }: { span: Span; share: string | null }) {
           ? span.kind === 'llm_call'
             ? 'No price is known for this model, or no tokens were told. Settings can hold a price of your own.'
             : 'Only model calls cost something.'
-          : span.costSource === 'client'
+          : detail?.costSource === 'client'
             ? 'As the sender told it.'
             : 'Priced by Pulse, from its tokens.'}
         {share ? ` ${share} of the trace.` : ''}
@@ -171,14 +173,15 @@ function rowsOf(attributes: unknown): [string, unknown][] {
 const shownAttributes = 500
 
 function AttributesTab({ span, payload, attributes }: { span: Span; payload: Payload; attributes: [string, unknown][] }) {
+  const d = payload.detail
   const own: [string, unknown][] = [
-    ['span id', span.id], ['parent', span.parentId], ['kind', span.kind], ['operation', span.operation], ['service', span.service], ['provider', span.provider], ['model', span.model],
-    ['agent', span.agentName], ['tool call', span.toolCallId], ['session', span.sessionId], ['user', span.userId], ['environment', span.environment], ['release', span.release],
-    ['tags', span.tags.length > 0 ? span.tags.join(', ') : null], ['request of the provider', span.providerRequestId], ['instrumentation', span.scope],
+    ['span id', span.id], ['parent', d?.parentId], ['kind', span.kind], ['operation', d?.operation], ['service', d?.service], ['provider', d?.provider], ['model', span.model],
+    ['agent', d?.agentName], ['tool call', d?.toolCallId], ['session', d?.sessionId], ['user', d?.userId], ['environment', d?.environment], ['release', d?.release],
+    ['tags', d && d.tags.length > 0 ? d.tags.join(', ') : null], ['request of the provider', d?.providerRequestId], ['instrumentation', d?.scope],
   ]
   return (
     <>
-      <Table title="Span" rows={own.filter(([, value]) => value !== null)} />
+      <Table title="Span" rows={own.filter(([, value]) => value !== null && value !== undefined)} />
       <Table title="Attributes" rows={attributes} />
       <Table title="Metadata" rows={rowsOf(payload.metadata)} />
       <Table title="Resource" rows={rowsOf(payload.resource)} />
@@ -202,17 +205,5 @@ function Table({ title, rows }: { title: string; rows: [string, unknown][] }) {
       </dl>
       {rows.length > shownAttributes ? <p className="text-muted">{formatCount(rows.length - shownAttributes)} more are in Raw.</p> : null}
     </section>
-  )
-}
-
-function RawTab({ payload }: { payload: Payload }) {
-  const text = useMemo(() => JSON.stringify(Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== null)), null, 2), [payload])
-  return (
-    <div className="px-3.5 py-2">
-      <div className="flex justify-end">
-        <Copy text={text} label="Copy" />
-      </div>
-      <Json value={text} />
-    </div>
   )
 }

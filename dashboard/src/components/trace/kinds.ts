@@ -36,6 +36,6 @@ const byKind: Record<string, KindLook> = {
 }
 
 /** How a span is drawn. The letter stands beside the colour, so that hue is never the only sign. */
-export function lookOf(span: Pick<Span, 'kind' | 'operation'>): KindLook {
-  return byKind[span.operation ?? ''] ?? byKind[span.kind] ?? looks.chain
+export function lookOf(span: Pick<Span, 'kind'>): KindLook {
+  return byKind[span.kind] ?? looks.chain
 }

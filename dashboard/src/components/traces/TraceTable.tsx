@@ -2,7 +2,8 @@ import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useRef } from 'react'
 import { absoluteTime, formatCount, formatDuration, formatMoney, relativeTime, type Zone } from '@/lib/format/format'
-import type { Trace, TraceSort } from '@/services/traces'
+import type { TraceSort } from '@/lib/sort/sort'
+import type { Trace } from '@/services/traces'
 import { cx } from '../ui/classes'
 
 interface TraceTableProps {

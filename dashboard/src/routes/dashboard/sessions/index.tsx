@@ -8,7 +8,8 @@ import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
-import { sessionSorts, sessionsQuery } from '@/services/sessions'
+import { sessionSorts } from '@/lib/sort/sort'
+import { sessionsQuery } from '@/services/sessions'
 
 export const Route = createFileRoute('/dashboard/sessions/')({
   validateSearch: z.object({ sort: z.catch(z.optional(z.enum(sessionSorts)), undefined) }),

@@ -5,6 +5,7 @@ import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { Facts } from '@/components/trace/Facts'
 import { Minimap } from '@/components/trace/Minimap'
+import { RawTab } from '@/components/trace/RawTab'
 import { SpanPane, type PaneTab } from '@/components/trace/SpanPane'
 import { SpanTree } from '@/components/trace/SpanTree'
 import { Button, buttonClass } from '@/components/ui/Button'
@@ -23,10 +24,11 @@ import { usePreference } from '@/hooks/usePreference'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from '@/lib/format/format'
+import { visible } from '@/lib/text/visible'
 import { bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
 import { ApiError } from '@/services/http'
 import { neighboursQuery } from '@/services/counts'
-import { payloadQuery, treeQuery, type Span } from '@/services/spans'
+import { partsOf, payloadQuery, treeQuery, type Span } from '@/services/spans'
 
 const text = () => z.catch(z.optional(z.string()), undefined)
 
@@ -63,7 +65,8 @@ function TracePage() {
     }
     return <ErrorState error={tree.error} what="The trace" onRetry={() => void tree.refetch()} />
   }
-  return <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} />
+  const first = tree.data?.pages[0]
+  return <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} />
 }
 
 interface TraceViewProps {
@@ -71,9 +74,12 @@ interface TraceViewProps {
   projectId: string
   spans: Span[]
   total: number
+  errors: { spanId: string; error: string | null }[]
+  session: string | null
+  provider: string | null
 }
 
-function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
+function TraceView({ traceId, projectId, spans, total, errors, session, provider }: TraceViewProps) {
   const search = Route.useSearch()
   const navigate = useNavigate()
   const now = useNow()
@@ -163,7 +169,6 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
   const payload = useQuery({ ...payloadQuery(projectId, traceId, span ?? { id: '', index: 0 }), enabled: span !== undefined })
   if (!root || !span) return <Empty title="This trace has no spans yet" />
   const fault = failed[0] === undefined ? undefined : spans[failed[0]]
-  const session = root.sessionId ?? spans.find((s) => s.sessionId)?.sessionId
 
   return (
     <>
@@ -224,7 +229,7 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
           { value: formatCount(sums.tokens), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
           { value: formatDuration(sums.ttftMs), label: 'first token' },
           { value: `${formatCount(sums.calls)} / ${formatCount(sums.tools)} / ${formatCount(sums.errors)}`, label: 'model calls · tools · errors', bad: sums.errors > 0 },
-          ...(sums.model ? [{ value: sums.model, label: sums.provider ?? 'model' }] : []),
+          ...(sums.model ? [{ value: sums.model, label: provider ?? 'model' }] : []),
           { value: relativeTime(new Date(whole.start), now, zone), label: absoluteTime(new Date(whole.start), zone, { millis: true }) },
         ]}
       />
@@ -232,7 +237,7 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
         <div className="flex flex-none items-center gap-2.5 border-b bg-error-bg px-3.5 py-1.5 text-error">
           <b className="font-semibold">✕ {fault.name} failed</b>
           <span className="user-text min-w-0 truncate" dir="auto">
-            {span.index === fault.index ? errorLine(payload.data?.statusMessage, payload.data?.error) : ''}
+            {visible(errors.find((it) => it.spanId === fault.id)?.error ?? '')}
           </span>
           <span className="text-muted max-sm:hidden">· {formatOffset(fault.start - whole.start)} in{root.failed ? '' : ' · the trace itself went on'}</span>
           <button type="button" className="ml-auto flex-none underline" onClick={() => select(nextOf(failed, selected, 1))}>
@@ -257,7 +262,7 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
                 ref={findInput}
                 className={`${inputClass} ml-auto !h-6 max-w-52`}
                 placeholder="find a span  /"
-                aria-label="Find a span by name, model, tool or id"
+                aria-label="Find a span by name, model, kind or id"
                 value={find}
                 onChange={(event) => {
                   setFind(event.target.value)
@@ -274,7 +279,7 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
           </section>
         ) : null}
         <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
-          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tabs.find((t) => t === search.tab) ?? 'conversation'} onTab={(tab) => set({ tab })} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} />
+          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tabs.find((t) => t === search.tab) ?? 'conversation'} onTab={(tab) => set({ tab })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} />
         </section>
       </div>
     </>
@@ -282,7 +287,7 @@ function TraceView({ traceId, projectId, spans, total }: TraceViewProps) {
 }
 
 function matches(span: Span, wanted: string): boolean {
-  return [span.name, span.model, span.toolName, span.service, span.id, span.agentName].some((value) => value?.toLowerCase().includes(wanted))
+  return [span.name, span.model, span.kind, span.id].some((value) => value?.toLowerCase().includes(wanted))
 }
 
 /** Zoom as it stands in the URL: milliseconds from the begin of the trace, "1200..3400". */
@@ -295,16 +300,6 @@ function readZoom(text: string | undefined, whole: Bounds): Bounds | null {
 
 const printZoom = (zoom: Bounds, whole: Bounds) => `${(zoom.start - whole.start).toFixed(1)}..${(zoom.end - whole.start).toFixed(1)}`
 
-function errorLine(status: string | null | undefined, error: unknown): string {
-  if (status) return status
-  if (typeof error === 'string') return error
-  if (typeof error === 'object' && error !== null) {
-    const message = 'message' in error ? error.message : undefined
-    return typeof message === 'string' ? message : JSON.stringify(error).slice(0, 300)
-  }
-  return ''
-}
-
 interface Sums {
   calls: number
   tools: number
@@ -316,12 +311,11 @@ interface Sums {
   costNanoUsd: number | null
   ttftMs: number | null
   model: string | null
-  provider: string | null
 }
 
 /** What the spans add up to; a call that another span stands for counts once. */
 function sumsOf(spans: Span[]): Sums {
-  const sums: Sums = { calls: 0, tools: 0, errors: 0, unpriced: 0, tokens: null, inputTokens: null, outputTokens: null, costNanoUsd: null, ttftMs: null, model: null, provider: null }
+  const sums: Sums = { calls: 0, tools: 0, errors: 0, unpriced: 0, tokens: null, inputTokens: null, outputTokens: null, costNanoUsd: null, ttftMs: null, model: null }
   for (const span of spans) {
     if (span.failed) sums.errors++
     if (span.kind === 'tool_use') sums.tools++
@@ -329,7 +323,6 @@ function sumsOf(spans: Span[]): Sums {
     sums.calls++
     sums.ttftMs ??= span.ttftMs
     sums.model ??= span.model
-    sums.provider ??= span.provider
     if (span.costNanoUsd === null) sums.unpriced++
     else sums.costNanoUsd = (sums.costNanoUsd ?? 0) + span.costNanoUsd
     if (span.inputTokens !== null) sums.inputTokens = (sums.inputTokens ?? 0) + span.inputTokens

@@ -23,7 +23,8 @@ import { useZone } from '@/hooks/useZone'
 import { parseFilter, printFilter, printTerm, toggleTerm } from '@/lib/filter/filter'
 import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
 import { facetsQuery, histogramQuery } from '@/services/counts'
-import { firstTracesQuery, traceSorts, tracesQuery } from '@/services/traces'
+import { traceSorts } from '@/lib/sort/sort'
+import { firstTracesQuery, tracesQuery } from '@/services/traces'
 
 const text = () => z.catch(z.optional(z.string()), undefined)
 
