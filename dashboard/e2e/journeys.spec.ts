@@ -49,7 +49,7 @@ test('from the notice to the offending prompt in two clicks', async ({ page, pul
   test.setTimeout(120_000)
   await seed(pulse.url, key)
   await signIn(page, ada)
-  await expect(page.getByText(/Error rate .* → /)).toBeVisible()
+  await expect(page.getByText(/Error rate .* → .* since/)).toBeVisible()
   await page.getByRole('link', { name: 'Show the traces' }).click() // one
   await expect(page).toHaveURL(/q=status:error/)
   await page.getByRole('row').filter({ hasText: 'answer_question' }).getByRole('link').click() // two

@@ -187,6 +187,12 @@ export async function seed(url: string, key: string): Promise<void> {
     const bad = (model === 'gpt-4o' && at > now - 9 * hour && i % 8 !== 2) || i % 53 === 0
     calls.push(call({ at, provider, model, prompt: questions[i % questions.length] ?? '', answer: `Answer number ${i}: it depends on what you ordered.`, latency: 300 + ((i * 137) % 2_400), tokens: [300 + ((i * 31) % 900), 60 + ((i * 17) % 300)], session: `chat-${i % 40}`, ...(bad ? { error: '429 Too Many Requests: rate limit reached for gpt-4o' } : {}) }))
   }
+  // The last half hour is busy, and one model is refused: what the notice speaks of.
+  for (let i = 0; i < 60; i++) {
+    const model = i % 2 === 0 ? 'gpt-4o' : 'gpt-4o-mini'
+    const bad = model === 'gpt-4o' && i % 8 !== 2
+    calls.push(call({ at: now - 40 * 60_000 + i * 30_000, model, prompt: questions[i % questions.length] ?? '', answer: 'It depends.', latency: bad ? 6_000 + i * 40 : 700 + i * 9, ...(bad ? { error: '429 Too Many Requests: rate limit reached for gpt-4o' } : {}) }))
+  }
   calls.push(
     call({ id: ids.japanese, at: now - 9 * 60_000, prompt: 'テントの防水性能はどのくらいですか？', answer: 'フライシートの耐水圧は3,000mmです。', latency: 2_100, session: 'support-jp' }),
     call({ id: ids.arabic, at: now - 8 * 60_000, prompt: 'متى يصل طلبي؟', answer: 'يصل طلبك يوم الثلاثاء 🙂', latency: 900, session: 'support-ar' }),

@@ -1,9 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
-import { useEffect, useMemo } from 'react'
+import { useEffect } from 'react'
+import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
+import { Heatmap as HeatmapChart, type Cells } from '@/components/chart/Heatmap'
+import { Sparkline } from '@/components/chart/Sparkline'
 import { StackedBars } from '@/components/chart/StackedBars'
+import { DifferenceList } from '@/components/overview/DifferenceList'
 import { Card } from '@/components/ui/Card'
 import { cx } from '@/components/ui/classes'
 import { ErrorState } from '@/components/ui/state/ErrorState'
@@ -12,54 +16,77 @@ import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
-import { formatCount, formatDelta, formatDuration, formatMoney, formatRate, formatTotal, relativeTime } from '@/lib/format/format'
-import { printFilter, printTerm, termOf } from '@/lib/filter/filter'
-import { noticeOf } from '@/lib/notice/notice'
-import { previousRange } from '@/lib/time/range'
+import { absoluteTime, formatCount, formatDelta, formatDuration, formatMoney, formatRate, formatTotal, relativeTime } from '@/lib/format/format'
+import { parseFilter, printFilter, printTerm, termOf } from '@/lib/filter/filter'
 import { callsQuery } from '@/services/analytics'
+import { visible } from '@/lib/text/visible'
+import { differencesQuery, heatmapQuery, overviewQuery, type Heatmap, type KpiKey, type Selection } from '@/services/overview'
 import { firstTracesQuery, newestTraceQuery } from '@/services/traces'
 
-export const Route = createFileRoute('/dashboard/')({ component: OverviewPage })
+const text = () => z.catch(z.optional(z.string()), undefined)
 
-/** A number that can be compared. */
-const exact = (total: { value: number; exact: boolean } | null | undefined) => (total?.exact ? total.value : null)
+export const Route = createFileRoute('/dashboard/')({ validateSearch: z.object({ sel: text() }), component: OverviewPage })
+
+/** A selection as the URL has it: columns and rows of the map, "12-17,8-15". */
+function readCells(text: string | undefined): Cells | null {
+  const match = /^(\d{1,3})-(\d{1,3}),(\d{1,3})-(\d{1,3})$/.exec(text ?? '')
+  return match ? { cols: [Number(match[1]), Number(match[2])], rows: [Number(match[3]), Number(match[4])] } : null
+}
+
+/** The cells as traces: when they began and how long they took. */
+function selectionOf(cells: Cells | null, map: Heatmap | undefined): Selection | null {
+  if (!cells || !map) return null
+  const [from, to] = [map.times[cells.cols[0]], map.times[cells.cols[1] + 1] ?? map.end]
+  const [low, high] = [map.edges[cells.rows[0]], map.edges[cells.rows[1] + 1]]
+  if (from === undefined || low === undefined || high === undefined) return null
+  return { filter: `latency:${low.toFixed(3)}ms..${high.toFixed(3)}ms`, range: { from: new Date(from), to: new Date(to) } }
+}
+
+const names: Record<KpiKey, string> = { traces: 'Traces', errors: 'Error rate', p95: 'p95 latency', ttft: 'First token p50', cost: 'Cost', tokens: 'Tokens' }
+
+const print: Record<KpiKey, (value: number | null | undefined) => string> = {
+  traces: (v) => formatCount(v), errors: (v) => formatRate(v), p95: (v) => formatDuration(v), ttft: (v) => formatDuration(v), cost: (v) => formatMoney(v), tokens: (v) => formatCount(v),
+}
 
 function OverviewPage() {
+  const { sel } = Route.useSearch()
   const project = useProject()
   const { range } = useRange()
   const [zone] = useZone()
   const now = useNow()
   const navigate = useNavigate()
-  const before = useMemo(() => previousRange(range), [range])
   const hours = (range.to.getTime() - range.from.getTime()) / 3_600_000
-  const period = hours <= 72 ? 'hour' : 'day'
 
-  const first = useQuery(newestTraceQuery(project.id))
-  const series = useQuery(callsQuery(project.id, range, period))
+  const newest = useQuery(newestTraceQuery(project.id))
+  const overview = useQuery(overviewQuery(project.id, '', range))
+  const heatmap = useQuery(heatmapQuery(project.id, '', range))
+  const series = useQuery(callsQuery(project.id, range, hours <= 72 ? 'hour' : 'day'))
   const models = useQuery(callsQuery(project.id, range, 'model'))
-  const previous = useQuery(callsQuery(project.id, before, 'model'))
   const errors = useQuery(firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }))
-  const traces = useQuery(firstTracesQuery(project.id, { filter: '', range, limit: 1 }))
-  const tracesBefore = useQuery(firstTracesQuery(project.id, { filter: '', range: before, limit: 1 }))
+  const cells = readCells(sel)
+  const selection = selectionOf(cells, heatmap.data)
+  // Without a selection the traces that failed are compared with the rest.
+  const compared = selection ?? { filter: 'status:error', range }
+  const differences = useQuery(differencesQuery(project.id, '', range, compared))
 
   // A project without a trace has nothing to look over.
-  const empty = first.data === null
+  const empty = newest.data === null
   useEffect(() => {
     if (empty) void navigate({ to: '/dashboard/start', replace: true })
   }, [empty, navigate])
 
   const a = models.data
-  const b = previous.data
-  const notice = a && b ? noticeOf(a, b) : null
-  const kpis = [
-    { label: 'Traces', value: formatTotal(traces.data?.total), delta: formatDelta(exact(traces.data?.total), exact(tracesBefore.data?.total)), q: '' },
-    { label: 'Error rate', value: formatRate(a?.errorRate), delta: a && b ? formatDelta(a.errorRate, b.errorRate, { share: true, moreIs: 'bad' }) : null, q: 'status:error', bad: notice !== null },
-    { label: 'p95 latency', value: formatDuration(a?.latency.p95), delta: a && b ? formatDelta(a.latency.p95, b.latency.p95, { moreIs: 'bad' }) : null, q: '', sort: 'duration' as const },
-    { label: 'First token p50', value: formatDuration(a?.ttft.p50), delta: a && b ? formatDelta(a.ttft.p50, b.ttft.p50, { moreIs: 'bad' }) : null, q: '' },
-    { label: 'Cost', value: a ? formatMoney(a.calls === 0 ? null : a.costNanoUsd) : '—', delta: a && b ? formatDelta(a.costNanoUsd, b.costNanoUsd) : null, q: '', sort: 'cost' as const },
-    { label: 'Tokens', value: a ? formatCount(a.calls === 0 ? null : a.tokens) : '—', delta: a && b ? formatDelta(a.tokens, b.tokens) : null, q: '', sort: 'tokens' as const },
-  ]
-  const failure = models.error ?? traces.error
+  const notice = overview.data?.notice ?? null
+  const delta = (key: KpiKey) => {
+    const kpi = overview.data?.kpis[key]
+    return kpi ? formatDelta(kpi.value, kpi.previous, key === 'errors' ? { share: true, moreIs: 'bad' } : { moreIs: key === 'p95' || key === 'ttft' ? 'bad' : 'neither' }) : null
+  }
+  const kpis = (Object.keys(names) as KpiKey[]).map((key) => ({ // the keys are those of the type
+    key, label: names[key], value: print[key](overview.data?.kpis[key]?.value), delta: delta(key), spark: overview.data?.kpis[key]?.spark ?? [], bad: notice?.key === key,
+    search: key === 'errors' ? { q: 'status:error' } : key === 'p95' ? { sort: 'duration' as const } : key === 'cost' || key === 'tokens' ? { sort: key } : {},
+  }))
+  const because = notice?.because ?? null
+  const failure = overview.error ?? models.error
   return (
     <>
       <PageHeader title="Overview">
@@ -69,32 +96,75 @@ function OverviewPage() {
         {notice ? (
           <div role="status" className="flex flex-wrap items-center gap-x-3 border-b bg-error-bg px-3.5 py-2 text-error">
             <b className="font-semibold">
-              ✕ Error rate {formatRate(notice.previous)} → {formatRate(notice.rate)}
+              ✕ {names[notice.key]} {print[notice.key](notice.before)} → {print[notice.key](notice.now)} since {absoluteTime(notice.since, zone).split(' ').at(-1)?.slice(0, 5)}
             </b>
-            {notice.because ? (
+            {because ? (
               <span>
-                {formatRate(notice.because.share)} of it is {notice.because.model}
+                {formatRate(because.share)} of it is {because.field} {visible(because.value)}
               </span>
             ) : null}
-            <Link to="/dashboard/traces" search={{ q: printFilter([termOf('status', 'error'), ...(notice.because ? [termOf('model', notice.because.model)] : [])]) }} className="ml-auto">
+            <Link
+              to="/dashboard/traces"
+              search={{ q: printFilter([...(notice.key === 'errors' ? [termOf('status', 'error')] : []), ...(because ? [termOf(because.field, because.value)] : [])]) || undefined, sort: notice.key === 'p95' ? 'duration' : undefined, from: notice.since.toISOString() }}
+              className="ml-auto"
+            >
               Show the traces
             </Link>
           </div>
         ) : null}
-        {failure && !a ? (
-          <ErrorState error={failure} what="The overview" onRetry={() => void models.refetch()} />
+        {failure && !overview.data ? (
+          <ErrorState error={failure} what="The overview" onRetry={() => void overview.refetch()} />
         ) : (
           <>
             <div className="grid grid-cols-6 border-b bg-surface max-xl:grid-cols-3 max-sm:grid-cols-2">
               {kpis.map((kpi) => (
-                <Link key={kpi.label} to="/dashboard/traces" search={{ q: kpi.q || undefined, sort: kpi.sort }} className="flex flex-col gap-0.5 border-r px-3.5 py-2.5 no-underline last:border-r-0 hover:bg-sunken">
+                <Link key={kpi.key} to="/dashboard/traces" search={kpi.search} className="flex flex-col gap-0.5 border-r px-3.5 py-2.5 no-underline last:border-r-0 hover:bg-sunken">
                   <span className="text-muted">{kpi.label}</span>
                   <span className={cx('text-kpi font-semibold', kpi.bad && 'text-error')}>{kpi.value}</span>
                   <span className={cx('min-h-5', kpi.delta?.worse ? (kpi.bad ? 'text-error' : 'text-warn') : 'text-faint')}>{kpi.delta ? `${kpi.delta.text} vs previous` : ' '}</span>
+                  <Sparkline values={kpi.spark} color={kpi.bad ? 'var(--error)' : 'var(--accent)'} />
                 </Link>
               ))}
             </div>
             <div className="grid grid-cols-2 gap-3.5 p-3.5 max-xl:grid-cols-1">
+              <Card title="Latency" note={selection ? 'click beside it to drop the selection' : 'drag to select'}>
+                {heatmap.data ? (
+                  <HeatmapChart
+                    data={heatmap.data}
+                    zone={zone}
+                    selected={cells}
+                    onSelect={(next) => void navigate({ to: '.', search: (old) => ({ ...old, sel: next ? `${next.cols.join('-')},${next.rows.join('-')}` : undefined }), replace: true })}
+                  />
+                ) : heatmap.error ? (
+                  <ErrorState error={heatmap.error} what="Latencies" onRetry={() => void heatmap.refetch()} />
+                ) : (
+                  <Loading rows={7} />
+                )}
+              </Card>
+              <Card title="What is different" note={differences.data ? `${selection ? 'selected' : 'failed'}: ${formatCount(differences.data.selected)} of ${formatCount(differences.data.selected + differences.data.baseline)} traces` : ''}>
+                {differences.data ? (
+                  <>
+                    <DifferenceList
+                      rows={differences.data.rows}
+                      onAdd={(field, value, not) =>
+                        void navigate({
+                          to: '/dashboard/traces',
+                          search: { q: printFilter([...parseFilter(compared.filter).terms, { ...termOf(field, value), ...(not ? { not: true as const } : {}) }]), from: compared.range.from.toISOString(), to: selection ? compared.range.to.toISOString() : undefined },
+                        })
+                      }
+                    />
+                    {selection ? (
+                      <Link to="/dashboard/traces" search={{ q: selection.filter, from: selection.range.from.toISOString(), to: selection.range.to.toISOString() }} className="text-accent underline">
+                        Show these traces
+                      </Link>
+                    ) : null}
+                  </>
+                ) : differences.error ? (
+                  <ErrorState error={differences.error} what="Differences" onRetry={() => void differences.refetch()} />
+                ) : (
+                  <Loading rows={7} />
+                )}
+              </Card>
               <Card title="Cost by provider" note={a ? formatMoney(a.costNanoUsd) : ''}>
                 {series.data ? (
                   <StackedBars

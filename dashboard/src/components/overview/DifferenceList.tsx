@@ -1,0 +1,34 @@
+import { formatRate } from '@/lib/format/format'
+import { visible } from '@/lib/text/visible'
+import type { Difference } from '@/services/overview'
+import { Button } from '../ui/Button'
+
+/** Values that the selection has more of than the rest: its share above, that of the others below. */
+export function DifferenceList({ rows, onAdd }: { rows: Difference[]; onAdd: (field: string, value: string, not: boolean) => void }) {
+  if (rows.length === 0) return <p className="py-8 text-center text-muted">Nothing stands out: these are like the others.</p>
+  return (
+    <ul>
+      {rows.map((row) => (
+        <li key={`${row.field} ${row.value}`} className="flex min-h-8 items-center gap-2">
+          <span className="w-20 flex-none truncate text-muted">{row.field}</span>
+          <span dir="auto" className="user-text w-36 flex-none truncate font-semibold" title={row.value}>
+            {visible(row.value)}
+          </span>
+          <span className="flex min-w-0 flex-1 flex-col gap-0.5" aria-hidden="true">
+            <span className="h-1.5 rounded-bar bg-warn" style={{ width: `${row.selected * 100}%` }} />
+            <span className="h-1.5 rounded-bar bg-accent" style={{ width: `${row.baseline * 100}%` }} />
+          </span>
+          <span className="w-24 flex-none text-right">
+            {formatRate(row.selected)} <span className="text-faint" title="of the others">{formatRate(row.baseline)}</span>
+          </span>
+          <Button look="quiet" className="!px-1.5" aria-label={`Traces with ${row.field} ${row.value}`} title="Show traces with it" onClick={() => onAdd(row.field, row.value, false)}>
+            +
+          </Button>
+          <Button look="quiet" className="!px-1.5" aria-label={`Traces without ${row.field} ${row.value}`} title="Show traces without it" onClick={() => onAdd(row.field, row.value, true)}>
+            −
+          </Button>
+        </li>
+      ))}
+    </ul>
+  )
+}
