@@ -1,0 +1,4 @@
+import { serve } from './calls'
+import { jsonDesk } from './json'
+
+serve(self, jsonDesk())
