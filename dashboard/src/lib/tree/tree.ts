@@ -32,11 +32,29 @@ export function ancestors(spans: readonly TreeSpan[], index: number): number[] {
   for (let i = index - 1; i >= 0 && depth > 0; i--) {
     const d = spans[i]?.depth ?? 0
     if (d < depth) {
-      path.unshift(i)
+      path.push(i)
       depth = d
     }
   }
-  return path
+  return path.reverse()
+}
+
+/** Marks the given spans and all that are above any of them with 1, however many they are. */
+function withAncestors(spans: readonly TreeSpan[], chosen: readonly number[]): Uint8Array {
+  const marked = new Uint8Array(spans.length)
+  if (chosen.length === 0) return marked
+  const wanted = new Uint8Array(spans.length)
+  for (const i of chosen) wanted[i] = 1
+  const open: number[] = []
+  for (let i = 0; i < spans.length; i++) {
+    const depth = spans[i]?.depth ?? 0
+    while (open.length > 0 && (spans[open[open.length - 1] ?? 0]?.depth ?? 0) >= depth) open.pop()
+    open.push(i)
+    if (wanted[i] === 0) continue
+    // What is above one that is marked, is marked already: each is marked once.
+    for (let at = open.length - 1; at >= 0 && marked[open[at] ?? 0] === 0; at--) marked[open[at] ?? 0] = 1
+  }
+  return marked
 }
 
 /** How many spans failed in the subtree of each, itself included. */
@@ -68,7 +86,7 @@ const context = 2 // siblings that stay beside what failed
  */
 export function visibleRows(spans: readonly TreeSpan[], ends: Int32Array, failures: Int32Array, shown: Shown): Row[] {
   const rows: Row[] = []
-  const kept = new Set(shown.keep.flatMap((index) => [index, ...ancestors(spans, index)]))
+  const kept = withAncestors(spans, shown.keep)
   const fold = spans.some((s) => s.failed)
 
   const children = (begin: number, end: number): number[] => {
@@ -79,7 +97,7 @@ export function visibleRows(spans: readonly TreeSpan[], ends: Int32Array, failur
   // A stack of its own: traces may be as deep as they are long.
   const work: Row[] = []
   const schedule = (begin: number, end: number) => {
-    const siblings = children(begin, end).filter((i) => !shown.onlyErrors || (failures[i] ?? 0) > 0 || kept.has(i))
+    const siblings = children(begin, end).filter((i) => !shown.onlyErrors || (failures[i] ?? 0) > 0 || kept[i] === 1)
     const planned: Row[] = []
     let run: number[] = []
     const flush = (lastOfAll: boolean) => {
@@ -107,7 +125,7 @@ export function visibleRows(spans: readonly TreeSpan[], ends: Int32Array, failur
       run = []
     }
     for (const i of siblings) {
-      if ((failures[i] ?? 0) === 0 && !kept.has(i)) {
+      if ((failures[i] ?? 0) === 0 && kept[i] !== 1) {
         run.push(i)
         continue
       }
