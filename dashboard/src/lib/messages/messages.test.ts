@@ -104,3 +104,56 @@ it('throws at nothing', () => {
     expect(() => [messagesOf(value), messagesOfRequest(value), messagesOfResponse(value), previewOf(messagesOf(value))]).not.toThrow()
   }
 })
+
+describe('what is unusual', () => {
+  const partsOf = (content: unknown) => messagesOf([{ role: 'user', content }])[0]?.parts
+
+  it.each<[string, unknown, Message['parts']]>([
+    ['text in an object', { type: 'text', text: { value: 'hi', annotations: [] } }, [{ type: 'text', text: 'hi' }]],
+    ['text that is none', { type: 'text', text: 5 }, [{ type: 'json', value: { type: 'text', text: 5 } }]],
+    ['a file of chat completions', { type: 'file', file: { file_id: 'f1' } }, [{ type: 'file', uri: 'f1', mediaType: null }]],
+    ['a file of responses', { type: 'input_file', file_url: 'https://x/y.pdf' }, [{ type: 'file', uri: 'https://x/y.pdf', mediaType: null }]],
+    ['sound', { type: 'input_audio', input_audio: { data: 'AA', format: 'wav' } }, [{ type: 'file', uri: 'data:audio/wav;base64,AA', mediaType: 'audio/wav' }]],
+    ['a document of Anthropic', { type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: 'AA' } }, [{ type: 'file', uri: 'data:application/pdf;base64,AA', mediaType: 'application/pdf' }]],
+    ['a file of Google', { fileData: { mimeType: 'video/mp4', fileUri: 'gs://v' } }, [{ type: 'file', uri: 'gs://v', mediaType: 'video/mp4' }]],
+    ['a picture of Google', { fileData: { mimeType: 'image/png', fileUri: 'gs://p' } }, [{ type: 'image', uri: 'gs://p' }]],
+    ['a tool of an MCP server', { type: 'mcp_tool_use', id: 'm1', name: 'find', input: {} }, [{ type: 'toolCall', id: 'm1', name: 'find', arguments: {} }]],
+    ['what such a tool gave', { type: 'mcp_tool_result', tool_use_id: 'm1', is_error: true, content: [{ type: 'text', text: 'no' }] }, [{ type: 'toolResult', id: 'm1', name: null, result: 'no', failed: true }]],
+  ])('%s', (_, content, parts) => expect(partsOf([content])).toEqual(parts))
+
+  it('keeps integers that a number cannot hold', () => {
+    const args = (json: string) => messagesOf([{ role: 'assistant', tool_calls: [{ type: 'function', id: 'c', function: { name: 'f', arguments: json } }] }])[0]?.parts[0]
+    expect(args('{"id":12345678901234567890}')).toMatchObject({ arguments: '{"id":12345678901234567890}' })
+    expect(args('{"id":1234}')).toMatchObject({ arguments: { id: 1234 } })
+  })
+
+  it('never throws, whatever comes', () => {
+    let seed = 9
+    const random = (n: number) => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) % n
+    const keys = ['role', 'type', 'content', 'parts', 'text', 'tool_calls', 'function', 'function_call', 'name', 'id', 'arguments', 'input', 'output', 'choices', 'message', 'candidates', 'system', 'messages', 'contents', 'source', 'image_url', 'summary', 'thinking', 'functionCall', 'functionResponse', 'inlineData', 'file', 'input_audio', 'fileData', 'config', 'systemInstruction', 'refusal', 'reasoning']
+    const words = ['user', 'tool', 'model', 'text', 'message', 'tool_use', 'tool_result', 'function', 'function_call', 'function_call_output', 'reasoning', 'thinking', 'image', 'image_url', 'input_image', 'input_file', 'input_audio', 'file', 'document', 'refusal', '{"a":', '', '\ud83d']
+    const value = (depth: number): unknown => {
+      const n = random(depth > 5 ? 4 : 8)
+      if (n === 0) return [null, undefined, true, 0, Number.NaN][random(5)]
+      if (n < 4) return words[random(words.length)]
+      if (n === 4) return Array.from({ length: random(4) }, () => value(depth + 1))
+      return Object.fromEntries(Array.from({ length: 1 + random(4) }, () => [keys[random(keys.length)], value(depth + 1)]))
+    }
+    const roles = new Set(['string'])
+    for (let n = 0; n < 5_000; n++) {
+      const made = value(0)
+      for (const messages of [messagesOf(made), messagesOfRequest(made), messagesOfResponse(made)]) {
+        for (const message of messages) roles.add(typeof message.role)
+        expect(typeof previewOf(messages)).toBe('string')
+      }
+    }
+    expect([...roles]).toEqual(['string'])
+  })
+
+  it('never throws at what is very deep', () => {
+    for (const [open, close] of [['{"type":"text","text":', '}'], ['{"content":', '}'], ['[', ']'], ['{"type":"reasoning","summary":', '}'], ['{"functionCall":{"args":', '}}']] as const) {
+      const deep: unknown = JSON.parse(`${open.repeat(50_000)}1${close.repeat(50_000)}`)
+      for (const read of [messagesOf, messagesOfRequest, messagesOfResponse]) expect(typeof previewOf(read(deep))).toBe('string')
+    }
+  })
+})

@@ -25,9 +25,15 @@ const isObject = (value: unknown): value is Fields => typeof value === 'object' 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value])
 
-/** Arguments that are JSON in a string, as OpenAI sends them. */
+/** An integer that may be beyond 2^53, outside of quotes or at the begin of some. */
+const longInteger = /(?:^|[:[,\s])-?\d{16,}/
+
+/**
+ * Arguments that are JSON in a string, as OpenAI sends them. With integers that a
+ * number cannot hold they stay text: better unformatted than wrong.
+ */
 function unwrap(value: unknown): unknown {
-  if (typeof value !== 'string') return value
+  if (typeof value !== 'string' || longInteger.test(value)) return value
   try {
     return JSON.parse(value)
   } catch {
@@ -44,9 +50,9 @@ function partOf(value: unknown): Part[] {
     case 'input_text':
     case 'output_text':
     case 'summary_text':
-      return partOf(value['text'])
+      return textPart(value, isObject(value['text']) ? value['text']['value'] : value['text'])
     case 'refusal':
-      return partOf(value['refusal'])
+      return textPart(value, value['refusal'])
     case 'reasoning':
     case 'thinking': {
       const said = text(value['text']) ?? text(value['thinking']) ?? list(value['summary']).map((s) => (isObject(s) ? (text(s['text']) ?? '') : '')).join('\n')
@@ -55,6 +61,7 @@ function partOf(value: unknown): Part[] {
     case 'tool_call':
     case 'tool_use':
     case 'server_tool_use':
+    case 'mcp_tool_use':
       return [{ type: 'toolCall', id: text(value['id']), name: text(value['name']) ?? 'tool', arguments: unwrap(value['arguments'] ?? value['input'] ?? null) }]
     case 'function_call':
     case 'custom_tool_call':
@@ -62,6 +69,12 @@ function partOf(value: unknown): Part[] {
     case 'function':
       return isObject(value['function']) ? [{ type: 'toolCall', id: text(value['id']), name: text(value['function']['name']) ?? 'tool', arguments: unwrap(value['function']['arguments'] ?? null) }] : [{ type: 'json', value }]
     case 'tool_result':
+    case 'mcp_tool_result':
+    case 'web_search_tool_result':
+    case 'web_fetch_tool_result':
+    case 'code_execution_tool_result':
+    case 'bash_code_execution_tool_result':
+    case 'text_editor_code_execution_tool_result':
       return [{ type: 'toolResult', id: text(value['tool_use_id']) ?? text(value['id']), name: text(value['name']), result: flat(value['result'] ?? value['content'] ?? null), failed: value['is_error'] === true }]
     case 'function_call_output':
     case 'custom_tool_call_output':
@@ -72,16 +85,31 @@ function partOf(value: unknown): Part[] {
       return [{ type: 'image', uri: text(value['image_url']) }]
     case 'image':
       return [{ type: 'image', uri: text(value['uri']) ?? source(value['source']) }]
+    case 'input_file':
+    case 'input_audio': {
+      const audio = isObject(value['input_audio']) ? value['input_audio'] : {}
+      const [data, format] = [text(audio['data']), text(audio['format'])]
+      if (data && format) return [{ type: 'file', uri: `data:audio/${format};base64,${data}`, mediaType: `audio/${format}` }]
+      return [{ type: 'file', uri: text(value['file_data']) ?? text(value['file_url']) ?? text(value['file_id']), mediaType: null }]
+    }
     case 'audio':
     case 'file':
     case 'document':
       if (text(value['text'])) return partOf(value['text'])
-      return [{ type: 'file', uri: text(value['uri']) ?? source(value['source']), mediaType: text(value['mimeType']) }]
+      return [{ type: 'file', uri: text(value['uri']) ?? source(value['source']) ?? chatFile(value['file']), mediaType: text(value['mimeType']) ?? (isObject(value['source']) ? text(value['source']['media_type']) : null) }]
     default:
       if (type === null) return googlePart(value)
       return [{ type: 'json', value }]
   }
 }
+
+/** Text where there is some; else the whole as it is. */
+function textPart(whole: Fields, said: unknown): Part[] {
+  return typeof said === 'string' || said === null || said === undefined ? partOf(said) : [{ type: 'json', value: whole }]
+}
+
+/** The file of a part of OpenAI's chat completions. */
+const chatFile = (value: unknown): string | null => (isObject(value) ? (text(value['file_data']) ?? text(value['file_id'])) : null)
 
 function source(value: unknown): string | null {
   if (!isObject(value)) return null
@@ -103,6 +131,12 @@ function googlePart(value: Fields): Part[] {
   if (isObject(call)) return [{ type: 'toolCall', id: text(call['id']), name: text(call['name']) ?? 'tool', arguments: call['args'] ?? null }]
   const answer = value['functionResponse'] ?? value['function_response']
   if (isObject(answer)) return [{ type: 'toolResult', id: text(answer['id']), name: text(answer['name']), result: answer['response'] ?? null, failed: false }]
+  const file = value['fileData'] ?? value['file_data']
+  if (isObject(file)) {
+    const media = text(file['mimeType']) ?? text(file['mime_type'])
+    const uri = text(file['fileUri']) ?? text(file['file_uri'])
+    return [media?.startsWith('image/') ? { type: 'image', uri } : { type: 'file', uri, mediaType: media }]
+  }
   const inline = value['inlineData'] ?? value['inline_data']
   if (isObject(inline)) {
     const media = text(inline['mimeType']) ?? text(inline['mime_type'])
@@ -195,4 +229,11 @@ export function previewOf(messages: Message[], role?: string): string {
     .slice(0, 200)
 }
 
-const short = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).slice(0, 200)
+function short(value: unknown): string {
+  if (typeof value === 'string') return value.slice(0, 200)
+  try {
+    return (JSON.stringify(value) ?? '').slice(0, 200)
+  } catch {
+    return '…' // deeper than it can be written
+  }
+}
