@@ -15,7 +15,7 @@ describe('formatMoney', () => {
   it.each([
     [null, '—'], [undefined, '—'], ['', '—'], ['x', '—'], [0, '$0'], ['0', '$0'], [1, '<$0.0001'], [99_999, '<$0.0001'], [100_000, '$0.00010'], [300_000_000, '$0.30'],
     [12_345_678, '$0.0123'], ['54000000', '$0.054'], [999_600_000, '$1.00'], [6_500_000_000, '$6.50'], [41_220_000_000, '$41.22'],
-    ['1234567000000000', '$1.2M'], ['9007199254740993000', '$9B'], ['99950000000000000', '$100M'], [-6_500_000_000, '−$6.50'],
+    ['1234567000000000', '$1.2M'], ['9007199254740993000', '$9B'], ['99950000000000000', '$100M'], [-6_500_000_000, '−$6.50'], [-1, '>−$0.0001'], [9_007_199_254_740_993_000n, '$9B'], [0n, '$0'],
   ])('%s', (nano, text) => expect(formatMoney(nano, 'en')).toBe(text))
 })
 
@@ -31,7 +31,7 @@ it('formatTotal', () => {
 })
 
 describe('formatRate', () => {
-  it.each([[null, '—'], [0, '0%'], [0.118, '11.8%'], [0.94, '94%'], [1, '100%']])('%s', (n, text) => expect(formatRate(n, 'en')).toBe(text))
+  it.each([[null, '—'], [0, '0%'], [0.118, '11.8%'], [0.94, '94%'], [1, '100%'], [0.0004, '<0.1%'], [0.0005, '0.1%'], [0.9994, '99.9%'], [0.9996, '>99.9%']])('%s', (n, text) => expect(formatRate(n, 'en')).toBe(text))
 })
 
 describe('formatBytes', () => {
@@ -66,5 +66,18 @@ describe('times', () => {
     expect(absoluteTime(new Date('2025-01-02T03:04:05Z'), 'utc', { now, locale: 'en-GB' })).toBe('2 Jan 2025 03:04:05')
   })
 
-  it.each([[0, '0.000 s'], [160, '0.160 s'], [1_240, '1.24 s'], [99_000, '1:39'], [3_729_000, '1:02:09']])('offset %s', (ms, text) => expect(formatOffset(ms)).toBe(text))
+  it.each([[0, '0.000 s'], [160, '0.160 s'], [1_240, '1.24 s'], [99_000, '1:39'], [3_729_000, '1:02:09'], [-40, '-0.040 s']])('offset %s', (ms, text) => expect(formatOffset(ms, 'en')).toBe(text))
+})
+
+it('writes numbers as the reader does', () => {
+  expect(formatMoney(12_345_678, 'de')).toBe('$0,0123')
+  expect(formatCount(1_204, 'de')).toBe('1.204')
+  expect(formatCount(18_400_000, 'fr')).toBe('18,4M')
+  expect(formatRate(0.118, 'de')).toBe('11,8\u00A0%')
+  expect(formatRate(0.0001, 'de')).toBe('<0,1\u00A0%')
+  expect(formatBytes(20_400_000, 'de')).toBe('20,4 MB')
+  expect(formatDelta(0.118, 0.041, { share: true }, 'de')?.text).toBe('▲ 7,7 pt')
+  expect(formatDelta(20_000, 100, {}, 'de')?.text).toBe('+19.900%')
+  expect(formatOffset(1_240, 'de')).toBe('1,24 s')
+  expect(formatCount(1_204, 'ar-EG')).toBe('١٬٢٠٤')
 })

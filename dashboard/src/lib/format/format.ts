@@ -35,17 +35,17 @@ export function formatDuration(ms: number | null | undefined, locale?: string): 
 }
 
 /**
- * Nano-dollars, as a number or, since they may pass 2^53, a decimal string:
+ * Nano-dollars, as a number or, since they may pass 2^53, a decimal string or a bigint:
  * three significant digits below a dollar, cents above.
  */
-export function formatMoney(nanoUsd: number | string | null | undefined, locale?: string): string {
+export function formatMoney(nanoUsd: number | string | bigint | null | undefined, locale?: string): string {
   if (nanoUsd === null || nanoUsd === undefined || nanoUsd === '') return unknown
   const dollars = Number(nanoUsd) / 1e9
   if (!Number.isFinite(dollars)) return unknown
   if (dollars === 0) return '$0'
   const sign = dollars < 0 ? '−' : ''
   const value = Math.abs(dollars)
-  if (value < 0.0001) return `<${sign}$0.0001`
+  if (value < 0.0001) return sign ? '>−$0.0001' : '<$0.0001'
   if (value < 0.9995) return `${sign}$${number(locale, { maximumSignificantDigits: 3, minimumSignificantDigits: 2 }).format(value)}`
   if (value >= 100_000) return `${sign}$${compact(value, locale)}`
   return `${sign}$${number(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value)}`
@@ -68,10 +68,13 @@ export function formatTotal(total: { value: number; exact: boolean } | null | un
   return total ? `${formatCount(total.value, locale)}${total.exact ? '' : '+'}` : unknown
 }
 
-/** A share from 0 to 1: "11.8%". */
+/** A share from 0 to 1: "11.8%". Few are "<0.1%", not none, and nearly all ">99.9%", not all. */
 export function formatRate(share: number | null | undefined, locale?: string): string {
   if (share === null || share === undefined || !Number.isFinite(share)) return unknown
-  return number(locale, { style: 'percent', minimumFractionDigits: 0, maximumFractionDigits: 1 }).format(share)
+  const percent = number(locale, { style: 'percent', minimumFractionDigits: 0, maximumFractionDigits: 1 })
+  if (share > 0 && share < 0.0005) return `<${percent.format(0.001)}`
+  if (share < 1 && share >= 0.9995) return `>${percent.format(0.999)}`
+  return percent.format(share)
 }
 
 /** Bytes in powers of 1,000: "812 B", "20.4 MB". */
@@ -97,19 +100,19 @@ export interface Delta {
  * What changed since the previous period: relative ("+12%"), or, of shares, in
  * points ("▲ 7.7 pt"). Null where there is nothing to compare with.
  */
-export function formatDelta(value: number | null, previous: number | null, kind: { share?: boolean; moreIs?: 'bad' | 'good' | 'neither' } = {}): Delta | null {
+export function formatDelta(value: number | null, previous: number | null, kind: { share?: boolean; moreIs?: 'bad' | 'good' | 'neither' } = {}, locale?: string): Delta | null {
   if (value === null || previous === null) return null
   const worse = (grew: boolean) => (kind.moreIs === 'bad' ? grew : kind.moreIs === 'good' ? !grew : false)
   const difference = value - previous
   if (kind.share) {
     const points = Math.round(difference * 1000) / 10
     if (points === 0) return { text: '±0 pt', worse: false }
-    return { text: `${points > 0 ? '▲' : '▼'} ${Math.abs(points)} pt`, worse: worse(points > 0) }
+    return { text: `${points > 0 ? '▲' : '▼'} ${number(locale, { maximumFractionDigits: 1 }).format(Math.abs(points))} pt`, worse: worse(points > 0) }
   }
   if (previous === 0) return difference === 0 ? { text: '±0%', worse: false } : null
   const percent = Math.round((difference / previous) * 100)
   if (percent === 0) return { text: '±0%', worse: false }
-  return { text: `${percent > 0 ? '+' : '−'}${number(undefined, {}).format(Math.abs(percent))}%`, worse: worse(percent > 0) }
+  return { text: `${percent > 0 ? '+' : '−'}${number(locale, {}).format(Math.abs(percent))}%`, worse: worse(percent > 0) }
 }
 
 export type Zone = 'utc' | 'local'
@@ -143,8 +146,11 @@ export function relativeTime(date: Date, now: Date, zone: Zone = 'local', locale
 }
 
 /** Where in a trace something was: "0:07", "1:38", "1:02:09", below ten seconds "1.24 s". */
-export function formatOffset(ms: number): string {
-  if (ms < 10_000) return `${(ms / 1000).toFixed(ms < 1000 ? 3 : 2)} s`
+export function formatOffset(ms: number, locale?: string): string {
+  if (ms < 10_000) {
+    const digits = ms < 1000 ? 3 : 2
+    return `${number(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(ms / 1000)} s`
+  }
   const seconds = Math.floor(ms / 1000)
   const hours = Math.floor(seconds / 3600)
   const minutes = Math.floor((seconds % 3600) / 60)
