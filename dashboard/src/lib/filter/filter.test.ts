@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { parseFilter, printFilter, toggleTerm, type FilterError, type Op, type Term } from './filter'
+import { addTerm, parseFilter, printFilter, removeTerm, termOf, toggleTerm, type FilterError, type Op, type Term } from './filter'
 
 interface Case {
   input: string
@@ -60,4 +60,18 @@ describe('printFilter', () => {
 it('toggles a value', () => {
   expect(toggleTerm('status:error', 'model', 'gpt 4')).toBe('status:error model:"gpt 4"')
   expect(toggleTerm('status:error model:"gpt 4"', 'model', 'gpt 4')).toBe('status:error')
+})
+
+it('adds and removes terms, and excludes', () => {
+  const gpt = termOf('model', 'gpt 4')
+  expect(addTerm('', gpt)).toBe('model:"gpt 4"')
+  expect(addTerm('model:"gpt 4" env:a', gpt)).toBe('model:"gpt 4" env:a')
+  expect(addTerm('-model:"gpt 4" env:a', gpt)).toBe('env:a model:"gpt 4"')
+  expect(addTerm('model:"gpt 4"', { ...gpt, not: true })).toBe('-model:"gpt 4"')
+  expect(removeTerm('status:ok env:a', termOf('status', 'success'))).toBe('env:a')
+  expect(removeTerm('env:a', gpt)).toBe('env:a')
+  expect(toggleTerm('model:x', 'model', 'x', true)).toBe('-model:x')
+  expect(toggleTerm('-model:x', 'model', 'x', true)).toBe('')
+  expect(toggleTerm('-model:x', 'model', 'x')).toBe('model:x')
+  expect(addTerm('"free text"', { ...termOf('name', 'a*'), values: [{ text: 'a*', glob: true }] })).toBe('"free text" name:a*')
 })

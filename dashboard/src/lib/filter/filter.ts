@@ -353,13 +353,30 @@ export function printTerm(term: Term): string {
 /** Writes a filter in its canonical form, which is read as the same. */
 export const printFilter = (terms: Term[]): string => terms.map(printTerm).join(' ')
 
-/** A term for a field and one value. */
-export const termOf = (field: string, text: string): Term => ({ field, op: 'is', values: [{ text }] })
+/** A term for a field and one value, or for all but that. */
+export const termOf = (field: string, text: string, not = false): Term => ({ ...(not ? ({ not: true } as const) : {}), field, op: 'is', values: [{ text }] })
 
-/** The filter with a value of a field in it, or without it where it was. */
-export function toggleTerm(filter: string, field: string, text: string): string {
+/** The terms of a filter without one, however it was written; terms that are wrong are dropped. */
+function without(filter: string, term: Term): { rest: Term[]; found: boolean } {
   const { terms } = parseFilter(filter)
-  const wanted = printTerm(termOf(field, text))
+  const wanted = printTerm(term)
   const rest = terms.filter((t) => printTerm(t) !== wanted)
-  return printFilter(rest.length < terms.length ? rest : [...terms, termOf(field, text)])
+  return { rest, found: rest.length < terms.length }
+}
+
+/** The filter with a term in it, and once only. What would contradict it, the same term negated, goes. */
+export function addTerm(filter: string, term: Term): string {
+  const { not, ...plain } = term
+  const { rest } = without(filter, not ? plain : { not: true, ...plain })
+  const wanted = printTerm(term)
+  return printFilter(rest.some((t) => printTerm(t) === wanted) ? rest : [...rest, term])
+}
+
+/** The filter without a term. */
+export const removeTerm = (filter: string, term: Term): string => printFilter(without(filter, term).rest)
+
+/** The filter with a value of a field in it, or without it where it was. With `not` its exclusion. */
+export function toggleTerm(filter: string, field: string, text: string, not = false): string {
+  const term = termOf(field, text, not)
+  return without(filter, term).found ? removeTerm(filter, term) : addTerm(filter, term)
 }
