@@ -45,6 +45,7 @@ test('every page, in both themes and on a phone', async ({ page, pulse }) => {
   await page.setViewportSize({ width: 390, height: 844 })
   for (const path of pages) {
     await page.goto(path)
+    await expect(page.locator('h1, main p').first()).toBeVisible()
     await expect(page.getByRole('status', { name: /^Loading/ })).toHaveCount(0)
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
     expect.soft(overflow, `${path} is wider than a phone`).toBeLessThanOrEqual(0)
