@@ -72,7 +72,7 @@ test('the error that the root hides', async ({ page }) => {
   await expect(page.getByText('Priced by Pulse')).toBeVisible()
   await page.keyboard.press('5')
   await page.getByRole('button', { name: 'input', exact: true }).click()
-  await expect(page.locator('pre').filter({ hasText: 'You are a travel agent' })).toBeVisible()
+  await expect(page.getByRole('region', { name: 'Stored JSON' }).getByText('You are a travel agent')).toBeVisible()
   await page.keyboard.press('3')
   await page.keyboard.press('e')
   await expect(page.getByRole('treeitem', { name: /run_sql.*failed/ })).toHaveAttribute('aria-selected', 'true')
