@@ -88,7 +88,7 @@ export function Frame({ account, projects, project, children }: FrameProps) {
       </nav>
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <OfflineBar />
-        <main id="page" tabIndex={-1} className="flex min-h-0 flex-1 flex-col outline-none">
+        <main id="page" tabIndex={-1} className="relative flex min-h-0 flex-1 flex-col overflow-hidden outline-none">
           {project ? (
             children
           ) : (
