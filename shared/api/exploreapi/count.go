@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -173,7 +172,7 @@ type match struct {
 // resolve looks for an id in all projects of the user.
 func (g *Group) resolve(w http.ResponseWriter, r *http.Request) error {
 	const missing = "None of your projects has a trace, span or session of this id"
-	id, err := pathID(r, missing)
+	id, err := api.PathID(r, missing)
 	if err != nil {
 		return err
 	}
@@ -212,7 +211,7 @@ func (g *Group) resolve(w http.ResponseWriter, r *http.Request) error {
 const noTrace = "Trace not found"
 
 func (g *Group) neighbours(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r, noTrace)
+	id, err := api.PathID(r, noTrace)
 	if err != nil {
 		return err
 	}
@@ -225,7 +224,7 @@ func (g *Group) neighbours(w http.ResponseWriter, r *http.Request) error {
 	g.Barrier(ctx)
 	got, err := g.Counts.TraceNeighbours(ctx, reqctx.Project(ctx), trace.TraceID(id), q)
 	if err != nil {
-		return notFound(queryFault(err), noTrace)
+		return api.Missing(queryFault(err), noTrace)
 	}
 	return api.WriteJSON(w, http.StatusOK, struct {
 		Next     *string `json:"next"`
@@ -243,22 +242,4 @@ func queryInput(r *http.Request) *input {
 		in.members[name] = quoted
 	}
 	return in
-}
-
-// pathID gives the id of a path. What no record can be called is not found,
-// without asking the store.
-func pathID(r *http.Request, missing string) (string, error) {
-	id := r.PathValue("id")
-	if len(id) > trace.MaxIDBytes || !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0 {
-		return "", fault.New(fault.NotFound, missing)
-	}
-	return id, nil
-}
-
-// notFound says what is missing.
-func notFound(err error, missing string) error {
-	if fault.Is(err, fault.NotFound) {
-		return fault.Wrap(fault.NotFound, missing, err)
-	}
-	return err
 }

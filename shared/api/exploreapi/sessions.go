@@ -57,7 +57,7 @@ const maxTurnChars = 8000
 
 func (g *Group) turns(w http.ResponseWriter, r *http.Request) error {
 	const noSession = "Session not found"
-	id, err := pathID(r, noSession)
+	id, err := api.PathID(r, noSession)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (g *Group) turns(w http.ResponseWriter, r *http.Request) error {
 	g.Barrier(ctx)
 	got, err := g.Sessions.SessionTurns(ctx, reqctx.Project(ctx), trace.SessionID(id), page)
 	if err != nil {
-		return notFound(queryFault(err), noSession)
+		return api.Missing(queryFault(err), noSession)
 	}
 	answer := struct {
 		Session view.SessionRow `json:"session"`

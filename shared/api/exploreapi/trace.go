@@ -68,7 +68,7 @@ type failure struct {
 const maxErrorChars = 2000
 
 func (g *Group) tree(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r, noTrace)
+	id, err := api.PathID(r, noTrace)
 	if err != nil {
 		return err
 	}
@@ -82,11 +82,11 @@ func (g *Group) tree(w http.ResponseWriter, r *http.Request) error {
 	g.Barrier(ctx)
 	hit, failed, err := g.Traces.FindTrace(ctx, project, trace.TraceID(id))
 	if err != nil {
-		return notFound(err, noTrace)
+		return api.Missing(err, noTrace)
 	}
 	tree, err := g.Trees.TraceSpans(ctx, project, trace.TraceID(id), page)
 	if err != nil {
-		return notFound(queryFault(err), noTrace)
+		return api.Missing(queryFault(err), noTrace)
 	}
 	base := hit.Main.Start
 	if hit.Start != nil {
@@ -164,7 +164,7 @@ func (g *Group) payload(w http.ResponseWriter, r *http.Request) error {
 		noSpan = "Span not found"
 		noPart = "The span has no such part"
 	)
-	id, err := pathID(r, noSpan)
+	id, err := api.PathID(r, noSpan)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (g *Group) payload(w http.ResponseWriter, r *http.Request) error {
 	g.Barrier(ctx)
 	s, err := g.Traces.AnySpan(ctx, reqctx.Project(ctx), trace.SpanID(id))
 	if err != nil {
-		return notFound(err, noSpan)
+		return api.Missing(err, noSpan)
 	}
 	contentType, extension := "application/json", ".json"
 	body, text := read(&s)

@@ -3,8 +3,6 @@ package queryapi
 import (
 	"errors"
 	"net/http"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/reqctx"
@@ -84,21 +82,21 @@ func spanRows(rows *view.Rows, spans []trace.Span) []view.Span {
 }
 
 func (h *handlers) getTrace(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r, "Trace not found")
+	id, err := api.PathID(r, "Trace not found")
 	if err != nil {
 		return err
 	}
 	h.Barrier(r.Context())
 	t, err := h.Traces.Trace(r.Context(), reqctx.Project(r.Context()), trace.TraceID(id))
 	if err != nil {
-		return notFound(err, "Trace not found")
+		return api.Missing(err, "Trace not found")
 	}
 	return api.WriteJSON(w, http.StatusOK, h.rows(r, store.Full).Trace(&t))
 }
 
 // traceSpans gives a page of a trace's tree, depth first.
 func (h *handlers) traceSpans(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r, "Trace not found")
+	id, err := api.PathID(r, "Trace not found")
 	if err != nil {
 		return err
 	}
@@ -110,7 +108,7 @@ func (h *handlers) traceSpans(w http.ResponseWriter, r *http.Request) error {
 	h.Barrier(r.Context())
 	tree, err := h.Traces.TraceSpans(r.Context(), reqctx.Project(r.Context()), trace.TraceID(id), page)
 	if err != nil {
-		return cursorFault(notFound(err, "Trace not found"))
+		return cursorFault(api.Missing(err, "Trace not found"))
 	}
 	rows := h.rows(r, page.Detail)
 	nodes := make([]view.Node, len(tree.Spans))
@@ -152,7 +150,7 @@ func (h *handlers) listSpans(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handlers) getSpan(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r, "Span not found")
+	id, err := api.PathID(r, "Span not found")
 	if err != nil {
 		return err
 	}
@@ -164,7 +162,7 @@ func (h *handlers) getSpan(w http.ResponseWriter, r *http.Request) error {
 	h.Barrier(r.Context())
 	s, err := h.Spans.Span(r.Context(), reqctx.Project(r.Context()), trace.SpanID(id))
 	if err != nil {
-		return notFound(err, "Span not found")
+		return api.Missing(err, "Span not found")
 	}
 	if wantsRaw {
 		return writeRaw(w, &s)
@@ -189,7 +187,7 @@ const noSession = "Session not found"
 
 // sessionQuery reads what both views of a session take.
 func sessionQuery(r *http.Request) (trace.SessionID, store.Page, error) {
-	id, err := pathID(r, noSession)
+	id, err := api.PathID(r, noSession)
 	if err != nil {
 		return "", store.Page{}, err
 	}
@@ -276,24 +274,6 @@ const (
 	rawNo  rawForm = "0"
 	rawYes rawForm = "1"
 )
-
-// pathID gives the id of a path. What no record can be called is not found,
-// without asking the store.
-func pathID(r *http.Request, missing string) (string, error) {
-	id := r.PathValue("id")
-	if len(id) > trace.MaxIDBytes || !utf8.ValidString(id) || strings.IndexByte(id, 0) >= 0 {
-		return "", fault.New(fault.NotFound, missing)
-	}
-	return id, nil
-}
-
-// notFound says what is missing in the contract's words.
-func notFound(err error, missing string) error {
-	if fault.Is(err, fault.NotFound) {
-		return fault.Wrap(fault.NotFound, missing, err)
-	}
-	return err
-}
 
 // cursorFault gives a store's complaint about a cursor the words of every other
 // fault of a query.

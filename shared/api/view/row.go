@@ -145,13 +145,20 @@ func OutputText(s *trace.Span) string {
 	return plain(p.ToolResponse)
 }
 
+// Members of metadata into which span senders put the bodies; an SDK of the
+// second generation doubles the prefix.
+var (
+	requestMembers  = []string{"pulse.request", "pulse.metadata.pulse.request", "request"}
+	responseMembers = []string{"pulse.response", "pulse.metadata.pulse.response", "response"}
+)
+
 // RequestBody gives the provider's own request of a call, which some senders put
 // into metadata; nil if nobody told.
 func RequestBody(s *trace.Span) []byte {
 	if s.Payload.Request != nil {
 		return s.Payload.Request
 	}
-	return parseObject(s.Payload.Metadata).value("pulse.request", "pulse.metadata.pulse.request", "request")
+	return parseObject(s.Payload.Metadata).value(requestMembers...)
 }
 
 // ResponseBody is RequestBody for the answer.
@@ -159,7 +166,7 @@ func ResponseBody(s *trace.Span) []byte {
 	if s.Payload.Response != nil {
 		return s.Payload.Response
 	}
-	return parseObject(s.Payload.Metadata).value("pulse.response", "pulse.metadata.pulse.response", "response")
+	return parseObject(s.Payload.Metadata).value(responseMembers...)
 }
 
 // plain gives the text of a value that is one, else its JSON.

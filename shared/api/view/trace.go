@@ -197,13 +197,11 @@ func (row *Trace) setPayload(t *trace.Trace, main *trace.Span, meta object, tool
 		row.Metadata = raw(p.Metadata)
 	} else {
 		row.Metadata = meta.with("toolCalls", toolCalls)
-		// Span senders put the bodies into metadata; an SDK of the second
-		// generation doubles the prefix.
 		if request == nil {
-			request = meta.value("pulse.request", "pulse.metadata.pulse.request", "request")
+			request = meta.value(requestMembers...)
 		}
 		if response == nil {
-			response = meta.value("pulse.response", "pulse.metadata.pulse.response", "response")
+			response = meta.value(responseMembers...)
 		}
 	}
 	if t.LLMCount == 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 // bucketOf gives the place of a start between edges; false if it is outside.
@@ -70,7 +71,7 @@ func TraceMeasures(ctx context.Context, e Counter, q store.TraceQuery, times []t
 		err := counts(ctx, e, Bounds(q.Time), grain, q.Filter.Terms, func(k TraceCountKey, n int64) error {
 			at, ok := bucketOf(edges, k.Bucket)
 			for i, m := range measures {
-				if ok && (m == store.MeasureCount || m == store.MeasureErrors && statusIsError(&k)) {
+				if ok && (m == store.MeasureCount || m == store.MeasureErrors && k.Status == trace.StatusError) {
 					tallies[i][at].sum += n
 				}
 			}
@@ -112,8 +113,6 @@ func TraceMeasures(ctx context.Context, e Counter, q store.TraceQuery, times []t
 	}
 	return out, nil
 }
-
-func statusIsError(k *TraceCountKey) bool { return k.keysIn(filter.FieldStatus)[0] == "error" }
 
 // TraceHeatmap counts traces by start and value.
 func TraceHeatmap(ctx context.Context, e Counter, q store.TraceQuery, h store.Heatmap) (out store.HeatmapCounts, err error) {
@@ -183,10 +182,10 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 		}
 		return groups[key]
 	}
-	if allCounted(q.Filter.Terms) && len(b.By) == 1 && countedField(b.By[0]) && !slices.ContainsFunc(b.Measures, func(m store.Measure) bool { return !isCount(m) }) {
+	if allCounted(q.Filter.Terms) && len(b.By) == 1 && Counted(b.By[0]) && !slices.ContainsFunc(b.Measures, func(m store.Measure) bool { return !isCount(m) }) {
 		err = counts(ctx, e, Bounds(q.Time), GrainDay, q.Filter.Terms, func(k TraceCountKey, count int64) error {
 			for i, m := range b.Measures {
-				if m == store.MeasureErrors && !statusIsError(&k) {
+				if m == store.MeasureErrors && k.Status != trace.StatusError {
 					continue
 				}
 				total[i].sum += count
@@ -270,23 +269,11 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 // TraceDifference compares the traces that a selection finds with the rest.
 func TraceDifference(ctx context.Context, e Counter, q, selection store.TraceQuery, fields []filter.Field, limit int) (out store.Difference, err error) {
 	fields = slices.Compact(slices.Sorted(slices.Values(fields)))
-	count := func(q store.TraceQuery) (n int64, values []map[string]int64, scanned *time.Time, err error) {
-		values = make([]map[string]int64, len(fields))
-		for i := range values {
-			values[i] = map[string]int64{}
-		}
+	count := func(q store.TraceQuery) (n int64, values valueCounts, scanned *time.Time, err error) {
+		values = newValueCounts(fields)
 		scanned, err = scan(ctx, e, q, fields, func(_ int64, v []any) error {
 			n++
-			for i, f := range fields {
-				keys, err := textsOf(f, v[i])
-				if err != nil {
-					return err
-				}
-				for _, key := range keys {
-					values[i][key]++
-				}
-			}
-			return nil
+			return values.add(fields, v)
 		})
 		return n, values, scanned, err
 	}
@@ -314,10 +301,10 @@ func TraceDifference(ctx context.Context, e Counter, q, selection store.TraceQue
 		}
 		return float64(n) / float64(of)
 	}
-	for i, f := range fields {
+	for _, f := range fields {
 		d := store.FieldDifference{Field: f}
-		for value, n := range inAll[i] {
-			d.Values = append(d.Values, store.ValueDifference{Value: value, Selected: inSelected[i][value], Baseline: n - inSelected[i][value]})
+		for value, n := range inAll[f] {
+			d.Values = append(d.Values, store.ValueDifference{Value: value, Selected: inSelected[f][value], Baseline: n - inSelected[f][value]})
 		}
 		apart := func(v store.ValueDifference) float64 {
 			return math.Abs(share(v.Selected, out.Selected) - share(v.Baseline, out.Baseline))

@@ -158,9 +158,6 @@ func (k *TraceCountKey) keysIn(f filter.Field) []string {
 	return []string{""}
 }
 
-// countedField reports whether trace_counts knows a field.
-func countedField(f filter.Field) bool { return Counted(&filter.Term{Field: f}) }
-
 // tally adds up traces for a measure.
 type tally struct {
 	sum    int64
@@ -252,17 +249,11 @@ func (t *tally) weight() int64 { return t.sum + t.sketch.Count() }
 
 // TraceHistogram counts traces over time.
 func TraceHistogram(ctx context.Context, e Counter, q store.TraceQuery, h store.Histogram) (out store.TraceSeries, err error) {
-	edges := make([]int64, len(h.Edges))
-	for i, t := range h.Edges {
-		edges[i] = t.UnixMicro()
-	}
+	edges := edgesOf(h.Edges)
 	groups := map[string][]tally{}
 	at := func(key string, start int64) *tally {
-		i, found := slices.BinarySearch(edges, start)
-		if !found {
-			i--
-		}
-		if i < 0 || i >= len(edges)-1 {
+		i, ok := bucketOf(edges, start)
+		if !ok {
 			return nil
 		}
 		if groups[key] == nil {
@@ -270,7 +261,7 @@ func TraceHistogram(ctx context.Context, e Counter, q store.TraceQuery, h store.
 		}
 		return &groups[key][i]
 	}
-	rollups := (h.Measure == store.MeasureCount || h.Measure == store.MeasureErrors) && allCounted(q.Filter.Terms) && (h.By == "" || countedField(h.By))
+	rollups := isCount(h.Measure) && allCounted(q.Filter.Terms) && (h.By == "" || Counted(h.By))
 	if grain, ok := grainOf(edges); ok && rollups {
 		err = counts(ctx, e, Bounds(q.Time), grain, q.Filter.Terms, func(k TraceCountKey, n int64) error {
 			if h.Measure == store.MeasureErrors && k.Status != trace.StatusError {
@@ -284,8 +275,7 @@ func TraceHistogram(ctx context.Context, e Counter, q store.TraceQuery, h store.
 			return nil
 		})
 	} else {
-		fact, _ := measured(h.Measure)
-		facts := []Fact{cmp.Or(fact, filter.FieldStatus)}
+		facts := []Fact{factOf(h.Measure)}
 		if h.By != "" {
 			facts = append(facts, h.By)
 		}
@@ -358,17 +348,41 @@ func seriesOf(groups map[string][]tally, h store.Histogram) []store.Series {
 	return out
 }
 
+// valueCounts counts traces by the values of fields.
+type valueCounts map[filter.Field]map[string]int64
+
+func newValueCounts(fields []filter.Field) valueCounts {
+	c := valueCounts{}
+	for _, f := range fields {
+		c[f] = map[string]int64{}
+	}
+	return c
+}
+
+// add counts a trace, of which v are the facts fields.
+func (c valueCounts) add(fields []filter.Field, v []any) error {
+	for i, f := range fields {
+		values, err := textsOf(f, v[i])
+		if err != nil {
+			return err
+		}
+		for _, value := range values {
+			c[f][value]++
+		}
+	}
+	return nil
+}
+
 // TraceFacets counts the values of fields.
 func TraceFacets(ctx context.Context, e Counter, q store.TraceQuery, fields []filter.Field, limit int) (store.Facets, error) {
 	out := store.Facets{Counts: map[filter.Field][]store.Count{}}
-	tallies := map[filter.Field]map[string]int64{}
 	var asked []filter.Field // of rows
 	whole := allCounted(q.Filter.Terms)
 	fromCounts := false
 	fields = slices.Compact(slices.Sorted(slices.Values(fields)))
+	tallies := newValueCounts(fields)
 	for _, f := range fields {
-		tallies[f] = map[string]int64{}
-		if whole && countedField(f) {
+		if whole && Counted(f) {
 			fromCounts = true
 		} else {
 			asked = append(asked, f)
@@ -377,7 +391,7 @@ func TraceFacets(ctx context.Context, e Counter, q store.TraceQuery, fields []fi
 	if fromCounts {
 		err := counts(ctx, e, Bounds(q.Time), GrainDay, q.Filter.Terms, func(k TraceCountKey, n int64) error {
 			for _, f := range fields {
-				if countedField(f) {
+				if Counted(f) {
 					for _, key := range k.keysIn(f) {
 						tallies[f][key] += n
 					}
@@ -392,16 +406,7 @@ func TraceFacets(ctx context.Context, e Counter, q store.TraceQuery, fields []fi
 	if len(asked) > 0 {
 		var err error
 		out.ScannedTo, err = scan(ctx, e, q, asked, func(_ int64, v []any) error {
-			for i, f := range asked {
-				keys, err := textsOf(f, v[i])
-				if err != nil {
-					return err
-				}
-				for _, key := range keys {
-					tallies[f][key]++
-				}
-			}
-			return nil
+			return tallies.add(asked, v)
 		})
 		if err != nil {
 			return out, err

@@ -116,24 +116,15 @@ func ofPayloads(t *filter.Term) bool {
 
 // ofSpans reports whether a term asks for what single spans say.
 func ofSpans(t *filter.Term) bool {
-	switch t.Field {
-	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTTFT:
-		return true
-	case filter.FieldHas:
-		return slices.ContainsFunc(t.Values, func(v filter.Value) bool {
-			switch filter.Field(v.Text) {
-			case filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTTFT:
-				return true
-			}
-			return false
-		})
+	if t.Field == filter.FieldHas {
+		return slices.ContainsFunc(t.Values, func(v filter.Value) bool { return probed(filter.Field(v.Text)) })
 	}
-	return false
+	return probed(t.Field)
 }
 
-// Counted reports whether counts of traces know what a term asks for.
-func Counted(t *filter.Term) bool {
-	switch t.Field {
+// Counted reports whether counts of traces know a field.
+func Counted(f filter.Field) bool {
+	switch f {
 	case filter.FieldStatus, filter.FieldProvider, filter.FieldModel, filter.FieldSource:
 		return true
 	}
@@ -141,7 +132,7 @@ func Counted(t *filter.Term) bool {
 }
 
 func allCounted(terms []filter.Term) bool {
-	return !slices.ContainsFunc(terms, func(t filter.Term) bool { return !Counted(&t) })
+	return !slices.ContainsFunc(terms, func(t filter.Term) bool { return !Counted(t.Field) })
 }
 
 // plan takes a query apart: what SQL answers, what payloads do, and how many
@@ -199,7 +190,9 @@ type search struct {
 	page  store.SearchPage
 	place *searchPlace // where an earlier page ended
 	found []trace.Trace
-	out   store.TraceHits
+	// branches are the spans that failed of what was found; show reads them.
+	branches map[trace.TraceID][]Failed
+	out      store.TraceHits
 }
 
 // reach sets how far this call looks.
@@ -370,8 +363,8 @@ func (s *search) show(ctx context.Context) error {
 	}
 	causes := map[trace.TraceID]trace.SpanID{}
 	if len(failed) > 0 {
-		branches, err := s.Failed(ctx, failed)
-		if err != nil {
+		var err error
+		if s.branches, err = s.Failed(ctx, failed); err != nil {
 			return err
 		}
 		for i := range s.found {
@@ -379,7 +372,7 @@ func (s *search) show(ctx context.Context) error {
 			if t.ErrorCount == 0 {
 				continue
 			}
-			causes[t.ID] = cmp.Or(causeOf(branches[t.ID]), t.Failure.SpanID)
+			causes[t.ID] = cmp.Or(causeOf(s.branches[t.ID]), t.Failure.SpanID)
 			ids = append(ids, causes[t.ID])
 		}
 	}
@@ -411,12 +404,8 @@ func FindTrace(ctx context.Context, e Searcher, t *trace.Trace) (store.TraceHit,
 	if t.ErrorCount == 0 {
 		return hit, nil, nil
 	}
-	branches, err := e.Failed(ctx, []trace.TraceID{t.ID})
-	if err != nil {
-		return hit, nil, err
-	}
-	ids := make([]trace.SpanID, len(branches[t.ID]))
-	for i, b := range branches[t.ID] {
+	ids := make([]trace.SpanID, len(s.branches[t.ID]))
+	for i, b := range s.branches[t.ID] {
 		ids[i] = b.ID
 	}
 	spans, err := e.Spans(ctx, ids, previewBytes)
