@@ -53,7 +53,7 @@ dashboard: $(DASHBOARD) ## build the web pages into dashboard/dist (needs Node 2
 
 $(DASHBOARD): dashboard/node_modules/.package-lock.json $(DASHBOARD_FROM)
 	@echo "building the dashboard"
-	@cd dashboard && npm run --silent build -- --logLevel warn
+	@cd dashboard && npm run --silent build
 	@touch $@
 
 dashboard/node_modules/.package-lock.json: dashboard/package-lock.json

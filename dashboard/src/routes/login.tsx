@@ -5,10 +5,11 @@ import * as z from 'zod/mini'
 import { AuthCard } from '@/components/ui/AuthCard'
 import { Button } from '@/components/ui/Button'
 import { Field } from '@/components/ui/Field'
+import { optionalText } from '@/lib/search/search'
 import { accountKey, accountQuery, signIn } from '@/services/auth'
 import { ApiError } from '@/services/http'
 
-const search = z.object({ next: z.catch(z.optional(z.string()), undefined) })
+const search = z.object({ next: optionalText() })
 
 /** Only a path of this site: `next` stands in links that anybody can write. */
 const nextPath = (next: string | undefined) => (next && /^\/dashboard(?![^/?#])/.test(next) ? next : '/dashboard')

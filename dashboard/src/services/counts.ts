@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
-import { query, request } from './http'
+import { request } from './http'
 import { keepOf } from './keep'
 import { tracesKey } from './traces'
 import type { Range } from '@/lib/time/range'
@@ -101,5 +101,5 @@ export interface Neighbours {
 export const neighboursQuery = (project: string, traceId: string) =>
   queryOptions({
     queryKey: [...tracesKey(project), 'neighbours', traceId],
-    queryFn: async ({ signal }): Promise<Neighbours> => (await request(`/dashboard/api/query/traces/${encodeURIComponent(traceId)}/neighbours${query({})}`, { project, signal })) as Neighbours, // GET query/traces/:id/neighbours
+    queryFn: async ({ signal }): Promise<Neighbours> => (await request(`/dashboard/api/query/traces/${encodeURIComponent(traceId)}/neighbours`, { project, signal })) as Neighbours, // GET query/traces/:id/neighbours
   })

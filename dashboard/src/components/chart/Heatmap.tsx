@@ -1,4 +1,4 @@
-import { useState, type PointerEvent } from 'react'
+import { shareOf, useDrag } from '@/hooks/useDrag'
 import { absoluteTime, formatCount, formatDuration, type Zone } from '@/lib/format/format'
 import type { Heatmap as Data } from '@/services/overview'
 
@@ -22,15 +22,16 @@ const sort = (a: number, b: number): [number, number] => (a < b ? [a, b] : [b, a
 export function Heatmap({ data, zone, selected, onSelect }: HeatmapProps) {
   const cols = data.times.length
   const rows = Math.max(data.edges.length - 1, 0)
-  const [drag, setDrag] = useState<{ from: [number, number]; to: [number, number] } | null>(null)
-  const [hover, setHover] = useState<[number, number] | null>(null)
+  const cell = (share: number, n: number) => Math.min(Math.floor(share * n), n - 1)
+  const { drag, hover, handlers } = useDrag<[number, number]>(
+    (event) => {
+      const [x, y] = shareOf(event)
+      return [cell(x, cols), rows - 1 - cell(y, rows)]
+    },
+    (from, to) => onSelect(from[0] === to[0] && from[1] === to[1] ? null : { cols: sort(from[0], to[0]), rows: sort(from[1], to[1]) }),
+  )
   if (cols === 0 || rows === 0) return <p className="py-12 text-center text-muted">No trace with a duration in this range.</p>
   const top = Math.max(...data.counts.map((column) => Math.max(...column, 0)), 1)
-  const at = (event: PointerEvent): [number, number] => {
-    const box = event.currentTarget.getBoundingClientRect()
-    const within = (value: number, n: number) => Math.min(Math.max(Math.floor(value * n), 0), n - 1)
-    return [within((event.clientX - box.left) / box.width, cols), rows - 1 - within((event.clientY - box.top) / box.height, rows)]
-  }
   const shown = drag ? { cols: sort(drag.from[0], drag.to[0]), rows: sort(drag.from[1], drag.to[1]) } : selected
   const total = data.counts.flat().reduce((a, b) => a + b, 0)
   return (
@@ -48,19 +49,7 @@ export function Heatmap({ data, zone, selected, onSelect }: HeatmapProps) {
           shapeRendering="crispEdges"
           role="img"
           aria-label={`Latency over time: ${formatCount(total)} traces from ${formatDuration(data.edges[0])} to ${formatDuration(data.edges[rows])}`}
-          onPointerDown={(event) => {
-            event.currentTarget.setPointerCapture(event.pointerId)
-            setDrag({ from: at(event), to: at(event) })
-          }}
-          onPointerMove={(event) => {
-            setHover(at(event))
-            if (drag) setDrag({ ...drag, to: at(event) })
-          }}
-          onPointerLeave={() => setHover(null)}
-          onPointerUp={() => {
-            if (drag) onSelect(drag.from[0] === drag.to[0] && drag.from[1] === drag.to[1] ? null : { cols: sort(drag.from[0], drag.to[0]), rows: sort(drag.from[1], drag.to[1]) })
-            setDrag(null)
-          }}
+          {...handlers}
         >
           {data.counts.map((column, x) => column.map((n, y) => (n > 0 ? <rect key={`${x} ${y}`} x={x + 0.04} y={rows - 1 - y + 0.04} width={0.92} height={0.92} className="fill-accent" opacity={0.15 + 0.85 * Math.sqrt(n / top)} /> : null)))}
           {shown ? <rect x={shown.cols[0]} y={rows - 1 - shown.rows[1]} width={shown.cols[1] - shown.cols[0] + 1} height={shown.rows[1] - shown.rows[0] + 1} fill="none" className="stroke-warn" strokeWidth="2" vectorEffect="non-scaling-stroke" /> : null}

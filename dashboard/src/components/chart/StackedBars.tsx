@@ -1,4 +1,5 @@
-import { useMemo, useState, type PointerEvent } from 'react'
+import { useMemo, useState } from 'react'
+import { shareOf, useDrag } from '@/hooks/useDrag'
 import { absoluteTime, type Zone } from '@/lib/format/format'
 import type { Range } from '@/lib/time/range'
 import { seriesColor } from './colors'
@@ -17,6 +18,8 @@ interface StackedBarsProps {
   series: Series[]
   zone: Zone
   format: (value: number) => string
+  /** Colours of series that mean something by themselves; others have one by their name. */
+  colors?: Record<string, string>
   /** A low strip without a legend. */
   strip?: boolean
   /** A drag over the bars. */
@@ -28,21 +31,21 @@ const height = 160
 const maxSeries = 7
 
 /** Values by time, stacked by series. Gaps are gaps, and the bar that still grows is lighter. */
-export function StackedBars({ label, times, end, series, zone, format, strip = false, onBrush }: StackedBarsProps) {
-  const [drag, setDrag] = useState<{ from: number; to: number } | null>(null)
-  const [hover, setHover] = useState<number | null>(null)
+export function StackedBars({ label, times, end, series, zone, format, colors, strip = false, onBrush }: StackedBarsProps) {
   const [now] = useState(() => Date.now())
   const count = Math.max(times.length, 1)
-  const bands = useMemo(() => bandsOf(series), [series])
+  const bands = useMemo(() => bandsOf(series, colors), [series, colors])
   const sums = times.map((_, i) => bands.reduce((sum, band) => sum + (band.values[i] ?? 0), 0))
   const top = Math.max(...sums, 0)
   const total = sums.reduce((a, b) => a + b, 0)
   const step = width / count
   const time = (i: number) => new Date(times[i] ?? end)
-  const at = (event: PointerEvent) => {
-    const box = event.currentTarget.getBoundingClientRect()
-    return Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * count), 0), count - 1)
-  }
+  const { drag, hover, handlers } = useDrag(
+    (event) => Math.min(Math.floor(shareOf(event)[0] * count), count - 1),
+    (from, to) => {
+      if (from !== to) onBrush({ from: time(Math.min(from, to)), to: time(Math.max(from, to) + 1) })
+    },
+  )
   return (
     <figure className="relative">
       <svg
@@ -51,19 +54,7 @@ export function StackedBars({ label, times, end, series, zone, format, strip = f
         className={`w-full cursor-crosshair touch-none ${strip ? 'h-12' : 'h-40'}`}
         role="img"
         aria-label={`${label}: ${format(total)} in ${count} bars, at most ${format(top)} in one`}
-        onPointerDown={(event) => {
-          event.currentTarget.setPointerCapture(event.pointerId)
-          setDrag({ from: at(event), to: at(event) })
-        }}
-        onPointerMove={(event) => {
-          setHover(at(event))
-          if (drag) setDrag({ ...drag, to: at(event) })
-        }}
-        onPointerLeave={() => setHover(null)}
-        onPointerUp={() => {
-          if (drag && drag.from !== drag.to) onBrush({ from: time(Math.min(drag.from, drag.to)), to: time(Math.max(drag.from, drag.to) + 1) })
-          setDrag(null)
-        }}
+        {...handlers}
       >
         {times.map((begin, i) => {
           let y = height
@@ -97,12 +88,12 @@ interface Band extends Series {
 }
 
 /** The largest series, and the rest as one. */
-function bandsOf(series: Series[]): Band[] {
+function bandsOf(series: Series[], colors: Record<string, string> = {}): Band[] {
   const size = (s: Series) => s.values.reduce<number>((sum, v) => sum + (v ?? 0), 0)
   const ranked = series.filter((s) => size(s) > 0).toSorted((a, b) => size(b) - size(a) || a.name.localeCompare(b.name))
   const kept = ranked.length > maxSeries + 1 ? ranked.slice(0, maxSeries) : ranked
   const rest = ranked.slice(kept.length)
-  const bands = kept.map((s) => ({ ...s, color: seriesColor(s.name) }))
+  const bands = kept.map((s) => ({ ...s, color: colors[s.name] ?? seriesColor(s.name) }))
   if (rest.length === 0) return bands
   return [...bands, { name: 'other', color: 'var(--faint)', values: rest[0]?.values.map((_, i) => rest.reduce((sum, s) => sum + (s.values[i] ?? 0), 0)) ?? [] }]
 }

@@ -2,8 +2,6 @@ const colors = ['var(--accent)', 'var(--kind-tool)', 'var(--kind-llm)', 'var(--o
 
 /** The colour of a series: the same for a name on every page. */
 export function seriesColor(name: string): string {
-  if (name === 'errors') return 'var(--error)' // and nothing else is red
-  if (name === 'ok') return 'var(--border-strong)' // beside it everything is quiet
   let hash = 0
   for (const c of name) hash = (hash * 31 + (c.codePointAt(0) ?? 0)) >>> 0
   return colors[hash % colors.length] ?? 'var(--accent)'

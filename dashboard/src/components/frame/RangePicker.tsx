@@ -1,4 +1,3 @@
-import { useNavigate } from '@tanstack/react-router'
 import { CalendarRange } from 'lucide-react'
 import { useState } from 'react'
 import { useKeys } from '@/hooks/useKeys'
@@ -7,17 +6,15 @@ import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
 import { parseMoment, presets, rangeLabel, shiftRange, zoomOut, type RangeText } from '@/lib/time/range'
 import { Button } from '../ui/Button'
-import { Dialog } from '../ui/Dialog'
 import { Field } from '../ui/Field'
+import { FormDialog } from '../ui/FormDialog'
 import { Menu, MenuItem, MenuLine } from '../ui/Menu'
 
 /** The range of time that all pages share; it stands in the URL. */
 export function RangePicker() {
-  const { text, range } = useRange()
+  const { text, range, set } = useRange()
   const [zone, setZone] = useZone()
-  const navigate = useNavigate()
   const [editing, setEditing] = useState(false)
-  const set = (next: RangeText) => void navigate({ to: '.', search: (old) => ({ ...old, from: next.from, to: next.to }) })
   useKeys({ '[': () => set(shiftRange(range, -1)), ']': () => set(shiftRange(range, 1)), '\\': () => set(zoomOut(range, new Date())) })
   return (
     <>
@@ -60,25 +57,12 @@ function Absolute({ range, onClose, onSet }: { range: { from: Date; to: Date }; 
   const now = new Date()
   const [begin, end] = [parseMoment(from.trim(), now), parseMoment(to.trim(), now)]
   return (
-    <Dialog title="Range of time" onClose={onClose}>
-      <form
-        className="flex flex-col gap-3"
-        onSubmit={(event) => {
-          event.preventDefault()
-          if (!begin || !end || begin >= end) return
-          onSet({ from: from.trim(), to: to.trim() === 'now' ? undefined : to.trim() })
-          onClose()
-        }}
-      >
-        <Field label="From" value={from} onChange={(e) => setFrom(e.target.value)} hint="2026-11-23T08:00:00Z, or -3h, -2d" error={begin ? undefined : 'Neither a date nor an age such as -3h'} />
-        <Field label="To" value={to} onChange={(e) => setTo(e.target.value)} hint="likewise, or now" error={!end ? 'Neither a date, an age such as -3h, nor now' : begin && begin >= end ? 'The end is before the begin' : undefined} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary">
-            Show
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title="Range of time" action="Show" disabled={!begin || !end || begin >= end} onSubmit={() => {
+        onSet({ from: from.trim(), to: to.trim() === 'now' ? undefined : to.trim() })
+        onClose()
+      }} onClose={onClose}>
+      <Field label="From" value={from} onChange={(e) => setFrom(e.target.value)} hint="2026-11-23T08:00:00Z, or -3h, -2d" error={begin ? undefined : 'Neither a date nor an age such as -3h'} />
+      <Field label="To" value={to} onChange={(e) => setTo(e.target.value)} hint="likewise, or now" error={!end ? 'Neither a date, an age such as -3h, nor now' : begin && begin >= end ? 'The end is before the begin' : undefined} />
+    </FormDialog>
   )
 }

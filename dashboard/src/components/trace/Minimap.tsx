@@ -1,4 +1,5 @@
-import { useEffect, useRef, useState, type PointerEvent } from 'react'
+import { useEffect, useRef, useState } from 'react'
+import { shareOf, useDrag } from '@/hooks/useDrag'
 import { formatOffset } from '@/lib/format/format'
 import type { Bounds } from '@/lib/tree/tree'
 import type { Span } from '@/services/spans'
@@ -18,8 +19,14 @@ const height = 44
 export function Minimap({ spans, bounds, zoom, theme, onZoom }: MinimapProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const [width, setWidth] = useState(0)
-  const [drag, setDrag] = useState<{ from: number; to: number } | null>(null)
   const whole = Math.max(bounds.end - bounds.start, 0.001)
+  const between = (from: number, to: number) => ({ start: Math.min(from, to), end: Math.max(from, to) })
+  const { drag, handlers } = useDrag(
+    (event) => bounds.start + shareOf(event)[0] * whole,
+    (from, to) => {
+      if (Math.abs(from - to) > whole / 500) onZoom(between(from, to))
+    },
+  )
 
   useEffect(() => {
     const element = canvas.current
@@ -62,11 +69,7 @@ export function Minimap({ spans, bounds, zoom, theme, onZoom }: MinimapProps) {
     for (const span of spans) if (span.failed && span.depth > 0) draw(span, color('var(--error)'), 18, 22)
   }, [spans, bounds, whole, width, theme])
 
-  const at = (event: PointerEvent) => {
-    const box = event.currentTarget.getBoundingClientRect()
-    return bounds.start + Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * whole
-  }
-  const shown = drag ? { start: Math.min(drag.from, drag.to), end: Math.max(drag.from, drag.to) } : zoom
+  const shown = drag ? between(drag.from, drag.to) : zoom
   return (
     <div
       className="relative flex-none cursor-crosshair touch-none border-b bg-surface"
@@ -74,17 +77,7 @@ export function Minimap({ spans, bounds, zoom, theme, onZoom }: MinimapProps) {
       role="img"
       aria-label={`Timeline of ${spans.length} spans over ${formatOffset(whole)}`}
       title="Drag to zoom, double-click to see all"
-      onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId)
-        setDrag({ from: at(event), to: at(event) })
-      }}
-      onPointerMove={(event) => {
-        if (drag) setDrag({ ...drag, to: at(event) })
-      }}
-      onPointerUp={() => {
-        if (drag && shown && shown.end - shown.start > whole / 500) onZoom(shown)
-        setDrag(null)
-      }}
+      {...handlers}
       onDoubleClick={() => onZoom(null)}
     >
       <canvas ref={canvas} className="h-full w-full" />

@@ -36,7 +36,3 @@ export function MenuItem({ children, onSelect, shortcut, checked }: { children: 
 }
 
 export const MenuLine = () => <DropdownMenu.Separator className="my-1 border-t" />
-
-export function MenuLabel({ children }: { children: ReactNode }) {
-  return <DropdownMenu.Label className="px-2 py-1 text-label text-faint">{children}</DropdownMenu.Label>
-}

@@ -215,25 +215,3 @@ function merge(messages: Message[]): Message[] {
   }
   return out
 }
-
-/** The text of messages, for one line of a list. */
-export function previewOf(messages: Message[], role?: string): string {
-  const chosen = role ? messages.filter((m) => m.role === role) : messages
-  const last = chosen.at(-1)
-  if (!last) return ''
-  return last.parts
-    .map((p) => (p.type === 'text' ? p.text : p.type === 'toolCall' ? `${p.name}(…)` : p.type === 'toolResult' ? short(p.result) : p.type === 'json' ? short(p.value) : ''))
-    .join(' ')
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, 200)
-}
-
-function short(value: unknown): string {
-  if (typeof value === 'string') return value.slice(0, 200)
-  try {
-    return (JSON.stringify(value) ?? '').slice(0, 200)
-  } catch {
-    return '…' // deeper than it can be written
-  }
-}

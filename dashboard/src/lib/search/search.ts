@@ -1,3 +1,5 @@
+import * as z from 'zod/mini'
+
 /**
  * Query strings as people write them: `?q=status:error&from=-24h`, without the
  * quotes and brackets of JSON. Every value is a string; empty ones are left out.
@@ -17,3 +19,6 @@ export function stringifySearch(values: Record<string, unknown>): string {
   const text = params.toString().replaceAll('%3A', ':').replaceAll('%2F', '/').replaceAll('%2C', ',').replaceAll('%3E', '>').replaceAll('%3C', '<')
   return text === '' ? '' : `?${text}`
 }
+
+/** A text of the URL that need not be there, for the schema of a route's search. */
+export const optionalText = () => z.catch(z.optional(z.string()), undefined)

@@ -59,11 +59,6 @@ export function zoomOut(range: Range, now: Date): RangeText {
   return absolute({ from: new Date(to.getTime() - 2 * width), to })
 }
 
-export const previousRange = (range: Range): Range => ({
-  from: new Date(2 * range.from.getTime() - range.to.getTime()),
-  to: range.from,
-})
-
 export const absolute = (range: Range): RangeText => ({ from: range.from.toISOString(), to: range.to.toISOString() })
 
 /** What the range picker shows. */

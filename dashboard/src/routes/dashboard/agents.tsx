@@ -8,11 +8,12 @@ import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
+import { optionalText } from '@/lib/search/search'
 import { sessionSorts } from '@/lib/sort/sort'
 import { sessionsQuery } from '@/services/sessions'
 
 export const Route = createFileRoute('/dashboard/agents')({
-  validateSearch: z.object({ sort: z.catch(z.optional(z.enum(sessionSorts)), undefined), source: z.catch(z.optional(z.string()), undefined) }),
+  validateSearch: z.object({ sort: z.catch(z.optional(z.enum(sessionSorts)), undefined), source: optionalText() }),
   component: AgentsPage,
 })
 

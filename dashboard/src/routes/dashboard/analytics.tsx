@@ -1,18 +1,18 @@
 import { useQuery } from '@tanstack/react-query'
-import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
+import { createFileRoute, useNavigate } from '@tanstack/react-router'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
 import { StackedBars } from '@/components/chart/StackedBars'
+import { CallTable } from '@/components/analytics/CallTable'
 import { Card } from '@/components/ui/Card'
-import { cx } from '@/components/ui/classes'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
-import { printTerm, termOf } from '@/lib/filter/filter'
-import { formatCount, formatDuration, formatMoney, formatRate } from '@/lib/format/format'
+import { absolute } from '@/lib/time/range'
+import { formatCount, formatMoney, formatRate } from '@/lib/format/format'
 import { callsQuery, spanSumsQuery } from '@/services/analytics'
 
 const groupings = ['model', 'provider'] as const
@@ -25,7 +25,7 @@ export const Route = createFileRoute('/dashboard/analytics')({
 function AnalyticsPage() {
   const { by = 'model' } = Route.useSearch()
   const project = useProject()
-  const { range } = useRange()
+  const { range, set: setRange } = useRange()
   const [zone] = useZone()
   const navigate = useNavigate()
   const period = range.to.getTime() - range.from.getTime() <= 72 * 3_600_000 ? 'hour' : 'day'
@@ -54,7 +54,7 @@ function AnalyticsPage() {
               {...series.data.costs}
               zone={zone}
               format={(value) => formatMoney(value)}
-              onBrush={(next) => void navigate({ to: '.', search: (old) => ({ ...old, from: next.from.toISOString(), to: next.to.toISOString() }) })}
+              onBrush={(next) => setRange(absolute(next))}
             />
           ) : series.error ? (
             <ErrorState error={series.error} what="Costs" onRetry={() => void series.refetch()} />
@@ -68,53 +68,7 @@ function AnalyticsPage() {
           ) : !all ? (
             <Loading rows={8} />
           ) : (
-            <div className="overflow-x-auto" tabIndex={0} role="region" aria-label={`Model calls by ${by}`}>
-              <table className="w-full min-w-[760px]">
-                <thead>
-                  <tr className="text-left text-label text-faint">
-                    {[by, 'calls', 'errors', 'p50', 'p90', 'p95', 'p99', 'first token', 'tokens', 'cost', 'of cost'].map((name, i) => (
-                      <th key={name} className={cx('font-normal', i > 0 && 'text-right')}>
-                        {name}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
-                <tbody>
-                  {all.groups.map((g) => (
-                    <tr key={`${g.provider} ${g.model}`} className="border-t">
-                      <td>
-                        <Link to="/dashboard/traces" search={{ q: printTerm(g.model === null ? termOf('provider', g.provider) : termOf('model', g.model)) }} className="no-underline hover:underline">
-                          {g.model ?? g.provider} {g.model === null ? null : <span className="text-faint">{g.provider}</span>}
-                        </Link>
-                      </td>
-                      <td className="text-right">{formatCount(g.calls)}</td>
-                      <td className={cx('text-right', g.errorRate > 0 && 'text-error')}>{formatRate(g.errorRate)}</td>
-                      <td className="text-right">{formatDuration(g.latency.p50)}</td>
-                      <td className="text-right">{formatDuration(g.latency.p90)}</td>
-                      <td className="text-right">{formatDuration(g.latency.p95)}</td>
-                      <td className="text-right">{formatDuration(g.latency.p99)}</td>
-                      <td className="text-right">{formatDuration(g.ttft.p50)}</td>
-                      <td className="text-right">{formatCount(g.tokens)}</td>
-                      <td className="text-right">{formatMoney(g.costNanoUsd)}</td>
-                      <td className="text-right text-muted">{all.costNanoUsd > 0 ? formatRate(g.costNanoUsd / all.costNanoUsd) : '—'}</td>
-                    </tr>
-                  ))}
-                  <tr className="border-t font-semibold">
-                    <td>all</td>
-                    <td className="text-right">{formatCount(all.calls)}</td>
-                    <td className="text-right">{formatRate(all.errorRate)}</td>
-                    <td className="text-right">{formatDuration(all.latency.p50)}</td>
-                    <td className="text-right">{formatDuration(all.latency.p90)}</td>
-                    <td className="text-right">{formatDuration(all.latency.p95)}</td>
-                    <td className="text-right">{formatDuration(all.latency.p99)}</td>
-                    <td className="text-right">{formatDuration(all.ttft.p50)}</td>
-                    <td className="text-right">{formatCount(all.tokens)}</td>
-                    <td className="text-right">{formatMoney(all.costNanoUsd)}</td>
-                    <td />
-                  </tr>
-                </tbody>
-              </table>
-            </div>
+            <CallTable by={by} calls={all} groups={all.groups} whole />
           )}
         </Card>
         <Card title="Spans" note={spans.data ? `${formatCount(spans.data.spans)} spans, ${formatRate(spans.data.errorRate)} failed` : ''} className="flex-none">

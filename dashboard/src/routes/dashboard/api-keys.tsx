@@ -6,6 +6,7 @@ import { Button, buttonClass } from '@/components/ui/Button'
 import { Copy } from '@/components/ui/Copy'
 import { Dialog } from '@/components/ui/Dialog'
 import { Field } from '@/components/ui/Field'
+import { FormDialog } from '@/components/ui/FormDialog'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
@@ -115,23 +116,9 @@ function CreateDialog({ projectId, onClose }: { projectId: string; onClose: () =
     )
   }
   return (
-    <Dialog title="Create a key" onClose={onClose}>
-      <form
-        className="flex flex-col gap-3"
-        onSubmit={(event) => {
-          event.preventDefault()
-          create.mutate()
-        }}
-      >
-        <Field label="Name" hint="Where it will be used: production, CI, my laptop" required autoFocus value={name} onChange={(event) => setName(event.target.value)} error={create.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary" busy={create.isPending}>
-            Create
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title="Create a key" action="Create" busy={create.isPending} onSubmit={() => create.mutate()} onClose={onClose}>
+      <Field label="Name" hint="Where it will be used: production, CI, my laptop" required autoFocus value={name} onChange={(event) => setName(event.target.value)} error={create.error?.message} />
+    </FormDialog>
   )
 }
 
@@ -146,23 +133,9 @@ function RenameDialog({ projectId, apiKey, onClose }: { projectId: string; apiKe
     },
   })
   return (
-    <Dialog title="Rename the key" onClose={onClose}>
-      <form
-        className="flex flex-col gap-3"
-        onSubmit={(event) => {
-          event.preventDefault()
-          rename.mutate()
-        }}
-      >
-        <Field label="Name" required autoFocus value={name} onChange={(event) => setName(event.target.value)} error={rename.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary" busy={rename.isPending}>
-            Rename
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title="Rename the key" action="Rename" busy={rename.isPending} onSubmit={() => rename.mutate()} onClose={onClose}>
+      <Field label="Name" required autoFocus value={name} onChange={(event) => setName(event.target.value)} error={rename.error?.message} />
+    </FormDialog>
   )
 }
 
@@ -177,23 +150,9 @@ function RevokeDialog({ projectId, apiKey, onClose }: { projectId: string; apiKe
     },
   })
   return (
-    <Dialog title={`Revoke ${apiKey.name}`} onClose={onClose}>
-      <form
-        className="flex flex-col gap-3"
-        onSubmit={(event) => {
-          event.preventDefault()
-          if (typed === apiKey.name) revoke.mutate()
-        }}
-      >
-        <p className="text-muted">Programs that use it can send nothing from now on. This cannot be undone.</p>
-        <Field label={`Type the name of the key: ${apiKey.name}`} autoFocus value={typed} onChange={(event) => setTyped(event.target.value)} error={revoke.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="danger" disabled={typed !== apiKey.name} busy={revoke.isPending}>
-            Revoke
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={`Revoke ${apiKey.name}`} action="Revoke" look="danger" busy={revoke.isPending} disabled={typed !== apiKey.name} onSubmit={() => revoke.mutate()} onClose={onClose}>
+      <p className="text-muted">Programs that use it can send nothing from now on. This cannot be undone.</p>
+      <Field label={`Type the name of the key: ${apiKey.name}`} autoFocus value={typed} onChange={(event) => setTyped(event.target.value)} error={revoke.error?.message} />
+    </FormDialog>
   )
 }

@@ -7,6 +7,7 @@ import { RangePicker } from '@/components/frame/RangePicker'
 import { Heatmap as HeatmapChart, type Cells } from '@/components/chart/Heatmap'
 import { Sparkline } from '@/components/chart/Sparkline'
 import { StackedBars } from '@/components/chart/StackedBars'
+import { CallTable } from '@/components/analytics/CallTable'
 import { DifferenceList } from '@/components/overview/DifferenceList'
 import { Card } from '@/components/ui/Card'
 import { cx } from '@/components/ui/classes'
@@ -17,15 +18,15 @@ import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDelta, formatDuration, formatMoney, formatRate, formatTotal, relativeTime } from '@/lib/format/format'
-import { parseFilter, printFilter, printTerm, termOf } from '@/lib/filter/filter'
+import { absolute } from '@/lib/time/range'
+import { parseFilter, printFilter, termOf } from '@/lib/filter/filter'
+import { optionalText } from '@/lib/search/search'
 import { callsQuery } from '@/services/analytics'
 import { visible } from '@/lib/text/visible'
 import { differencesQuery, heatmapQuery, overviewQuery, type Heatmap, type KpiKey, type Selection } from '@/services/overview'
 import { firstTracesQuery, newestTraceQuery } from '@/services/traces'
 
-const text = () => z.catch(z.optional(z.string()), undefined)
-
-export const Route = createFileRoute('/dashboard/')({ validateSearch: z.object({ sel: text() }), component: OverviewPage })
+export const Route = createFileRoute('/dashboard/')({ validateSearch: z.object({ sel: optionalText() }), component: OverviewPage })
 
 /** A selection as the URL has it: columns and rows of the map, "12-17,8-15". */
 function readCells(text: string | undefined): Cells | null {
@@ -51,7 +52,7 @@ const print: Record<KpiKey, (value: number | null | undefined) => string> = {
 function OverviewPage() {
   const { sel } = Route.useSearch()
   const project = useProject()
-  const { range } = useRange()
+  const { range, set: setRange } = useRange()
   const [zone] = useZone()
   const now = useNow()
   const navigate = useNavigate()
@@ -172,7 +173,7 @@ function OverviewPage() {
                     {...series.data.costs}
                     zone={zone}
                     format={(value) => formatMoney(value)}
-                    onBrush={(next) => void navigate({ to: '.', search: (old) => ({ ...old, from: next.from.toISOString(), to: next.to.toISOString() }) })}
+                    onBrush={(next) => setRange(absolute(next))}
                   />
                 ) : (
                   <Loading rows={6} />
@@ -211,40 +212,7 @@ function OverviewPage() {
                 )}
               </Card>
               <Card title="Models" note="by calls" className="xl:col-span-2">
-                <div className="overflow-x-auto">
-                  <table className="w-full min-w-[640px]">
-                    <thead>
-                      <tr className="text-left text-label text-faint">
-                        <th className="font-normal">model</th>
-                        <th className="text-right font-normal">calls</th>
-                        <th className="text-right font-normal">errors</th>
-                        <th className="text-right font-normal">p50</th>
-                        <th className="text-right font-normal">p95</th>
-                        <th className="text-right font-normal">first token</th>
-                        <th className="text-right font-normal">tokens</th>
-                        <th className="text-right font-normal">cost</th>
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {(a?.groups ?? []).slice(0, 10).map((g) => (
-                        <tr key={`${g.provider} ${g.model}`} className="border-t">
-                          <td>
-                            <Link to="/dashboard/traces" search={{ q: printTerm(termOf('model', g.model ?? '')) }} className="no-underline hover:underline">
-                              {g.model} <span className="text-faint">{g.provider}</span>
-                            </Link>
-                          </td>
-                          <td className="text-right">{formatCount(g.calls)}</td>
-                          <td className={cx('text-right', g.errorRate > 0 && 'text-error')}>{formatRate(g.errorRate)}</td>
-                          <td className="text-right">{formatDuration(g.latency.p50)}</td>
-                          <td className="text-right">{formatDuration(g.latency.p95)}</td>
-                          <td className="text-right">{formatDuration(g.ttft.p50)}</td>
-                          <td className="text-right">{formatCount(g.tokens)}</td>
-                          <td className="text-right">{formatMoney(g.costNanoUsd)}</td>
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
+                {a ? <CallTable by="model" calls={a} groups={a.groups.slice(0, 10)} /> : null}
                 {a && a.groups.length === 0 ? <p className="py-4 text-center text-muted">No model was called in this range.</p> : null}
               </Card>
             </div>

@@ -3,8 +3,8 @@ import { createFileRoute } from '@tanstack/react-router'
 import { useState } from 'react'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { Button } from '@/components/ui/Button'
-import { Dialog } from '@/components/ui/Dialog'
 import { Field } from '@/components/ui/Field'
+import { FormDialog } from '@/components/ui/FormDialog'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { NoPermission } from '@/components/ui/state/NoPermission'
@@ -83,36 +83,22 @@ function AddDialog({ projectId, onClose }: { projectId: string; onClose: () => v
     },
   })
   return (
-    <Dialog title="Add somebody" onClose={onClose}>
-      <form
-        className="flex flex-col gap-3"
-        onSubmit={(event) => {
-          event.preventDefault()
-          add.mutate()
-        }}
-      >
-        <Field label="E-mail" type="email" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} error={add.error && !account ? add.error.message : undefined} />
-        <label className="flex flex-col gap-1 font-semibold">
-          Role
-          <select className="h-8 rounded-control border border-border-strong bg-surface px-2 font-normal" value={role} onChange={(event) => setRole(event.target.value === 'admin' ? 'admin' : 'user')}>
-            <option value="user">member: reads everything</option>
-            <option value="admin">administrator: keys and members too</option>
-          </select>
-        </label>
-        {account ? (
-          <>
-            <p className="text-muted">Nobody has an account with this address yet. Make one, and tell them the password; they can change it under Account.</p>
-            <Field label="Name" required value={account.name} onChange={(event) => setAccount({ ...account, name: event.target.value })} />
-            <Field label="First password" type="password" autoComplete="new-password" minLength={8} required value={account.password} onChange={(event) => setAccount({ ...account, password: event.target.value })} hint="At least 8 characters" error={add.error && !/new user/i.test(add.error.message) ? add.error.message : undefined} />
-          </>
-        ) : null}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary" busy={add.isPending}>
-            Add
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title="Add somebody" action="Add" busy={add.isPending} onSubmit={() => add.mutate()} onClose={onClose}>
+      <Field label="E-mail" type="email" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} error={add.error && !account ? add.error.message : undefined} />
+      <label className="flex flex-col gap-1 font-semibold">
+        Role
+        <select className="h-8 rounded-control border border-border-strong bg-surface px-2 font-normal" value={role} onChange={(event) => setRole(event.target.value === 'admin' ? 'admin' : 'user')}>
+          <option value="user">member: reads everything</option>
+          <option value="admin">administrator: keys and members too</option>
+        </select>
+      </label>
+      {account ? (
+        <>
+          <p className="text-muted">Nobody has an account with this address yet. Make one, and tell them the password; they can change it under Account.</p>
+          <Field label="Name" required value={account.name} onChange={(event) => setAccount({ ...account, name: event.target.value })} />
+          <Field label="First password" type="password" autoComplete="new-password" minLength={8} required value={account.password} onChange={(event) => setAccount({ ...account, password: event.target.value })} hint="At least 8 characters" error={add.error && !/new user/i.test(add.error.message) ? add.error.message : undefined} />
+        </>
+      ) : null}
+    </FormDialog>
   )
 }

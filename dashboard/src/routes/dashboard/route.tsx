@@ -6,14 +6,13 @@ import { Frame } from '@/components/frame/Frame'
 import { Loading } from '@/components/ui/state/Loading'
 import { ProjectContext } from '@/hooks/useProject'
 import { usePreference } from '@/hooks/usePreference'
+import { optionalText } from '@/lib/search/search'
 import { accountQuery } from '@/services/auth'
 import { projectsQuery } from '@/services/projects'
 import { onSignedOut } from '@/queryClient'
 
-const text = () => z.catch(z.optional(z.string()), undefined)
-
 /** What every page has: project, begin and end of its range. */
-const search = z.object({ p: text(), from: text(), to: text() })
+const search = z.object({ p: optionalText(), from: optionalText(), to: optionalText() })
 
 export const Route = createFileRoute('/dashboard')({
   validateSearch: search,

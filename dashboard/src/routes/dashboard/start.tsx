@@ -9,13 +9,12 @@ import { Copy } from '@/components/ui/Copy'
 import { Tabs } from '@/components/ui/Tabs'
 import { useProject } from '@/hooks/useProject'
 import { formatDuration, formatMoney } from '@/lib/format/format'
+import { optionalText } from '@/lib/search/search'
 import { createKey, keysKey, type CreatedKey } from '@/services/keys'
 import { newestTraceQuery, sendSample, tracesKey } from '@/services/traces'
 
-const text = () => z.catch(z.optional(z.string()), undefined)
-
 export const Route = createFileRoute('/dashboard/start')({
-  validateSearch: z.object({ lang: text(), fresh: text() }),
+  validateSearch: z.object({ lang: optionalText(), fresh: optionalText() }),
   component: StartPage,
 })
 

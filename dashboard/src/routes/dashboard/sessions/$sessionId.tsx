@@ -16,11 +16,12 @@ import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney } from '@/lib/format/format'
 import { messagesOf, messagesOfRequest, type Message } from '@/lib/messages/messages'
+import { optionalText } from '@/lib/search/search'
 import { ApiError } from '@/services/http'
 import { turnsQuery, type Turn } from '@/services/traces'
 
 export const Route = createFileRoute('/dashboard/sessions/$sessionId')({
-  validateSearch: z.object({ turn: z.catch(z.optional(z.string()), undefined) }),
+  validateSearch: z.object({ turn: optionalText() }),
   component: SessionPage,
 })
 

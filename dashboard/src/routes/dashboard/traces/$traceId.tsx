@@ -24,16 +24,15 @@ import { usePreference } from '@/hooks/usePreference'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from '@/lib/format/format'
+import { optionalText } from '@/lib/search/search'
 import { visible } from '@/lib/text/visible'
-import { bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
+import { ancestors, bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
 import { ApiError } from '@/services/http'
 import { neighboursQuery } from '@/services/counts'
 import { partsOf, payloadQuery, treeQuery, type Span } from '@/services/spans'
 
-const text = () => z.catch(z.optional(z.string()), undefined)
-
 export const Route = createFileRoute('/dashboard/traces/$traceId')({
-  validateSearch: z.object({ span: text(), tab: text(), zoom: text(), find: text(), only: text() }),
+  validateSearch: z.object({ span: optionalText(), tab: optionalText(), zoom: optionalText(), find: optionalText(), only: optionalText() }),
   component: TracePage,
 })
 
@@ -147,8 +146,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
     ArrowRight: () => (collapsed.has(selected) ? toggle(selected, false) : move(1)),
     ArrowLeft: () => {
       if (ends[selected] !== selected + 1 && !collapsed.has(selected)) return toggle(selected, true)
-      const parent = spans.slice(0, selected).findLastIndex((s) => s.depth < (span?.depth ?? 0))
-      if (parent >= 0) select(parent)
+      select(ancestors(spans, selected).at(-1) ?? null)
     },
     e: () => select(nextOf(failed, selected, 1)), E: () => select(nextOf(failed, selected, -1)),
     n: () => select(nextOf(hits, selected, 1)), N: () => select(nextOf(hits, selected, -1)),

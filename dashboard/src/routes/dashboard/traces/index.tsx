@@ -20,18 +20,20 @@ import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
+import { absolute } from '@/lib/time/range'
 import { parseFilter, printFilter, printTerm, toggleTerm } from '@/lib/filter/filter'
 import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
+import { optionalText } from '@/lib/search/search'
 import { facetsQuery, histogramQuery } from '@/services/counts'
 import { traceSorts } from '@/lib/sort/sort'
 import { firstTracesQuery, tracesQuery } from '@/services/traces'
 
-const text = () => z.catch(z.optional(z.string()), undefined)
-
 export const Route = createFileRoute('/dashboard/traces/')({
-  validateSearch: z.object({ q: text(), live: text(), peek: text(), sort: z.catch(z.optional(z.enum(traceSorts)), undefined) }),
+  validateSearch: z.object({ q: optionalText(), live: optionalText(), peek: optionalText(), sort: z.catch(z.optional(z.enum(traceSorts)), undefined) }),
   component: TracesPage,
 })
+
+const statusColors = { errors: 'var(--error)', ok: 'var(--border-strong)' }
 
 /** The filter as one text: what stands in the query, and the words that stand behind # so that they reach no log. */
 function joinFilter(q: string, hash: string): string {
@@ -53,7 +55,7 @@ function TracesPage() {
   const { q = '', live, peek, sort = 'start' } = Route.useSearch()
   const hash = useLocation({ select: (location) => location.hash })
   const project = useProject()
-  const { range, open } = useRange()
+  const { range, open, set: setRange } = useRange()
   const [zone] = useZone()
   const now = useNow()
   const navigate = useNavigate()
@@ -128,7 +130,7 @@ function TracesPage() {
       </div>
       {histogram.data && histogram.data.times.length > 0 ? (
         <div className="flex-none border-b bg-surface px-3.5 py-1.5">
-          <StackedBars strip label="Traces over time" {...histogram.data} zone={zone} format={(n) => formatCount(n)} onBrush={(next) => set({ from: next.from.toISOString(), to: next.to.toISOString() })} />
+          <StackedBars strip label="Traces over time" colors={statusColors} {...histogram.data} zone={zone} format={(n) => formatCount(n)} onBrush={(next) => setRange(absolute(next))} />
         </div>
       ) : (
         <div className="h-15 flex-none border-b bg-surface" />
