@@ -42,6 +42,7 @@ type Target struct {
 // Exercise runs all suites against the target.
 func Exercise(t *testing.T, target Target) {
 	s := newSuite(t, target)
+	t.Run("TooLarge", s.tooLarge) // before those that run beside one another
 	t.Run("Observed", s.observed)
 	t.Run("Reads", s.reads)
 	t.Run("Values", s.values)
