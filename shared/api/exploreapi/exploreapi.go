@@ -73,6 +73,7 @@ func (g *Group) Routes() []api.Route {
 		get("/status", g.status),
 		get("/traces/{id}/neighbours", g.neighbours),
 		get("/traces/{id}/tree", g.tree),
+		get("/traces/{id}/repeats", g.repeats),
 		get("/spans/{id}/payload/{part}", g.payload),
 		{Method: http.MethodGet, Pattern: prefix + "/resolve/{id}", Auth: api.AuthSession, Handler: g.resolve},
 	}
