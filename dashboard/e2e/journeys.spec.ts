@@ -93,6 +93,63 @@ test('the error that the root hides', async ({ page }) => {
   await expect(page.getByText(/\d+ found/)).toBeVisible()
 })
 
+test('where the money went, and what was done twice', async ({ page }) => {
+  await signIn(page, ada)
+  await page.goto(`/dashboard/traces/${ids.agent}`)
+  await expect(page.getByText('of the input was said before')).toBeVisible()
+  await expect(page.getByText(/, same arguments$/)).toBeVisible()
+  await page.keyboard.press('v')
+  await expect(page).toHaveURL(/view=flame/)
+  await expect(page.getByRole('img', { name: /Icicle of .* by money/ })).toBeVisible()
+  await page.keyboard.press('w')
+  await expect(page.getByRole('img', { name: /Icicle of .* by time/ })).toBeVisible()
+  await expect(page.getByText(/had been said in an earlier call/)).toBeVisible()
+  const loop = page.getByRole('region', { name: 'Loops' }).getByRole('button').first()
+  await expect(loop).toContainText('"q":"TOS"')
+  await loop.click()
+  const first = new URL(page.url()).searchParams.get('span')
+  await loop.click()
+  await expect(page).not.toHaveURL(new RegExp(`span=${first}`))
+
+  // What a step was told before is one row, but for the question.
+  await page.goto(`/dashboard/traces/${ids.agent}?find=step 30`)
+  await page.getByRole('treeitem', { name: /step 30/ }).click()
+  await page.keyboard.press('ArrowDown')
+  await expect(page.getByText('Plan a 3-day trip to Tromsø')).toBeVisible()
+  await expect(page.getByText(/59 messages, about .* tok, unchanged since step 29/)).toBeVisible()
+  await expect(page.getByText('You are a travel agent')).toBeHidden()
+  await page.getByRole('button', { name: 'show', exact: true }).click()
+  await expect(page.getByText('You are a travel agent')).toBeVisible()
+})
+
+test('a bad answer beside the last good one', async ({ page }) => {
+  await signIn(page, ada)
+  await page.goto(`/dashboard/traces/${ids.rag}`)
+  await page.getByRole('link', { name: 'Compare with last good' }).click()
+  await expect(page).toHaveURL(new RegExp(`/dashboard/compare\\?.*a=${ids.good}.*b=${ids.rag}`))
+  // It opens on the step that failed in one of them.
+  await expect(page.getByRole('option', { name: /chat gpt-4o.*failed/ })).toHaveAttribute('aria-selected', 'true')
+  await expect(page.locator('del')).toHaveText(['wet '])
+  await page.keyboard.press('2')
+  await expect(page.locator('ins').filter({ hasText: 'rate limit' }).first()).toBeVisible()
+  await page.keyboard.press('x')
+  await expect(page.locator('del').filter({ hasText: 'rate limit' }).first()).toBeVisible()
+  await page.keyboard.press('k')
+  await expect(page.getByRole('option', { name: /retrieve articles/ })).toHaveAttribute('aria-selected', 'true')
+
+  // Markdown is read as such when somebody asks for it, and stays so.
+  await page.goto(`/dashboard/traces/${ids.good}`)
+  await page.getByRole('treeitem', { name: /chat gpt-4o/ }).click()
+  await expect(page.getByText('Within **30 days**')).toBeVisible()
+  await page.getByRole('button', { name: 'Markdown' }).click()
+  await expect(page.locator('strong', { hasText: '30 days' })).toBeVisible()
+  await expect(page.getByRole('link', { name: 'the shop' })).toHaveAttribute('rel', 'noopener noreferrer')
+  await page.goto(`/dashboard/traces/${ids.hostile}`)
+  await expect(page.getByText('<script>document.title="owned"').nth(1)).toBeVisible()
+  expect(await page.locator('#page a[href^="javascript"], #page img, #page svg[onload]').count()).toBe(0)
+  await page.getByRole('button', { name: 'Text', exact: true }).click()
+})
+
 test('a trace of 10,000 spans', async ({ page }) => {
   await signIn(page, ada)
   await page.goto(`/dashboard/traces/${ids.large}`)

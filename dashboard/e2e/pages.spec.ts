@@ -6,7 +6,7 @@ import { ids, seed } from './seed'
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 const pages = [
-  '/dashboard', '/dashboard/start', '/dashboard/traces', `/dashboard/traces/${ids.agent}`, `/dashboard/traces/${ids.japanese}`, '/dashboard/sessions', '/dashboard/sessions/trip-long',
+  '/dashboard', '/dashboard/start', '/dashboard/traces', `/dashboard/traces/${ids.agent}`, `/dashboard/traces/${ids.agent}?view=flame`, `/dashboard/traces/${ids.japanese}`, `/dashboard/compare?a=${ids.good}&b=${ids.rag}`, '/dashboard/sessions', '/dashboard/sessions/trip-long',
   '/dashboard/agents', '/dashboard/analytics', '/dashboard/projects', '/dashboard/api-keys', '/dashboard/members', '/dashboard/settings', '/dashboard/account', '/dashboard/nowhere',
 ]
 

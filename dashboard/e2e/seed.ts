@@ -4,6 +4,7 @@ export const ids = {
   agent: 'a9e7c0de00000000000000000000a9e7',
   large: '1a49e000000000000000000000001a49',
   rag: '4a600000000000000000000000004a60',
+  good: '600d00000000000000000000000600d0',
   hostile: '7057115e000000000000000000007057',
   japanese: 'bb000000-0000-4000-8000-000000000001',
   arabic: 'bb000000-0000-4000-8000-000000000002',
@@ -68,10 +69,14 @@ function agent(): OtlpSpan[] {
     { id: hex(1), name: 'travel_agent', at: 0, ms: 136_000, attributes: { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': 'travel_agent', 'gen_ai.conversation.id': 'trip-long', 'user.id': 'user-5' } },
   ]
   const tools = ['read_file', 'run_sql', 'get_weather', 'search_flights']
+  // Each step is told all that was said before it.
+  const told: unknown[] = [said('system', 'You are a travel agent. Think step by step and use tools. Ask before paying.'), said('user', 'Plan a 3-day trip to Tromsø for two in February, under €1,400, aurora likely, no driving.')]
   for (let step = 1; step <= 165; step++) {
     const at = (step - 1) * 820
     const base = step * 3
     const tool = step === 121 ? 'run_sql' : (tools[step % tools.length] ?? 'run_sql')
+    const asks = { q: 'TOS', budget_eur: 1400 + 10 * Math.floor(step / 12) }
+    const answer = { role: 'assistant', parts: [{ type: 'text', content: 'I will check the booking table for free rooms next.' }, { type: 'tool_call', id: `call_${step}`, name: tool, arguments: asks }] }
     spans.push({ id: hex(base), parent: hex(1), name: `step ${step}`, at, ms: 790, attributes: {} })
     spans.push({
       id: hex(base + 1),
@@ -82,8 +87,8 @@ function agent(): OtlpSpan[] {
       attributes: {
         'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'anthropic', 'gen_ai.request.model': 'claude-sonnet-4-5', 'gen_ai.usage.input_tokens': 900 + step * 140, 'gen_ai.usage.output_tokens': 90,
         'gen_ai.server.time_to_first_token': 0.16,
-        'gen_ai.input.messages': JSON.stringify([said('system', 'You are a travel agent. Think step by step and use tools. Ask before paying.'), said('user', 'Plan a 3-day trip to Tromsø for two in February, under €1,400, aurora likely, no driving.')]),
-        'gen_ai.output.messages': JSON.stringify([{ role: 'assistant', parts: [{ type: 'text', content: 'I will check the booking table for free rooms next.' }, { type: 'tool_call', id: `call_${step}`, name: tool, arguments: { q: 'TOS', budget_eur: 1400 } }], finish_reason: 'tool_calls' }]),
+        'gen_ai.input.messages': JSON.stringify(told),
+        'gen_ai.output.messages': JSON.stringify([{ ...answer, finish_reason: 'tool_calls' }]),
       },
     })
     spans.push({
@@ -92,9 +97,10 @@ function agent(): OtlpSpan[] {
       name: tool,
       at: at + 440,
       ms: 330,
-      attributes: { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': tool, 'gen_ai.tool.call.id': `call_${step}`, 'gen_ai.tool.call.arguments': JSON.stringify({ q: 'TOS', budget_eur: 1400 }), ...(step === 121 ? { 'error.type': 'ToolError' } : { 'gen_ai.tool.call.result': JSON.stringify({ ok: true, rows: step }) }) },
+      attributes: { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': tool, 'gen_ai.tool.call.id': `call_${step}`, 'gen_ai.tool.call.arguments': JSON.stringify(asks), ...(step === 121 ? { 'error.type': 'ToolError' } : { 'gen_ai.tool.call.result': JSON.stringify({ ok: true, rows: step }) }) },
       ...(step === 121 ? { error: 'upstream timeout after 30000 ms' } : {}),
     })
+    told.push(answer, { role: 'tool', parts: [{ type: 'tool_call_response', id: `call_${step}`, response: step === 121 ? 'upstream timeout after 30000 ms' : { ok: true, rows: step } }] })
   }
   return spans
 }
@@ -117,6 +123,16 @@ function rag(): OtlpSpan[] {
     { id: hex(1), name: 'answer_question', at: 0, ms: 2_640, attributes: { 'user.id': 'user-2', 'gen_ai.conversation.id': 'support-42' } },
     { id: hex(2), parent: hex(1), name: 'retrieve articles', at: 12, ms: 180, attributes: { 'openinference.span.kind': 'RETRIEVER', 'retrieval.documents.0.document.content': 'Boots can be returned within 30 days.', 'retrieval.documents.0.document.id': 'kb-17' } },
     { id: hex(3), parent: hex(1), name: 'chat gpt-4o', at: 210, ms: 2_400, error: '429 Too Many Requests: rate limit reached', attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'openai', 'gen_ai.request.model': 'gpt-4o', 'error.type': '429', 'gen_ai.input.messages': JSON.stringify([said('user', 'How do I return boots?')]) } },
+  ]
+}
+
+/** The same question, answered: what `rag` is compared with. */
+function good(): OtlpSpan[] {
+  const hex = idsFrom(5)
+  return [
+    { id: hex(1), name: 'answer_question', at: 0, ms: 1_900, attributes: { 'user.id': 'user-2' } },
+    { id: hex(2), parent: hex(1), name: 'retrieve articles', at: 12, ms: 170, attributes: { 'openinference.span.kind': 'RETRIEVER', 'retrieval.documents.0.document.content': 'Boots can be returned within 30 days.', 'retrieval.documents.0.document.id': 'kb-17' } },
+    { id: hex(3), parent: hex(1), name: 'chat gpt-4o', at: 200, ms: 1_650, attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'openai', 'gen_ai.request.model': 'gpt-4o', 'gen_ai.usage.input_tokens': 310, 'gen_ai.usage.output_tokens': 42, 'gen_ai.input.messages': JSON.stringify([said('user', 'How do I return wet boots?')]), 'gen_ai.output.messages': JSON.stringify([said('assistant', '# Returns\n\nWithin **30 days**, see [the shop](https://shop.example/returns).')]) } },
   ]
 }
 
@@ -203,11 +219,12 @@ export async function seed(url: string, key: string): Promise<void> {
   for (let i = 0; i < calls.length - 5; i += 100) await post(url, '/v1/traces/batch', key, calls.slice(i, Math.min(i + 100, calls.length - 5)))
   for (const one of calls.slice(-5)) await post(url, '/v1/traces/batch', key, [one])
   await post(url, '/v1/traces', key, otlp(ids.agent, now - 3 * 60_000 - 136_000, agent(), 'travel'))
+  await post(url, '/v1/traces', key, otlp(ids.good, now - 50 * 60_000, good(), 'support'))
   await post(url, '/v1/traces', key, otlp(ids.rag, now - 2 * 60_000, rag(), 'support'))
   await post(url, '/v1/traces', key, otlp(ids.hostile, now - 4 * 60_000, hostile(), 'support'))
   const many = large()
   for (let i = 0; i < many.length; i += 2_500) await post(url, '/v1/traces', key, otlp(ids.large, now - 3 * hour, many.slice(i, i + 2_500), 'indexer'))
-  for (const id of [ids.agent, ids.large, ids.rag, ids.hostile]) await readable(url, key, id)
+  for (const id of [ids.agent, ids.large, ids.good, ids.rag, ids.hostile]) await readable(url, key, id)
 }
 
 async function readable(url: string, key: string, id: string): Promise<void> {

@@ -18,6 +18,7 @@ import { Route as DashboardAccountRouteImport } from './routes/dashboard/account
 import { Route as DashboardAgentsRouteImport } from './routes/dashboard/agents'
 import { Route as DashboardAnalyticsRouteImport } from './routes/dashboard/analytics'
 import { Route as DashboardApiKeysRouteImport } from './routes/dashboard/api-keys'
+import { Route as DashboardCompareRouteImport } from './routes/dashboard/compare'
 import { Route as DashboardMembersRouteImport } from './routes/dashboard/members'
 import { Route as DashboardProjectsRouteImport } from './routes/dashboard/projects'
 import { Route as DashboardSettingsRouteImport } from './routes/dashboard/settings'
@@ -72,6 +73,11 @@ const DashboardApiKeysRoute = DashboardApiKeysRouteImport.update({
   path: '/api-keys',
   getParentRoute: () => DashboardRouteRoute,
 } as any)
+const DashboardCompareRoute = DashboardCompareRouteImport.update({
+  id: '/compare',
+  path: '/compare',
+  getParentRoute: () => DashboardRouteRoute,
+} as any)
 const DashboardMembersRoute = DashboardMembersRouteImport.update({
   id: '/members',
   path: '/members',
@@ -123,6 +129,7 @@ export interface FileRoutesByFullPath {
   '/dashboard/agents': typeof DashboardAgentsRoute
   '/dashboard/analytics': typeof DashboardAnalyticsRoute
   '/dashboard/api-keys': typeof DashboardApiKeysRoute
+  '/dashboard/compare': typeof DashboardCompareRoute
   '/dashboard/members': typeof DashboardMembersRoute
   '/dashboard/projects': typeof DashboardProjectsRoute
   '/dashboard/settings': typeof DashboardSettingsRoute
@@ -141,6 +148,7 @@ export interface FileRoutesByTo {
   '/dashboard/agents': typeof DashboardAgentsRoute
   '/dashboard/analytics': typeof DashboardAnalyticsRoute
   '/dashboard/api-keys': typeof DashboardApiKeysRoute
+  '/dashboard/compare': typeof DashboardCompareRoute
   '/dashboard/members': typeof DashboardMembersRoute
   '/dashboard/projects': typeof DashboardProjectsRoute
   '/dashboard/settings': typeof DashboardSettingsRoute
@@ -161,6 +169,7 @@ export interface FileRoutesById {
   '/dashboard/agents': typeof DashboardAgentsRoute
   '/dashboard/analytics': typeof DashboardAnalyticsRoute
   '/dashboard/api-keys': typeof DashboardApiKeysRoute
+  '/dashboard/compare': typeof DashboardCompareRoute
   '/dashboard/members': typeof DashboardMembersRoute
   '/dashboard/projects': typeof DashboardProjectsRoute
   '/dashboard/settings': typeof DashboardSettingsRoute
@@ -182,6 +191,7 @@ export interface FileRouteTypes {
     | '/dashboard/agents'
     | '/dashboard/analytics'
     | '/dashboard/api-keys'
+    | '/dashboard/compare'
     | '/dashboard/members'
     | '/dashboard/projects'
     | '/dashboard/settings'
@@ -200,6 +210,7 @@ export interface FileRouteTypes {
     | '/dashboard/agents'
     | '/dashboard/analytics'
     | '/dashboard/api-keys'
+    | '/dashboard/compare'
     | '/dashboard/members'
     | '/dashboard/projects'
     | '/dashboard/settings'
@@ -219,6 +230,7 @@ export interface FileRouteTypes {
     | '/dashboard/agents'
     | '/dashboard/analytics'
     | '/dashboard/api-keys'
+    | '/dashboard/compare'
     | '/dashboard/members'
     | '/dashboard/projects'
     | '/dashboard/settings'
@@ -302,6 +314,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof DashboardApiKeysRouteImport
       parentRoute: typeof DashboardRouteRoute
     }
+    '/dashboard/compare': {
+      id: '/dashboard/compare'
+      path: '/compare'
+      fullPath: '/dashboard/compare'
+      preLoaderRoute: typeof DashboardCompareRouteImport
+      parentRoute: typeof DashboardRouteRoute
+    }
     '/dashboard/members': {
       id: '/dashboard/members'
       path: '/members'
@@ -366,6 +385,7 @@ interface DashboardRouteRouteChildren {
   DashboardAgentsRoute: typeof DashboardAgentsRoute
   DashboardAnalyticsRoute: typeof DashboardAnalyticsRoute
   DashboardApiKeysRoute: typeof DashboardApiKeysRoute
+  DashboardCompareRoute: typeof DashboardCompareRoute
   DashboardMembersRoute: typeof DashboardMembersRoute
   DashboardProjectsRoute: typeof DashboardProjectsRoute
   DashboardSettingsRoute: typeof DashboardSettingsRoute
@@ -382,6 +402,7 @@ const DashboardRouteRouteChildren: DashboardRouteRouteChildren = {
   DashboardAgentsRoute: DashboardAgentsRoute,
   DashboardAnalyticsRoute: DashboardAnalyticsRoute,
   DashboardApiKeysRoute: DashboardApiKeysRoute,
+  DashboardCompareRoute: DashboardCompareRoute,
   DashboardMembersRoute: DashboardMembersRoute,
   DashboardProjectsRoute: DashboardProjectsRoute,
   DashboardSettingsRoute: DashboardSettingsRoute,

@@ -1,17 +1,42 @@
-import { useState, type ReactNode } from 'react'
+import { lazy, Suspense, useState, type ReactNode } from 'react'
+import { usePreference } from '@/hooks/usePreference'
 import type { Message, Part } from '@/lib/messages/messages'
 import { visible } from '@/lib/text/visible'
 import { Json } from '../ui/Json'
 import { cx } from '../ui/classes'
 
 const foldAt = 20 // lines
+const markdownLimit = 200_000 // characters: beyond it a text stays text
 const textLimit = 20_000 // characters that are shown before somebody asks for all
 
-/** Messages in their order, as text; JSON only where nothing else was said. */
-export function Conversation({ messages, note }: { messages: Message[]; note?: (index: number) => ReactNode }) {
+const Markdown = lazy(() => import('./Markdown'))
+
+interface ConversationProps {
+  messages: Message[]
+  note?: (index: number) => ReactNode
+  /** How many of the first messages were said before, and where: they are one row until somebody asks for them. */
+  before?: { count: number; where: ReactNode } | undefined
+}
+
+/** Messages in their order, as text or Markdown; JSON only where nothing else was said. */
+export function Conversation({ messages, note, before }: ConversationProps) {
+  const [mode] = usePreference('pulse.text', 'text')
+  const [open, setOpen] = useState(false)
+  const markdown = mode === 'markdown'
+  // Of what was said before, the last thing that somebody asked stays: the rest is about it.
+  const hidden = before && !open ? before.count : 0
+  const asked = messages.findLastIndex((m, i) => i < hidden && m.role === 'user')
   return (
     <ol className="list-none">
-      {messages.map((message, i) => (
+      {before && before.count > 0 ? (
+        <li className="border-b bg-sunken px-3.5 py-1.5 text-muted">
+          {before.where} ·{' '}
+          <button type="button" className="text-accent underline" aria-expanded={open} onClick={() => setOpen(!open)}>
+            {open ? 'hide' : 'show'}
+          </button>
+        </li>
+      ) : null}
+      {messages.map((message, i) => i < hidden && i !== asked ? null : (
         <li key={i} className="flex gap-3 border-b px-3.5 py-2">
           <div className="w-16 flex-none text-label text-faint">
             {message.role}
@@ -19,7 +44,7 @@ export function Conversation({ messages, note }: { messages: Message[]; note?: (
             {note?.(i)}
           </div>
           <div className="min-w-0 flex-1">
-            {message.parts.length === 0 ? <p className="text-faint">nothing</p> : message.parts.map((part, j) => <PartView key={j} part={part} quiet={message.role === 'system'} />)}
+            {message.parts.length === 0 ? <p className="text-faint">nothing</p> : message.parts.map((part, j) => <PartView key={j} part={part} quiet={message.role === 'system'} markdown={markdown} />)}
           </div>
         </li>
       ))}
@@ -27,10 +52,24 @@ export function Conversation({ messages, note }: { messages: Message[]; note?: (
   )
 }
 
-function PartView({ part, quiet }: { part: Part; quiet: boolean }) {
+/** Whether what was said is shown as it was written, or as the Markdown it may be. */
+export function TextMode() {
+  const [mode, setMode] = usePreference('pulse.text', 'text')
+  return (
+    <span className="flex gap-2 text-label">
+      {['text', 'markdown'].map((it) => (
+        <button key={it} type="button" aria-pressed={it === mode} className={cx('h-6', it === mode ? 'font-semibold' : 'text-accent')} onClick={() => setMode(it)}>
+          {it === 'text' ? 'Text' : 'Markdown'}
+        </button>
+      ))}
+    </span>
+  )
+}
+
+function PartView({ part, quiet, markdown }: { part: Part; quiet: boolean; markdown: boolean }) {
   switch (part.type) {
     case 'text':
-      return <Text text={part.text} quiet={quiet} />
+      return <Text text={part.text} quiet={quiet} markdown={markdown} />
     case 'reasoning':
       return (
         <details className="my-1 rounded-control border px-2 py-1 text-muted">
@@ -67,18 +106,23 @@ function Image({ uri }: { uri: string | null }) {
   return <p className="user-text text-muted">Image{uri ? ` · ${uri.slice(0, 200)}` : ''}</p>
 }
 
-/** What somebody wrote: its own direction, folded when long, and never markup. */
-export function Text({ text, quiet, mono = false }: { text: string; quiet: boolean; mono?: boolean }) {
+/** What somebody wrote: its own direction, folded when long, and never HTML. */
+export function Text({ text, quiet, mono = false, markdown = false }: { text: string; quiet: boolean; mono?: boolean; markdown?: boolean }) {
   const [open, setOpen] = useState(false)
   const lines = text.split('\n', foldAt + 1).length
   const long = lines > foldAt || text.length > textLimit / 10
   const cut = open ? text : lines > foldAt ? text.split('\n', foldAt).join('\n').slice(0, textLimit / 10) : text.slice(0, textLimit / 10)
+  const shown = `${long ? cut : text}${long && !open ? '…' : ''}`
+  const plain = <p dir="auto" className={cx('user-text whitespace-pre-wrap', quiet && 'text-muted', mono && 'font-mono text-[12px]')}>{visible(shown)}</p>
   return (
     <div>
-      <p dir="auto" className={cx('user-text whitespace-pre-wrap', quiet && 'text-muted', mono && 'font-mono text-[12px]')}>
-        {visible(long ? cut : text)}
-        {long && !open ? '…' : ''}
-      </p>
+      {markdown && shown.length <= markdownLimit ? (
+        <Suspense fallback={plain}>
+          <Markdown text={shown} />
+        </Suspense>
+      ) : (
+        plain
+      )}
       {long ? (
         <button type="button" className="text-accent" onClick={() => setOpen(!open)}>
           {open ? 'Show less' : `Show all ${text.length.toLocaleString()} characters`}

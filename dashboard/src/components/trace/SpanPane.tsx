@@ -1,8 +1,9 @@
 import { useMemo, type ReactNode } from 'react'
 import { formatCount, formatDuration, formatMoney } from '@/lib/format/format'
-import { messagesOf, messagesOfRequest, messagesOfResponse, type Message } from '@/lib/messages/messages'
+import { samePrefix } from '@/lib/messages/prefix'
 import type { Detail, Payload, Span } from '@/services/spans'
-import { Conversation, Text } from '../conversation/Conversation'
+import { Conversation, Text, TextMode } from '../conversation/Conversation'
+import { conversationOf } from '../conversation/said'
 import { Copy } from '../ui/Copy'
 import { Json } from '../ui/Json'
 import { ErrorState } from '../ui/state/ErrorState'
@@ -24,10 +25,19 @@ interface SpanPaneProps {
   raw: (payload: Payload) => ReactNode
   /** Of the cost of the trace, printed. */
   share: string | null
+  /** The call whose conversation this one goes on with. */
+  before: Before | null
+}
+
+export interface Before {
+  name: string
+  payload: Payload
+  /** Tokens that both were told, estimated. */
+  tokens: number | null
 }
 
 /** One span: what was said, what went in and out, what it cost, and all the rest. */
-export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, raw, share }: SpanPaneProps) {
+export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, raw, share, before }: SpanPaneProps) {
   const attributes = useMemo(() => rowsOf(payload?.attributes), [payload])
   const with_ = (content: (payload: Payload) => ReactNode) => () => {
     if (error) return <ErrorState error={error} what="The span's content" onRetry={onRetry} />
@@ -46,7 +56,7 @@ export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, r
       onChange={(id) => onTab(id as PaneTab)} // the ids are those below
       end={span.name}
       tabs={[
-        { id: 'conversation', label: 'Conversation', content: with_((p) => <ConversationTab span={span} payload={p} />) },
+        { id: 'conversation', label: 'Conversation', content: with_((p) => <ConversationTab span={span} payload={p} before={before} />) },
         { id: 'io', label: 'Input / output', content: with_((p) => <InputOutput payload={p} />) },
         { id: 'cost', label: 'Cost', content: with_((p) => <CostTab span={span} detail={p.detail} share={share} />) },
         { id: 'attributes', label: `Attributes${attributes.length > 0 ? ` ${formatCount(attributes.length)}` : ''}`, content: with_((p) => <AttributesTab span={span} payload={p} attributes={attributes} />) },
@@ -56,16 +66,10 @@ export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, r
   )
 }
 
-/** The messages of a span, from whichever of its fields hold some. */
-export function conversationOf(payload: Payload): Message[] {
-  const asked = payload.inputMessages !== null ? messagesOf(payload.inputMessages) : messagesOfRequest(payload.request)
-  const answered =
-    payload.outputMessages !== null ? messagesOf(payload.outputMessages, 'assistant') : payload.response !== null ? messagesOfResponse(payload.response) : payload.outputText ? messagesOf(payload.outputText, 'assistant') : []
-  return [...asked, ...answered]
-}
-
-function ConversationTab({ span, payload }: { span: Span; payload: Payload }) {
+function ConversationTab({ span, payload, before }: { span: Span; payload: Payload; before: Before | null }) {
   const messages = useMemo(() => conversationOf(payload), [payload])
+  // The last message is always shown, and one alone is not worth a fold.
+  const same = useMemo(() => (before ? Math.min(samePrefix(conversationOf(before.payload), messages), messages.length - 1) : 0), [before, messages])
   const look = lookOf(span)
   const failure = payload.statusMessage ?? payload.error
   const tool = payload.toolInput !== null || payload.toolResponse !== null
@@ -84,13 +88,21 @@ function ConversationTab({ span, payload }: { span: Span; payload: Payload }) {
           <Section title="result" value={payload.toolResponse} />
         </>
       ) : null}
-      <Conversation messages={messages} note={(i) => (i === messages.length - 1 && span.outputTokens !== null ? <div>{formatCount(span.outputTokens)} tok</div> : null)} />
+      <Conversation
+        key={span.id}
+        messages={messages}
+        before={before && same > 1 ? { count: same, where: `${formatCount(same)} messages${before.tokens === null ? '' : `, about ${formatCount(before.tokens)} tok,`} unchanged since ${before.name}` } : undefined}
+        note={(i) => (i === messages.length - 1 && span.outputTokens !== null ? <div>{formatCount(span.outputTokens)} tok</div> : null)}
+      />
       {!tool && messages.length === 0 ? <p className="px-3.5 py-8 text-center text-muted">Nothing was said here. {span.failed ? '' : 'A step carries no messages; its model calls below do.'}</p> : null}
-      <p className="px-3.5 py-2 text-label text-faint">
+      <div className="flex items-start justify-between gap-3 px-3.5 py-2">
+      <p className="text-label text-faint">
         {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', payload.detail?.finishReason ? `finished: ${payload.detail.finishReason}` : null]
           .filter(Boolean)
           .join(' · ')}
       </p>
+        {messages.length > 0 ? <TextMode /> : null}
+      </div>
     </>
   )
 }

@@ -3,7 +3,11 @@ import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
+import { askedOf, conversationOf } from '@/components/conversation/said'
+import { ContextGrowth } from '@/components/trace/ContextGrowth'
 import { Facts } from '@/components/trace/Facts'
+import { Flame, flameMeasures } from '@/components/trace/Flame'
+import { Loops } from '@/components/trace/Loops'
 import { Minimap } from '@/components/trace/Minimap'
 import { RawTab } from '@/components/raw/RawTab'
 import { SpanPane, type PaneTab } from '@/components/trace/SpanPane'
@@ -12,7 +16,7 @@ import { Button, buttonClass } from '@/components/ui/Button'
 import { Copy, copyText } from '@/components/ui/Copy'
 import { inputClass } from '@/components/ui/Field'
 import { Kbd } from '@/components/ui/Kbd'
-import { Menu, MenuItem } from '@/components/ui/Menu'
+import { Menu, MenuItem, MenuLine } from '@/components/ui/Menu'
 import { Elsewhere } from '@/components/ui/state/Elsewhere'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
@@ -24,15 +28,18 @@ import { usePreference } from '@/hooks/usePreference'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from '@/lib/format/format'
+import { asAnthropic, asCurl, asMarkdown, asOpenAI } from '@/lib/messages/print'
 import { optionalText } from '@/lib/search/search'
 import { visible } from '@/lib/text/visible'
+import { sumsOf } from '@/lib/tree/sums'
 import { ancestors, bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
 import { ApiError } from '@/services/http'
 import { neighboursQuery } from '@/services/counts'
-import { partsOf, payloadQuery, treeQuery, type Span } from '@/services/spans'
+import { repeatsQuery } from '@/services/repeats'
+import { partsOf, payloadQuery, treeQuery, type Payload, type Span } from '@/services/spans'
 
 export const Route = createFileRoute('/dashboard/traces/$traceId')({
-  validateSearch: z.object({ span: optionalText(), tab: optionalText(), zoom: optionalText(), find: optionalText(), only: optionalText() }),
+  validateSearch: z.object({ span: optionalText(), tab: optionalText(), zoom: optionalText(), find: optionalText(), only: optionalText(), view: optionalText(), width: optionalText(), root: optionalText() }),
   component: TracePage,
 })
 
@@ -84,6 +91,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
   const now = useNow()
   const [zone] = useZone()
   const [theme] = usePreference('pulse.theme', 'system')
+  const [marked, setMarked] = usePreference('pulse.marked', '')
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set())
   const [opened, setOpened] = useState<ReadonlySet<number>>(new Set())
   const findInput = useRef<HTMLInputElement>(null)
@@ -136,9 +144,26 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
     const next = { start: Math.max(middle - half, whole.start), end: Math.min(middle + half, whole.end) }
     set({ zoom: next.end - next.start >= (whole.end - whole.start) * 0.999 ? undefined : printZoom(next, whole) })
   }
+  const flame = search.view === 'flame'
+  const measure = flameMeasures.find((it) => it === search.width) ?? (sums.costNanoUsd === null ? 'time' : 'cost')
+  const root = search.root === undefined ? -1 : spans.findIndex((s) => s.id === search.root)
+  // All payloads are read for it: of large traces only when somebody wants to see it.
+  const repeats = useQuery({ ...repeatsQuery(projectId, traceId), enabled: spans.length === total && sums.calls + sums.tools > 1 && (flame || total <= 2_000) }).data
+  const loop = repeats?.loops[0]
+  const told = repeats?.sameInputTokens && repeats.inputTokens ? repeats.sameInputTokens / repeats.inputTokens : 0
+
   const neighbours = useQuery(neighboursQuery(projectId, traceId)).data
   const open = (id: string | null | undefined) => {
     if (id) void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: id } })
+  }
+  const compare = (other: string) => void navigate({ to: '/dashboard/compare', search: { a: other, b: traceId } })
+  const mark = () => {
+    if (marked !== '' && marked !== traceId) {
+      setMarked('')
+      return compare(marked)
+    }
+    setMarked(marked === traceId ? '' : traceId)
+    toast(marked === traceId ? 'No longer marked' : 'Marked: press m on another trace to compare')
   }
   const tabs: PaneTab[] = ['conversation', 'io', 'cost', 'attributes', 'raw']
   useKeys({
@@ -155,17 +180,24 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
     '+': () => zoomBy(0.5), '-': () => zoomBy(2), '0': () => set({ zoom: undefined }),
     f: () => span && set({ zoom: printZoom({ start: span.start, end: span.start + Math.max(span.durationMs ?? 0, 1) }, whole) }),
     '/': () => findInput.current?.focus(),
+    v: () => set({ view: flame ? undefined : 'flame' }),
+    w: () => flame && set({ width: flameMeasures[(flameMeasures.indexOf(measure) + 1) % flameMeasures.length] }),
+    m: mark,
+    l: () => neighbours?.lastGood && compare(neighbours.lastGood),
     y: () => void copyText(location.href).then(() => toast('Link copied')),
     Escape: () => {
       setFind('')
-      set({ find: undefined, only: undefined, zoom: undefined })
+      set({ find: undefined, only: undefined, zoom: undefined, root: undefined })
     },
     ...Object.fromEntries(tabs.map((tab, i) => [String(i + 1), () => set({ tab })])),
   })
 
-  const root = spans[0]
+  const top = spans[0]
   const payload = useQuery({ ...payloadQuery(projectId, traceId, span ?? { id: '', index: 0 }), enabled: span !== undefined })
-  if (!root || !span) return <Empty title="This trace has no spans yet" />
+  if (!top || !span) return <Empty title="This trace has no spans yet" />
+  const earlier = span.kind === 'llm_call' ? (spans.find((s) => s.id === repeats?.calls.get(span.id)?.after) ?? spans.findLast((s) => s.index < span.index && s.kind === 'llm_call' && s.counted)) : undefined
+  const earlierPayload = useQuery({ ...payloadQuery(projectId, traceId, earlier ?? { id: '', index: 0 }), enabled: earlier !== undefined })
+  const before = earlier && earlierPayload.data ? { name: stepName(spans, earlier), payload: earlierPayload.data, tokens: repeats?.calls.get(span.id)?.sameInputTokens ?? null } : null
   const fault = failed[0] === undefined ? undefined : spans[failed[0]]
 
   return (
@@ -178,7 +210,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
             </Link>
             <span className="text-faint">/</span>
             <span dir="auto" className="user-text truncate">
-              {root.name}
+              {top.name}
             </span>
             {sums.errors > 0 ? (
               <span className="flex-none rounded-control border px-2 font-normal text-error">
@@ -199,9 +231,9 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
             <span className="max-w-40 truncate">Session {session}</span> ›
           </Link>
         ) : null}
-        {neighbours?.lastGood && sums.errors > 0 ? (
-          <Link to="/dashboard/traces/$traceId" params={{ traceId: neighbours.lastGood }} className={buttonClass()} title="The last trace of this name that succeeded">
-            Last good
+        {neighbours?.lastGood ? (
+          <Link to="/dashboard/compare" search={{ a: neighbours.lastGood, b: traceId }} className={buttonClass()} title="Beside the last trace of this name that succeeded  l">
+            Compare with last good
           </Link>
         ) : null}
         <Button disabled={!neighbours?.previous} title="The trace before  K" aria-label="The trace before" onClick={() => open(neighbours?.previous)}>
@@ -217,6 +249,17 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
           <MenuItem onSelect={() => void copyText(traceId).then(() => toast('Trace id copied'))}>Trace id</MenuItem>
           <MenuItem onSelect={() => void copyText(span.id).then(() => toast('Span id copied'))}>Span id</MenuItem>
           <MenuItem onSelect={() => void copyText(`curl '${location.origin}/v1/traces/${encodeURIComponent(traceId)}' -H "Authorization: Bearer $PULSE_API_KEY"`).then(() => toast('Copied as curl'))}>As curl</MenuItem>
+          {payload.data && span.kind === 'llm_call' ? (
+            <>
+              <MenuLine />
+              {copies.map(([label, print]) => (
+                <MenuItem key={label} onSelect={() => payload.data && void copyText(print(span.model ?? '', payload.data)).then(() => toast(`Copied ${label}`))}>
+                  {label}
+                </MenuItem>
+              ))}
+              <MenuLine />
+            </>
+          ) : null}
           <MenuItem onSelect={() => void copyText(JSON.stringify(payload.data ?? null, null, 2)).then(() => toast('Copied as JSON'))}>What the span carries, as JSON</MenuItem>
         </Menu>
       </PageHeader>
@@ -227,6 +270,8 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
           { value: formatCount(sums.tokens), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
           { value: formatDuration(sums.ttftMs), label: 'first token' },
           { value: `${formatCount(sums.calls)} / ${formatCount(sums.tools)} / ${formatCount(sums.errors)}`, label: 'model calls · tools · errors', bad: sums.errors > 0 },
+          ...(told >= 0.1 ? [{ value: formatRate(told), label: 'of the input was said before', title: 'Estimated: what model calls of this trace were told again' }] : []),
+          ...(loop ? [{ value: `×${formatCount(loop.count)}`, label: `${loop.name}, same arguments`, title: loop.arguments }] : []),
           ...(sums.model ? [{ value: sums.model, label: provider ?? 'model' }] : []),
           { value: relativeTime(new Date(whole.start), now, zone), label: absoluteTime(new Date(whole.start), zone, { millis: true }) },
         ]}
@@ -237,7 +282,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
           <span className="user-text min-w-0 truncate" dir="auto">
             {visible(errors.find((it) => it.spanId === fault.id)?.error ?? '')}
           </span>
-          <span className="text-muted max-sm:hidden">· {formatOffset(fault.start - whole.start)} in{root.failed ? '' : ' · the trace itself went on'}</span>
+          <span className="text-muted max-sm:hidden">· {formatOffset(fault.start - whole.start)} in{top.failed ? '' : ' · the trace itself went on'}</span>
           <button type="button" className="ml-auto flex-none underline" onClick={() => select(nextOf(failed, selected, 1))}>
             {failed.length > 1 ? `Next of ${failed.length} errors` : 'Go to error'} <Kbd>e</Kbd>
           </button>
@@ -248,7 +293,15 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
         {spans.length > 1 ? (
           <section aria-label="Spans" className="flex min-h-0 w-[56%] flex-none flex-col border-r bg-surface max-md:h-[45%] max-md:w-full max-md:border-b max-md:border-r-0">
             <div className="flex h-8 flex-none items-center gap-2 border-b px-3.5 text-label text-faint">
-              <span>
+              {[
+                ['', 'Timeline'],
+                ['flame', 'Flame'],
+              ].map(([view, label]) => (
+                <button key={label} type="button" aria-pressed={flame === (view === 'flame')} className="text-accent aria-pressed:font-semibold aria-pressed:text-text" title={`${label}  v`} onClick={() => set({ view: view || undefined })}>
+                  {label}
+                </button>
+              ))}
+              <span className="max-lg:hidden">
                 {spans.length < total ? `${formatCount(spans.length)} of ${formatCount(total)} spans read` : `${formatCount(total)} spans`}
               </span>
               {failed.length > 0 ? (
@@ -273,16 +326,39 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
               />
               {wanted ? <span role="status">{formatCount(hits.length)} found</span> : null}
             </div>
-            <SpanTree spans={spans} ends={ends} rows={rows} window={zoom ?? whole} origin={whole.start} selected={selected} collapsed={collapsed} onSelect={select} onToggle={toggle} onOpenFold={(first) => setOpened(new Set([...opened, first]))} />
+            {flame ? (
+              <div className="min-h-0 flex-1 overflow-y-auto" tabIndex={0} role="region" aria-label="Where it went">
+                <Flame spans={spans} ends={ends} measure={measure} onMeasure={(next) => set({ width: next })} root={root} onRoot={(index) => set({ root: index < 0 ? undefined : spans[index]?.id })} selected={selected} onSelect={select} theme={theme} />
+                <ContextGrowth spans={spans} repeats={repeats} selected={selected} onSelect={select} />
+                <Loops loops={repeats?.loops ?? []} selectedId={span.id} onSelect={(id) => set({ span: id })} />
+                {repeats && !repeats.complete ? <p className="px-3.5 py-2 text-label text-faint">What was said before is told of the first spans only: the trace is too large to be read whole.</p> : null}
+              </div>
+            ) : (
+              <SpanTree spans={spans} ends={ends} rows={rows} window={zoom ?? whole} origin={whole.start} selected={selected} collapsed={collapsed} onSelect={select} onToggle={toggle} onOpenFold={(first) => setOpened(new Set([...opened, first]))} />
+            )}
           </section>
         ) : null}
         <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
-          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tabs.find((t) => t === search.tab) ?? 'conversation'} onTab={(tab) => set({ tab })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} />
+          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tabs.find((t) => t === search.tab) ?? 'conversation'} onTab={(tab) => set({ tab })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} before={before} />
         </section>
       </div>
     </>
   )
 }
+
+/** How a model call is told from others: by the step that it belongs to, where it has one. */
+function stepName(spans: readonly Span[], span: Span): string {
+  const above = ancestors(spans, span.index).at(-1)
+  const parent = above === undefined || above === 0 ? undefined : spans[above]
+  return parent?.name ?? span.name
+}
+
+/** Ways to ask a provider the same again. Keys are the shell's: a copy never holds one. */
+const copies: [string, (model: string, payload: Payload) => string][] = [
+  ['as a request to OpenAI', (model, p) => asCurl('https://api.openai.com/v1/chat/completions', ['Authorization: Bearer $OPENAI_API_KEY'], asOpenAI(model, askedOf(p), p.parameters))],
+  ['as a request to Anthropic', (model, p) => asCurl('https://api.anthropic.com/v1/messages', ['x-api-key: $ANTHROPIC_API_KEY', 'anthropic-version: 2023-06-01'], asAnthropic(model, askedOf(p), p.parameters))],
+  ['as Markdown', (_, p) => asMarkdown(conversationOf(p))],
+]
 
 function matches(span: Span, wanted: string): boolean {
   return [span.name, span.model, span.kind, span.id].some((value) => value?.toLowerCase().includes(wanted))
@@ -297,35 +373,3 @@ function readZoom(text: string | undefined, whole: Bounds): Bounds | null {
 }
 
 const printZoom = (zoom: Bounds, whole: Bounds) => `${(zoom.start - whole.start).toFixed(1)}..${(zoom.end - whole.start).toFixed(1)}`
-
-interface Sums {
-  calls: number
-  tools: number
-  errors: number
-  unpriced: number
-  tokens: number | null
-  inputTokens: number | null
-  outputTokens: number | null
-  costNanoUsd: number | null
-  ttftMs: number | null
-  model: string | null
-}
-
-/** What the spans add up to; a call that another span stands for counts once. */
-function sumsOf(spans: Span[]): Sums {
-  const sums: Sums = { calls: 0, tools: 0, errors: 0, unpriced: 0, tokens: null, inputTokens: null, outputTokens: null, costNanoUsd: null, ttftMs: null, model: null }
-  for (const span of spans) {
-    if (span.failed) sums.errors++
-    if (span.kind === 'tool_use') sums.tools++
-    if (span.kind !== 'llm_call' || !span.counted) continue
-    sums.calls++
-    sums.ttftMs ??= span.ttftMs
-    sums.model ??= span.model
-    if (span.costNanoUsd === null) sums.unpriced++
-    else sums.costNanoUsd = (sums.costNanoUsd ?? 0) + span.costNanoUsd
-    if (span.inputTokens !== null) sums.inputTokens = (sums.inputTokens ?? 0) + span.inputTokens
-    if (span.outputTokens !== null) sums.outputTokens = (sums.outputTokens ?? 0) + span.outputTokens
-  }
-  if (sums.inputTokens !== null || sums.outputTokens !== null) sums.tokens = (sums.inputTokens ?? 0) + (sums.outputTokens ?? 0)
-  return sums
-}

@@ -1,0 +1,155 @@
+import { useEffect, useMemo, useRef, useState, type PointerEvent } from 'react'
+import { shareOf } from '@/hooks/useDrag'
+import { formatCount, formatDuration, formatMoney, formatRate } from '@/lib/format/format'
+import { flameChart, flameValues, type FlameBox, type FlameMeasure } from '@/lib/tree/flame'
+import type { Span } from '@/services/spans'
+import { cx } from '../ui/classes'
+import { lookOf } from './kinds'
+
+export const flameMeasures: readonly FlameMeasure[] = ['time', 'tokens', 'cost']
+
+interface FlameProps {
+  spans: Span[]
+  ends: Int32Array
+  measure: FlameMeasure
+  onMeasure: (measure: FlameMeasure) => void
+  /** The span whose subtree fills the width, -1 for the whole trace. */
+  root: number
+  onRoot: (index: number) => void
+  selected: number
+  onSelect: (index: number) => void
+  theme: string
+}
+
+const rowHeight = 20
+const narrowest = 0.4 // pixels that a box must have to be drawn
+
+/** The trace as an icicle: each span as wide as what it and all below it took, used or cost. A click selects, a double click fills the width. */
+export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected, onSelect, theme }: FlameProps) {
+  const holder = useRef<HTMLDivElement>(null)
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const [width, setWidth] = useState(0)
+  const [hover, setHover] = useState<FlameBox | null>(null)
+  const values = useMemo(() => flameValues(spans, ends, measure), [spans, ends, measure])
+  const chart = useMemo(() => flameChart(spans, ends, values, root, width > 0 ? narrowest / width : 1), [spans, ends, values, root, width])
+  const rows = useMemo(() => {
+    const list: FlameBox[][] = Array.from({ length: chart.levels }, () => [])
+    for (const box of chart.boxes) list[box.level]?.push(box)
+    for (const row of list) row.sort((a, b) => a.from - b.from)
+    return list
+  }, [chart])
+  const height = Math.min(chart.levels, mostRows) * rowHeight
+
+  useEffect(() => {
+    const element = holder.current
+    if (!element) return
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth))
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [])
+
+  useEffect(() => {
+    const element = canvas.current
+    const context = element?.getContext('2d')
+    if (!element || !context || width === 0) return
+    const ratio = window.devicePixelRatio || 1
+    element.width = width * ratio
+    element.height = height * ratio
+    context.scale(ratio, ratio)
+    const style = getComputedStyle(element)
+    const token = (name: string) => style.getPropertyValue(name).trim()
+    const colors = new Map<string, string>()
+    const color = (variable: string) => {
+      let value = colors.get(variable)
+      if (value === undefined) colors.set(variable, (value = token(variable.slice(4, -1))))
+      return value
+    }
+    context.font = `12px ${style.fontFamily}`
+    context.textBaseline = 'middle'
+    for (const box of chart.boxes) {
+      const span = spans[box.index]
+      if (!span || box.level >= mostRows) continue
+      const x = box.from * width
+      const w = Math.max((box.to - box.from) * width - 1, narrowest)
+      const y = box.level * rowHeight
+      const look = lookOf(span)
+      context.globalAlpha = span.failed ? 0.35 : look.letter === 'C' ? 0.12 : 0.25
+      context.fillStyle = color(span.failed ? 'var(--error)' : look.color)
+      context.fillRect(x, y, w, rowHeight - 2)
+      context.globalAlpha = 1
+      if (box.index === selected) {
+        context.strokeStyle = color('var(--accent)')
+        context.lineWidth = 2
+        context.strokeRect(x + 1, y + 1, Math.max(w - 2, 1), rowHeight - 4)
+      }
+      if (w > 34) {
+        context.save()
+        context.beginPath()
+        context.rect(x + 4, y, w - 8, rowHeight)
+        context.clip()
+        context.fillStyle = color(span.failed ? 'var(--error)' : 'var(--text)')
+        context.fillText(`${span.failed ? '✕ ' : ''}${span.name}`, x + 5, y + rowHeight / 2)
+        context.restore()
+      }
+    }
+  }, [chart, spans, selected, width, height, theme])
+
+  const boxAt = (event: PointerEvent | React.MouseEvent): FlameBox | null => {
+    const [across, down] = shareOf(event as PointerEvent)
+    const row = rows[Math.floor((down * height) / rowHeight)]
+    return row?.find((box) => across >= box.from && across <= box.to) ?? null
+  }
+  const shown = hover ?? chart.boxes.find((box) => box.index === selected) ?? null
+  const shownSpan = shown ? spans[shown.index] : undefined
+  return (
+    <div className="flex flex-col">
+      <div className="flex min-h-8 flex-none flex-wrap items-center gap-x-3 px-3.5 text-label text-faint">
+        <span role="radiogroup" aria-label="Width" className="flex gap-2">
+          {flameMeasures.map((it) => (
+            <button key={it} type="button" role="radio" aria-checked={it === measure} className={cx('h-6', it === measure ? 'font-semibold text-text' : 'text-accent')} onClick={() => onMeasure(it)}>
+              {it === 'cost' ? 'money' : it}
+            </button>
+          ))}
+        </span>
+        {root >= 0 ? (
+          <button type="button" className="h-6 text-accent" onClick={() => onRoot(-1)}>
+            ← whole trace
+          </button>
+        ) : null}
+        <span className="user-text min-w-0 flex-1 truncate text-right" dir="auto">
+          {shown && shownSpan ? `${shownSpan.name} · ${print(shown.value, measure)} · ${formatRate(shown.value / chart.total)}` : `${print(chart.total, measure)} in all`}
+        </span>
+      </div>
+      <div ref={holder} className="mx-3.5" style={{ height: Math.max(height, rowHeight) }}>
+        {chart.boxes.length === 0 ? (
+          <p className="text-muted">{measure === 'time' ? 'No span told how long it took.' : measure === 'tokens' ? 'No model call told its tokens.' : 'No model call has a price.'}</p>
+        ) : (
+          <canvas
+            ref={canvas}
+            className="h-full w-full cursor-pointer"
+            role="img"
+            aria-label={`Icicle of ${formatCount(chart.boxes.length)} spans by ${measure === 'cost' ? 'money' : measure}: ${print(chart.total, measure)} in all`}
+            onPointerMove={(event) => setHover(boxAt(event))}
+            onPointerLeave={() => setHover(null)}
+            onClick={(event) => {
+              const box = boxAt(event)
+              if (box) onSelect(box.index)
+            }}
+            onDoubleClick={(event) => {
+              const box = boxAt(event)
+              if (box) onRoot(box.index)
+            }}
+          />
+        )}
+      </div>
+      {chart.levels > mostRows ? <p className="px-3.5 text-label text-faint">{formatCount(chart.levels - mostRows)} deeper levels: fill the width with a span to see them.</p> : null}
+    </div>
+  )
+}
+
+const mostRows = 40
+
+function print(value: number, measure: FlameMeasure): string {
+  if (measure === 'time') return formatDuration(value)
+  return measure === 'cost' ? formatMoney(value) : `${formatCount(value)} tok`
+}
