@@ -328,16 +328,19 @@ func CheckJSON(body []byte) ([]byte, error) {
 
 // stringEnd gives the place of the quote that ends the string whose content
 // begins at i, or the body's end. Prompts are long strings: it looks at many
-// bytes at once.
+// bytes at once, and at none twice, however many escapes there are.
 func stringEnd(body []byte, i int) int {
-	for i < len(body) {
-		quote := bytes.IndexByte(body[i:], '"')
-		if quote < 0 {
-			break
+	for quote := i - 1; i < len(body); {
+		if quote < i {
+			next := bytes.IndexByte(body[i:], '"')
+			if next < 0 {
+				break
+			}
+			quote = i + next
 		}
-		escape := bytes.IndexByte(body[i:i+quote], '\\')
+		escape := bytes.IndexByte(body[i:quote], '\\')
 		if escape < 0 {
-			return i + quote
+			return quote
 		}
 		i += escape + 2
 	}

@@ -152,3 +152,23 @@ func TestReadBodyInflates(t *testing.T) {
 		t.Errorf("br: %d %s", w.Code, w.Body)
 	}
 }
+
+// TestManyEscapes reads a prompt of many lines: were its end looked for anew behind
+// each of them, this would not end for an hour.
+func TestManyEscapes(t *testing.T) {
+	t.Parallel()
+	for name, unit := range map[string]string{"lines": `a\n`, "quotes": `\"`, "backslashes": `\\`, "strings": `","`} {
+		body := []byte(`["` + strings.Repeat(unit, 32<<20/len(unit)) + `"]`)
+		if _, err := CheckJSON(body); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := CheckJSON(body[:len(body)-2]); err != nil {
+			t.Errorf("%s, cut: %v", name, err)
+		}
+	}
+	for _, in := range []string{`"`, `\`, `"\`, `"\"`, `"\\"[`, `"a\"b"[[`, `"\\\"\\"`} {
+		if _, err := CheckJSON([]byte(in)); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
