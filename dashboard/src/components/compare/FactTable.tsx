@@ -27,7 +27,7 @@ export function FactTable({ facts }: { facts: ComparedFact[] }) {
         <tbody>
           {(['left', 'right'] as const).map((side) => (
             <tr key={side}>
-              <th className="w-8 text-left font-semibold" scope="row">
+              <th className="w-14 text-left font-semibold" scope="row">
                 {side === 'left' ? 'A' : 'B'}
               </th>
               {facts.map((fact) => (
@@ -38,7 +38,7 @@ export function FactTable({ facts }: { facts: ComparedFact[] }) {
             </tr>
           ))}
           <tr className="text-label">
-            <th className="text-left font-normal text-faint" scope="row">
+            <th className="whitespace-nowrap pr-3 text-left font-normal text-faint" scope="row">
               B − A
             </th>
             {facts.map((fact) => (

@@ -116,7 +116,7 @@ function Side({ span, other, differs }: { span: Span | undefined; other: Span | 
           {span.failed ? '✕' : ''}
           {look.letter}
         </span>
-        <span dir="auto" className={cx('user-text truncate', span.failed ? 'text-error' : differs ? 'font-semibold' : 'text-muted')}>
+        <span dir="auto" className={cx('user-text truncate', span.failed ? 'text-error' : !differs && 'text-muted', differs && 'font-semibold')}>
           {span.name}
           {span.failed ? <span className="sr-only"> failed</span> : null}
         </span>

@@ -17,6 +17,8 @@ const keys: [string, string][] = [
   ['s c', 'trace: next slowest, next costliest'],
   ['1 … 5', 'trace: tabs'],
   ['J K', 'trace: next and previous trace'],
+  ['v w', 'trace: timeline or flame, and what its width stands for'],
+  ['l m', 'trace: compare with the last good one, or with a marked one'],
 ]
 
 export function Help({ onClose }: { onClose: () => void }) {

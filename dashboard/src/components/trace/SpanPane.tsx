@@ -96,11 +96,11 @@ function ConversationTab({ span, payload, before }: { span: Span; payload: Paylo
       />
       {!tool && messages.length === 0 ? <p className="px-3.5 py-8 text-center text-muted">Nothing was said here. {span.failed ? '' : 'A step carries no messages; its model calls below do.'}</p> : null}
       <div className="flex items-start justify-between gap-3 px-3.5 py-2">
-      <p className="text-label text-faint">
-        {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', payload.detail?.finishReason ? `finished: ${payload.detail.finishReason}` : null]
-          .filter(Boolean)
-          .join(' · ')}
-      </p>
+        <p className="text-label text-faint">
+          {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', payload.detail?.finishReason ? `finished: ${payload.detail.finishReason}` : null]
+            .filter(Boolean)
+            .join(' · ')}
+        </p>
         {messages.length > 0 ? <TextMode /> : null}
       </div>
     </>

@@ -109,6 +109,7 @@ function Compare({ projectId, a, b, left, right }: CompareProps) {
   }
   const shown = (place: number) => rows.some((row) => row.type === 'pair' && row.place === place)
   const swap = () => void navigate({ to: '/dashboard/compare', search: { a: b, b: a, tab: search.tab, step: search.step } })
+  const differing = pairs.reduce((n, _, i) => n + (differs(i) ? 1 : 0), 0)
   const tabs = ['input', 'output', 'parameters']
   useKeys({
     j: () => move(1, shown), ArrowDown: () => move(1, shown), k: () => move(-1, shown), ArrowUp: () => move(-1, shown),
@@ -133,7 +134,7 @@ function Compare({ projectId, a, b, left, right }: CompareProps) {
             </Link>
             <span className="text-faint">/</span>
             Compare
-            <span className="font-normal text-muted">{pairs.filter((_, i) => differs(i)).length.toLocaleString()} steps differ</span>
+            <span className="font-normal text-muted">{differing === 0 ? 'no step differs' : differing === 1 ? '1 step differs' : `${formatCount(differing)} steps differ`}</span>
           </>
         }
       >
