@@ -192,6 +192,10 @@ func RepackChunk(data []byte, changed map[int]*trace.Payload) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return repack(payloads, changed), nil
+}
+
+func repack(payloads []trace.Payload, changed map[int]*trace.Payload) []byte {
 	raw := binary.AppendUvarint(nil, uint64(len(payloads)))
 	for i := range payloads {
 		p := &payloads[i]
@@ -200,7 +204,26 @@ func RepackChunk(data []byte, changed map[int]*trace.Payload) ([]byte, error) {
 		}
 		raw = appendPayload(raw, p)
 	}
-	return Compress(raw), nil
+	return Compress(raw)
+}
+
+// DropFromChunk gives a chunk without the payloads of some indexes; nil if it
+// holds no others. The indexes of those stay.
+func DropFromChunk(data []byte, indexes []int) ([]byte, error) {
+	payloads, err := UnpackChunk(data)
+	if err != nil {
+		return nil, err
+	}
+	dropped := make(map[int]*trace.Payload, len(indexes))
+	for _, i := range indexes {
+		dropped[i] = &trace.Payload{}
+	}
+	for i := range payloads {
+		if dropped[i] == nil && !payloads[i].Empty() {
+			return repack(payloads, dropped), nil
+		}
+	}
+	return nil, nil
 }
 
 // EncodeSpan gives the narrow fields of a span in the form of a record, for a

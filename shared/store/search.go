@@ -56,6 +56,15 @@ type SearchPage struct {
 	Sort   TraceSort
 	Limit  int    // 1 to 1000
 	Cursor string // what an earlier answer to the same search gave as Next; another one is fault.Invalid with path "cursor"
+	// Behind, if set, is the trace that the page comes behind, which may be there no
+	// more. It is for SortStart, in place of a cursor.
+	Behind *TracePlace
+}
+
+// TracePlace is the place of a trace in the order of starts.
+type TracePlace struct {
+	Start time.Time
+	ID    trace.TraceID
 }
 
 // TraceHits is a page of a search. It may hold fewer than were asked for, or
@@ -63,7 +72,7 @@ type SearchPage struct {
 type TraceHits struct {
 	Hits []TraceHit
 	Next string // "" on the last page
-	// Total is how many there are; of a page behind a cursor 0.
+	// Total is how many there are; of a page behind a cursor or a trace 0.
 	Total int64
 	Exact bool // Total is not only the number of those that were looked at
 	// ScannedTo, if set, is the start of the last trace that was looked at, where

@@ -34,6 +34,8 @@ type Store interface {
 	TraceCounter
 	TraceExplorer
 	SessionSearcher
+	TraceDeleter
+	TraceExporter
 	SpanReader
 	SessionReader
 	AnalyticsReader

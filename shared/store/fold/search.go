@@ -161,6 +161,12 @@ func Search(ctx context.Context, e Searcher, q store.TraceQuery, p store.SearchP
 	if err != nil {
 		return store.TraceHits{}, err
 	}
+	if p.Behind != nil {
+		place = &searchPlace{SortPlace: SortPlace{Cursor: Cursor{Start: p.Behind.Start.UnixMicro(), ID: string(p.Behind.ID)}}}
+		if p.Sort != store.SortStart || p.Cursor != "" || !storable(place.Cursor) {
+			return store.TraceHits{}, errCursor()
+		}
+	}
 	s := search{Searcher: e, texts: texts, bound: bound, page: p, place: place}
 	s.w = Window{Interval: Bounds(q.Time), Terms: rows}
 	switch {
@@ -173,7 +179,7 @@ func Search(ctx context.Context, e Searcher, q store.TraceQuery, p store.SearchP
 	default:
 		err = s.bySort(ctx)
 	}
-	if err == nil && p.Cursor == "" {
+	if err == nil && place == nil {
 		err = s.count(ctx)
 	}
 	if err == nil {

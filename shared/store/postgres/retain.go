@@ -103,20 +103,31 @@ func deleteOldSpans(ctx context.Context, tx pgx.Tx, project account.ProjectID, b
 // forget makes the traces and sessions of deleted spans anew from the spans that
 // will stay. gone are the deleted ones that may have told of calls.
 func (w *writing) forget(ctx context.Context, keys fold.Keys, gone []*trace.Span) error {
-	verdicts, err := fold.Count(ctx, w, fold.Edit{Removed: gone})
+	state, stored, err := w.recall(ctx, keys, gone)
 	if err != nil {
 		return err
 	}
+	state.Forget(keys)
+	return w.saveState(ctx, state, stored)
+}
+
+// recall gives a state with the rows of keys, in which the spans that told of
+// the same calls as gone, which were deleted, are what they are without those;
+// stored names the traces that have a row.
+func (w *writing) recall(ctx context.Context, keys fold.Keys, gone []*trace.Span) (state *fold.State, stored map[trace.TraceID]bool, err error) {
+	verdicts, err := fold.Count(ctx, w, fold.Edit{Removed: gone})
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := spanTable.put(ctx, w.tx, w.project, w.markedRows(verdicts.Marked)); err != nil {
-		return err
+		return nil, nil, err
 	}
 	// Spans that will go too are in no sum any more, or will soon be.
 	changes := slices.DeleteFunc(verdicts.Changes(), func(c fold.Change) bool { return c.Now.Start.Before(w.from) })
-	state, stored, err := loadState(ctx, w.tx, w.project, keys.With(fold.KeysOf(fold.SpansOf(changes))))
+	state, stored, err = loadState(ctx, w.tx, w.project, keys.With(fold.KeysOf(fold.SpansOf(changes))))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	state.Change(changes)
-	state.Forget(keys)
-	return w.saveState(ctx, state, stored)
+	return state, stored, nil
 }

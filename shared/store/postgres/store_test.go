@@ -3,6 +3,8 @@ package postgres
 import (
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/storetest"
 	"github.com/pulse-traces/pulse/shared/testkit"
@@ -42,6 +44,18 @@ func TestRecount(t *testing.T) {
 		damage[name] = damaging(text)
 	}
 	storetest.ExerciseRecount(t, migrated, damage)
+}
+
+func TestErasure(t *testing.T) {
+	t.Parallel()
+	storetest.ExerciseErasure(t, migrated, func(t *testing.T, s store.Store) [][]byte {
+		t.Helper()
+		out, err := collect(t.Context(), s.(*DB).pool, pgx.RowTo[[]byte], `SELECT data FROM payload_chunks`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	})
 }
 
 func TestUpgradeOfVersion2(t *testing.T) {

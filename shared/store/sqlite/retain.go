@@ -149,21 +149,31 @@ func oldSpans(ctx context.Context, q querier, project projectNumber, before int6
 // forget makes the traces and sessions of deleted spans anew from the spans that
 // stay. gone are the deleted ones that may have told of calls.
 func (w *writing) forget(ctx context.Context, keys fold.Keys, gone []*trace.Span) error {
-	verdicts, err := fold.Count(ctx, w, fold.Edit{Removed: gone})
+	state, err := w.recall(ctx, keys, gone)
 	if err != nil {
 		return err
 	}
+	state.Forget(keys)
+	return w.writeState(ctx, state)
+}
+
+// recall gives a state with the rows of keys, in which the spans that told of
+// the same calls as gone, which were deleted, are what they are without those.
+func (w *writing) recall(ctx context.Context, keys fold.Keys, gone []*trace.Span) (*fold.State, error) {
+	verdicts, err := fold.Count(ctx, w, fold.Edit{Removed: gone})
+	if err != nil {
+		return nil, err
+	}
 	if err := w.mark(ctx, verdicts.Marked); err != nil {
-		return err
+		return nil, err
 	}
 	changes := verdicts.Changes()
 	state, err := loadState(ctx, w.tx, w.project, keys.With(fold.KeysOf(fold.SpansOf(changes))))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	state.Change(changes)
-	state.Forget(keys)
-	return w.writeState(ctx, state)
+	return state, nil
 }
 
 // recountTraces adds to state the traces that the stored spans make.

@@ -83,6 +83,34 @@ func TestRecount(t *testing.T) {
 	storetest.ExerciseRecount(t, open, damage)
 }
 
+func TestErasure(t *testing.T) {
+	t.Parallel()
+	storetest.ExerciseErasure(t, open, func(t *testing.T, s store.Store) (out [][]byte) {
+		t.Helper()
+		db, err := sql.Open("sqlite", s.(opened).path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		rows, err := db.QueryContext(t.Context(), `SELECT data FROM payload_chunks`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var data []byte
+			if err := rows.Scan(&data); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, data)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	})
+}
+
 func TestUpgradeOfVersion2(t *testing.T) {
 	t.Parallel()
 	storetest.ExerciseUpgrade(t, open, func(t *testing.T, s store.Store) {
