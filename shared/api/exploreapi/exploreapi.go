@@ -1,7 +1,7 @@
 // Package exploreapi answers what the dashboard's pages ask beyond the lists of
 // queryapi: traces by a filter, and what they add up to. All of it is below
 // /dashboard/api/query, for members of a project. Questions are bodies of POST,
-// so that no text of a prompt is in a URL or a log; they change nothing.
+// so that no text of a prompt is in a URL or a log; all but delete change nothing.
 package exploreapi
 
 import (
@@ -20,6 +20,8 @@ type Deps struct {
 	Counts   store.TraceCounter
 	Explore  store.TraceExplorer
 	Sessions store.SessionSearcher
+	Export   store.TraceExporter
+	Delete   store.TraceDeleter
 	Projects store.ProjectStore
 	// Barrier, if set, is called before each read and returns once what was
 	// accepted before is readable, or when its maker's patience ends.
@@ -69,6 +71,8 @@ func (g *Group) Routes() []api.Route {
 		post("/breakdown", g.breakdown),
 		post("/compare", g.compare),
 		post("/sessions/search", g.searchSessions),
+		post("/export", g.export),
+		{Method: http.MethodPost, Pattern: prefix + "/delete", Auth: api.AuthAdmin, Handler: g.delete},
 		get("/sessions/{id}/turns", g.turns),
 		get("/status", g.status),
 		get("/traces/{id}/neighbours", g.neighbours),

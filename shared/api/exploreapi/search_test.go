@@ -147,7 +147,14 @@ func TestTenants(t *testing.T) {
 	s.write(t, mine, secret)
 	for _, r := range exploreapi.New(exploreapi.Deps{}).Routes() {
 		path := strings.NewReplacer("{id}", "secret", "{part}", "output").Replace(strings.TrimPrefix(r.Pattern, "/dashboard/api/query"))
-		if status, body := s.request(t, r.Method, path, "member", "mine"); status != http.StatusOK {
+		allowed := http.StatusOK
+		if r.Auth == api.AuthAdmin { // and what the member sends is not enough
+			allowed = http.StatusForbidden
+			if status, body := s.request(t, r.Method, path, "boss", "mine"); status != http.StatusBadRequest {
+				t.Errorf("%s %s by an administrator: %d %s", r.Method, path, status, body)
+			}
+		}
+		if status, body := s.request(t, r.Method, path, "member", "mine"); status != allowed {
 			t.Errorf("%s %s by a member: %d %s", r.Method, path, status, body)
 		}
 		for _, c := range []struct {
@@ -161,6 +168,9 @@ func TestTenants(t *testing.T) {
 				c.want = 200
 			}
 			want := c.want
+			if want == 200 && r.Auth == api.AuthAdmin {
+				want = 403
+			}
 			if want == 200 && strings.Contains(r.Pattern, "{id}") {
 				want = 404
 			}

@@ -25,6 +25,7 @@ const (
 	theirs   account.ProjectID = "theirs"
 	member   account.UserID    = "member"   // of mine
 	stranger account.UserID    = "stranger" // member of theirs
+	boss     account.UserID    = "boss"     // administrator of mine
 )
 
 // start is a full hour and a full day.
@@ -71,9 +72,16 @@ func setup(t testing.TB) *server {
 			t.Fatal(err)
 		}
 	}
+	err = db.CreateUser(ctx, store.NewUser{
+		User:         account.User{ID: boss, Name: "Boss", Email: "boss@example.com", CreatedAt: start, UpdatedAt: start},
+		CredentialID: "credential-of-boss", PasswordHash: "x", Membership: &account.Membership{ID: "m-boss", UserID: boss, ProjectID: mine, Role: account.RoleAdmin, CreatedAt: start},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &server{db: db}
 	group := exploreapi.New(exploreapi.Deps{
-		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Projects: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
+		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Export: db, Delete: db, Projects: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
 		Lag: func(context.Context) (time.Duration, error) { return 2 * time.Second, nil },
 	})
 	s.handler = api.New(api.Options{Log: slog.New(slog.DiscardHandler), Sessions: sessions{}, Roles: db}, group)

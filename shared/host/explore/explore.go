@@ -12,6 +12,6 @@ import (
 // process.
 func Groups(d *host.Deps) []api.Group {
 	return []api.Group{d.DashboardPriceRoutes(), exploreapi.New(exploreapi.Deps{
-		Traces: d.Store, Trees: d.Store, Counts: d.Store, Explore: d.Store, Sessions: d.Store, Projects: d.Store, MaxPayloadBytes: d.MaxPayloadBytes(),
+		Traces: d.Store, Trees: d.Store, Counts: d.Store, Explore: d.Store, Sessions: d.Store, Export: d.Store, Delete: d.Store, Projects: d.Store, MaxPayloadBytes: d.MaxPayloadBytes(),
 	})}
 }

@@ -44,6 +44,7 @@ Usage:
   pulse dlq discard ID         remove it for good
   pulse remap                  read stored OpenTelemetry spans again with today's mapping; --help shows how
   pulse reprice                compute the costs of stored spans again with today's prices; --help shows how
+  pulse import FILE|-          store the traces of an export in a project; --help shows how
   pulse version                print the version
 
 The environment configures it; nothing is required in single mode. The most used:
@@ -125,6 +126,8 @@ func (c *command) run(ctx context.Context, args []string) error {
 		return c.deadLetters(ctx, rest)
 	case "remap", "reprice":
 		return c.rewrite(ctx, name, rest)
+	case "import":
+		return c.importTraces(ctx, rest)
 	case "version", "--version", "-v":
 		fmt.Fprintln(c.stdout, c.Version)
 		return nil

@@ -58,7 +58,9 @@ func exports(t *testing.T, open OpenFunc) {
 		"LentContentsAreLeftOut": func(t *testing.T, s store.Store) {
 			p := newProject(t, s, "a")
 			call := of(called("x", "", start, 0), func(sp *trace.Span) { sp.TraceID, sp.CallKey = "t", "k" })
-			report := of(called("y", "", start, 5), func(sp *trace.Span) { sp.TraceID, sp.Role, sp.CallKey, sp.Scope.Name = "t", trace.RoleReport, "k", "other" })
+			report := of(called("y", "", start, 5), func(sp *trace.Span) {
+				sp.TraceID, sp.Role, sp.CallKey, sp.Scope.Name = "t", trace.RoleReport, "k", "other"
+			})
 			write(t, s, p, call, report)
 			got, _ := sent(t, s, p, "t", 1<<20)
 			same(t, "spans", []trace.Span{call, report}, got)
