@@ -171,6 +171,12 @@ func (f Field) Options() []string {
 	return slices.Clone(s.options)
 }
 
+// Type names how values of f are written: text, enum, duration, money or count.
+func (f Field) Type() string {
+	s, _ := specOf(f)
+	return [...]string{kindText: "text", kindEnum: "enum", kindDuration: "duration", kindMoney: "money", kindCount: "count"}[s.kind]
+}
+
 // Numeric reports whether f is compared as a number.
 func (f Field) Numeric() bool {
 	s, _ := specOf(f)

@@ -134,6 +134,10 @@ var bodies = map[string]func(victim tenant) string{
 	"/query/heatmap":         func(tenant) string { return `{}` },
 	"/query/breakdown":       func(tenant) string { return `{"by":["provider","session"],"compare":true}` },
 	"/query/compare":         func(tenant) string { return `{}` },
+	"/query/export":          func(tenant) string { return fmt.Sprintf(`{"ids":[%q,"shared-agent"]}`, sharedID) },
+	"/query/delete":          func(v tenant) string { return fmt.Sprintf(`{"ids":[%q,%q,"shared-agent"]}`, v.ownID(), sharedID) },
+	"/query/values":          func(tenant) string { return `{"field":"provider","prefix":"s"}` },
+	"/query/tail":            func(tenant) string { return `{"from":"2026-01-01T00:00:00Z"}` },
 }
 
 // ask calls a route about victim's records as p, with the project that p names.

@@ -34,7 +34,13 @@ type Deps struct {
 	// MaxPayloadBytes bounds what is answered of a payload at once, where the host
 	// has a limit; 0 is none.
 	MaxPayloadBytes int
+	// Wait is how long tail waits for a trace; 0 where a request that waits is paid
+	// for.
+	Wait time.Duration
 }
+
+// TailWait is how long tail waits at most.
+const TailWait = 20 * time.Second
 
 // Group is the routes.
 type Group struct{ Deps }
@@ -74,6 +80,9 @@ func (g *Group) Routes() []api.Route {
 		post("/export", g.export),
 		{Method: http.MethodPost, Pattern: prefix + "/delete", Auth: api.AuthAdmin, Handler: g.delete},
 		get("/sessions/{id}/turns", g.turns),
+		post("/values", g.values),
+		post("/tail", g.tail),
+		get("/fields", g.fieldList),
 		get("/status", g.status),
 		get("/traces/{id}/neighbours", g.neighbours),
 		get("/traces/{id}/tree", g.tree),

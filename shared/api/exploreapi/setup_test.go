@@ -156,7 +156,7 @@ func (s *server) ask(t testing.TB, path string, in, out any) {
 // request asks as whoever it is, about everything.
 func (s *server) request(t testing.TB, method, path, user, project string) (int, []byte) {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, "/dashboard/api/query"+path, bytes.NewReader([]byte("{}")))
+	r := httptest.NewRequestWithContext(t.Context(), method, "/dashboard/api/query"+path, bytes.NewReader([]byte(`{"field":"name"}`)))
 	r.Header.Set("Content-Type", "application/json")
 	if user != "" {
 		r.Header.Set("Cookie", "session="+user)

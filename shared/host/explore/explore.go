@@ -3,6 +3,8 @@
 package explore
 
 import (
+	"time"
+
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/exploreapi"
 	"github.com/pulse-traces/pulse/shared/host"
@@ -11,7 +13,11 @@ import (
 // Groups makes the groups, and that of prices, where the drain is another
 // process.
 func Groups(d *host.Deps) []api.Group {
+	var wait time.Duration
+	if !host.OnLambda(d.Config) {
+		wait = exploreapi.TailWait
+	}
 	return []api.Group{d.DashboardPriceRoutes(), exploreapi.New(exploreapi.Deps{
-		Traces: d.Store, Trees: d.Store, Counts: d.Store, Explore: d.Store, Sessions: d.Store, Export: d.Store, Delete: d.Store, Projects: d.Store, MaxPayloadBytes: d.MaxPayloadBytes(),
+		Wait: wait, Traces: d.Store, Trees: d.Store, Counts: d.Store, Explore: d.Store, Sessions: d.Store, Export: d.Store, Delete: d.Store, Projects: d.Store, MaxPayloadBytes: d.MaxPayloadBytes(),
 	})}
 }

@@ -214,6 +214,37 @@ curl -sS "http://localhost:3000/v1/traces?status=error&limit=20" -H "Authorizati
 curl -sS "http://localhost:3000/v1/spans?limit=100&cursor=" -H "Authorization: Bearer $PULSE_API_KEY"   # then cursor=<nextCursor>, until it is null
 curl -sS "http://localhost:3000/v1/analytics?date_from=2026-11-01T00:00:00Z&date_to=2026-12-01T00:00:00Z&group_by=model" -H "Authorization: Bearer $PULSE_API_KEY"
 ´´´
+
+## Export, import, delete
+
+´POST /dashboard/api/query/export´ takes ´ids´, or a filter (´q´, ´text´, ´from´, ´to´), and answers a page: up to 200 traces, about 4 MB. ´Pulse-Next-Cursor´ is the ´cursor´
+of the next call; what goes or comes between two calls does not move the others. Each line is an object:
+
+| Member | |
+|---|---|
+| ´traceId´, ´startTime´ | of the trace |
+| ´traces´ | records as ´/v1/traces/batch´ takes them |
+| ´spans´ | records as ´/v1/spans/batch´ takes them |
+| ´resourceSpans´, ´resourceLogs´ | what exporters of OpenTelemetry sent of the trace, as OTLP has it in JSON: the line is a body for ´/v1/traces´ and for ´/v1/logs´, here and elsewhere |
+| ´more´ | true if the trace goes on in the next line |
+| ´omitted´ | spans that are not there, and why: ´too_large´ for an answer of this host (on Lambda), ´no_payload´ where retention has deleted it |
+
+Spans are as they were sent: ids stay, costs that came from prices are left out and made again. What belongs to no trace is in no export. With ´format=csv´ a row has
+what a list shows; a cell that a spreadsheet would take for a formula has an apostrophe before it.
+
+´pulse import --project NAME export.jsonl´ stores the lines in a project, of this or another Pulse; what is there already stays. Repeat it as you like.
+
+´POST /dashboard/api/query/delete´, for administrators, deletes the same choice of traces for good: spans, payloads, and their share of every sum. One call works for about five
+seconds; send it again, with ´cursor´ where ´next´ is not null, until it says ´done´. Spans of a deleted trace that are sent later are stored. Copies of a span that came
+several times lie in the store unread until retention removes them.
+
+´´´sh
+cursor=; while :; do
+  curl -sS http://localhost:3000/dashboard/api/query/export -b "$PULSE_COOKIE" -H "X-Project-Id: $PULSE_PROJECT" -H 'Content-Type: application/json' \
+    -D headers -d "{\"q\":\"status:error\",\"cursor\":\"$cursor\"}" >> errors.jsonl
+  cursor=$(tr -d '\r' < headers | sed -n 's/^Pulse-Next-Cursor: //Ip'); [ -n "$cursor" ] || break
+done
+´´´
 `
 
 const apiTail = `

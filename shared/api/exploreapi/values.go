@@ -1,0 +1,163 @@
+package exploreapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/reqctx"
+	"github.com/pulse-traces/pulse/shared/api/view"
+	"github.com/pulse-traces/pulse/shared/filter"
+	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
+)
+
+// fieldBody is a field of the filter language.
+type fieldBody struct {
+	Name    filter.Field `json:"name"`
+	Type    string       `json:"type"`    // text, enum, duration, money or count
+	Options []string     `json:"options"` // of an enum
+	Top     []valueCount `json:"top"`     // of the newest traces; none of fields that are not counted by
+}
+
+func (g *Group) fieldList(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	const top = 10
+	g.Barrier(ctx)
+	got, err := g.Counts.TraceFacets(ctx, reqctx.Project(ctx), store.TraceQuery{}, store.GroupFields(), top)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Fields []fieldBody `json:"fields"`
+	}{}
+	for _, f := range filter.Fields() {
+		b := fieldBody{Name: f, Type: f.Type(), Options: f.Options(), Top: []valueCount{}}
+		for _, c := range got.Counts[f] {
+			b.Top = append(b.Top, valueCount{c.Name, c.Count})
+		}
+		answer.Fields = append(answer.Fields, b)
+	}
+	return api.WriteJSON(w, http.StatusOK, answer)
+}
+
+func (g *Group) values(w http.ResponseWriter, r *http.Request) error {
+	const (
+		defaultValues = 20
+		maxValues     = 100
+		// scanned is more than is answered: traces that have one value of the prefix
+		// may have others that are more frequent.
+		scanned = 1000
+	)
+	in, err := readInput(r)
+	if err != nil {
+		return err
+	}
+	q := in.query()
+	field, prefix := enum(in, "field", store.GroupFields(), ""), in.text("prefix", maxTextChars)
+	limit := in.integer("limit", 1, maxValues, defaultValues)
+	if _, ok := in.member("field"); !ok {
+		in.fault("field", "invalid_type", "Invalid input: expected string")
+	}
+	if err := in.err(); err != nil {
+		return err
+	}
+	answer := struct {
+		Values []valueCount `json:"values"`
+		Exact  bool         `json:"exact"` // false: of the newest traces only
+	}{Values: []valueCount{}}
+	ctx := r.Context()
+	g.Barrier(ctx)
+	// A star in the prefix is one, not any text: the pattern finds more than is
+	// asked for, and what it finds is looked at again.
+	switch options := field.Options(); {
+	case options != nil && !slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, prefix) }):
+		answer.Exact = true
+		return api.WriteJSON(w, http.StatusOK, answer)
+	case options == nil && prefix != "":
+		q.Filter.Terms = append(q.Filter.Terms, filter.Term{Field: field, Op: filter.OpIs, Values: []filter.Value{{Text: prefix + "*", Glob: true}}})
+	}
+	got, err := g.Counts.TraceFacets(ctx, reqctx.Project(ctx), q, []filter.Field{field}, scanned)
+	if err != nil {
+		return queryFault(err)
+	}
+	answer.Exact = got.ScannedTo == nil
+	for _, c := range got.Counts[field] {
+		if strings.HasPrefix(c.Name, prefix) && c.Name != "" && len(answer.Values) < limit {
+			answer.Values = append(answer.Values, valueCount{c.Name, c.Count})
+		}
+	}
+	return api.WriteJSON(w, http.StatusOK, answer)
+}
+
+// tailPause is how often a question for newer traces looks while it waits.
+const tailPause = time.Second
+
+// tail answers the traces that are newer than a place, newest first. Without one
+// it answers none, and where they begin.
+func (g *Group) tail(w http.ResponseWriter, r *http.Request) error {
+	in, err := readInput(r)
+	if err != nil {
+		return err
+	}
+	q, after := in.query(), in.place("after")
+	if after.Search != "" || after.Spans != "" || after.Inside {
+		in.fault("after", "invalid_format", badCursor)
+	}
+	if err := in.err(); err != nil {
+		return err
+	}
+	answer := struct {
+		Items []view.TraceRow `json:"items"`
+		Next  *string         `json:"next"` // null while there is no trace
+	}{Items: []view.TraceRow{}}
+	ctx := r.Context()
+	end := g.Now().Add(g.Wait)
+	for {
+		g.Barrier(ctx)
+		hits, err := g.newer(ctx, q, after)
+		if err != nil {
+			return queryFault(err)
+		}
+		next := after
+		if len(hits) > 0 {
+			next = placeOf(&hits[0].Trace)
+		}
+		if answer.Next = orNull(next.String()); after == (place{}) {
+			return api.WriteJSON(w, http.StatusOK, answer)
+		}
+		if len(hits) > 0 || !g.Now().Before(end) {
+			for i := range hits {
+				answer.Items = append(answer.Items, view.TraceRowOf(&hits[i]))
+			}
+			return api.WriteJSON(w, http.StatusOK, answer)
+		}
+		select {
+		case <-ctx.Done():
+			return api.WriteJSON(w, http.StatusOK, answer)
+		case <-time.After(tailPause):
+		}
+	}
+}
+
+// newer gives the newest traces behind a place, the newest of all without one.
+func (g *Group) newer(ctx context.Context, q store.TraceQuery, after place) ([]store.TraceHit, error) {
+	limit := 1
+	if after.ID != "" {
+		limit = maxRows
+		if from := time.UnixMicro(after.Start).UTC(); q.Time.From == nil || q.Time.From.Before(from) {
+			q.Time.From = &from
+		}
+	}
+	found, err := g.Traces.SearchTraces(ctx, reqctx.Project(ctx), q, store.SearchPage{Sort: store.SortStart, Limit: limit})
+	if err != nil || after.ID == "" {
+		return found.Hits, err
+	}
+	return slices.DeleteFunc(found.Hits, func(h store.TraceHit) bool {
+		at := h.Start.UnixMicro()
+		return at < after.Start || at == after.Start && h.ID <= trace.TraceID(after.ID)
+	}), nil
+}

@@ -1,0 +1,136 @@
+package exploreapi_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+type valueList struct {
+	Values []struct {
+		Value string
+		Count int
+	}
+	Exact bool
+}
+
+func (v valueList) String() string {
+	out := ""
+	for _, one := range v.Values {
+		out += fmt.Sprintf("%s=%d ", one.Value, one.Count)
+	}
+	return out
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	for n := range 12 {
+		sp := step(fmt.Sprint("s", n), "", fmt.Sprint("t", n), minute(n))
+		sp.Tags, sp.UserID = []string{"common", fmt.Sprint("c", n%3), "100%_*"}, ptr([]string{"ann", "Ann", "bob*", "bobby"}[n%4])
+		s.write(t, mine, sp)
+	}
+	other := step("x", "", "x", minute(1))
+	other.Tags = []string{"caesar"}
+	s.write(t, theirs, other)
+	for body, want := range map[string]string{
+		`{"field":"tag","prefix":"c"}`:                              "common=12 c0=4 c1=4 c2=4 ",
+		`{"field":"tag","prefix":"c","limit":2}`:                    "common=12 c0=4 ",
+		`{"field":"tag","prefix":"c1"}`:                             "c1=4 ",
+		`{"field":"tag","prefix":"100%_*"}`:                         "100%_*=12 ",
+		`{"field":"tag","prefix":"1*_"}`:                            "",
+		`{"field":"user"}`:                                          "Ann=3 ann=3 bob*=3 bobby=3 ",
+		`{"field":"user","prefix":"bob*"}`:                          "bob*=3 ",
+		`{"field":"user","prefix":"a","to":"2026-01-25T00:05:00Z"}`: "ann=2 ",
+		`{"field":"user","prefix":"a","q":"tag:c0"}`:                "ann=1 ",
+		`{"field":"status","prefix":"s"}`:                           "success=12 ",
+		`{"field":"status","prefix":"x"}`:                           "",
+		`{"field":"model","prefix":"gpt"}`:                          "",
+	} {
+		var got valueList
+		s.askText(t, "/values", body, &got)
+		if got.String() != want || !got.Exact {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+	for body, want := range map[string]string{
+		`{}`: "[[field]]", `{"field":"trace"}`: "[[field]]", `{"field":"tag","prefix":1,"limit":101,"q":"x:y"}`: "[[q 0] [prefix] [limit]]",
+	} {
+		if got := s.refused(t, "/values", body); got != "Invalid query: "+want {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
+}
+
+func TestFields(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.write(t, mine, call("c", minute(1)))
+	var got struct {
+		Fields []struct {
+			Name, Type string
+			Options    []string
+			Top        []struct {
+				Value string
+				Count int
+			}
+		}
+	}
+	s.ask(t, "/fields", nil, &got)
+	what := map[string]string{}
+	for _, f := range got.Fields {
+		what[f.Name] = fmt.Sprintf("%s %d %v", f.Type, len(f.Options), f.Top)
+	}
+	for name, want := range map[string]string{
+		"status": "enum 2 [{success 1}]", "model": "text 0 [{gpt-4o 1}]", "latency": "duration 0 []", "cost": "money 0 []", "tokens": "count 0 []", "trace": "text 0 []",
+	} {
+		if what[name] != want {
+			t.Errorf("%s: %s, want %s", name, what[name], want)
+		}
+	}
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	type answer struct {
+		Items []struct{ TraceID string }
+		Next  *string
+	}
+	ask := func(in object) (ids []string, next *string) {
+		var a answer
+		s.ask(t, "/tail", in, &a)
+		for _, i := range a.Items {
+			ids = append(ids, i.TraceID)
+		}
+		return ids, a.Next
+	}
+	if ids, next := ask(object{}); ids != nil || next != nil {
+		t.Errorf("of nothing: %s %v", ids, next)
+	}
+	s.write(t, mine, call("b", minute(1)))
+	_, next := ask(object{})
+	if next == nil {
+		t.Fatal("no place to go on from")
+	}
+	if ids, same := ask(object{"after": *next}); ids != nil || *same != *next {
+		t.Errorf("nothing new: %s", ids)
+	}
+	failed := call("d", minute(2))
+	failed.Status = "error"
+	s.write(t, mine, call("a", minute(1)), call("c", minute(1)), failed)
+	s.write(t, theirs, call("e", minute(3)))
+	ids, later := ask(object{"after": *next})
+	if !slices.Equal(ids, []string{"d", "c"}) {
+		t.Error(ids)
+	}
+	if ids, _ := ask(object{"after": *later}); ids != nil {
+		t.Error(ids)
+	}
+	if ids, _ := ask(object{"after": *next, "q": "status:error"}); !slices.Equal(ids, []string{"d"}) {
+		t.Error(ids)
+	}
+	if got := s.refused(t, "/tail", `{"after":"x"}`); got != "Invalid query: [[after]]" {
+		t.Error(got)
+	}
+}
