@@ -100,7 +100,8 @@ func TestAPIExamples(t *testing.T) {
 	}
 	for _, b := range blocks {
 		cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(b[1], "http://localhost:3000", p.URL))
-		cmd.Env = append(os.Environ(), "PULSE_API_KEY="+a.Key)
+		cmd.Dir = t.TempDir() // some write files
+		cmd.Env = append(os.Environ(), "PULSE_API_KEY="+a.Key, "PULSE_COOKIE="+a.Cookie, "PULSE_PROJECT="+a.Project)
 		out, err := cmd.CombinedOutput()
 		if err != nil || strings.Contains(string(out), `"error":"`) {
 			t.Errorf("%s\n%v\n%s", b[1], err, out)

@@ -432,6 +432,10 @@ func (s *suite) badControl(t *testing.T, p person, marker string) {
 		"/dashboard/api/query/heatmap":         {"q", "text", "from", "to", "tz", "measure"},
 		"/dashboard/api/query/breakdown":       {"q", "text", "from", "to", "sort"},
 		"/dashboard/api/query/compare":         {"q", "text", "from", "to"},
+		"/dashboard/api/query/export":          {"q", "text", "from", "to", "cursor", "format"},
+		"/dashboard/api/query/delete":          {"q", "text", "from", "to", "cursor"},
+		"/dashboard/api/query/values":          {"q", "text", "from", "to", "field", "prefix"},
+		"/dashboard/api/query/tail":            {"q", "text", "from", "to", "after"},
 	}
 	for _, r := range s.Routes {
 		if !strings.HasPrefix(r.Pattern, "/dashboard/api/") || r.Method == http.MethodGet || r.Method == http.MethodDelete ||

@@ -12,7 +12,6 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/view"
 	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
-	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 // fieldBody is a field of the filter language.
@@ -158,6 +157,6 @@ func (g *Group) newer(ctx context.Context, q store.TraceQuery, after place) ([]s
 	}
 	return slices.DeleteFunc(found.Hits, func(h store.TraceHit) bool {
 		at := h.Start.UnixMicro()
-		return at < after.Start || at == after.Start && h.ID <= trace.TraceID(after.ID)
+		return at < after.Start || at == after.Start && h.ID <= after.ID
 	}), nil
 }

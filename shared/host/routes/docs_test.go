@@ -242,7 +242,7 @@ several times lie in the store unread until retention removes them.
 cursor=; while :; do
   curl -sS http://localhost:3000/dashboard/api/query/export -b "$PULSE_COOKIE" -H "X-Project-Id: $PULSE_PROJECT" -H 'Content-Type: application/json' \
     -D headers -d "{\"q\":\"status:error\",\"cursor\":\"$cursor\"}" >> errors.jsonl
-  cursor=$(tr -d '\r' < headers | sed -n 's/^Pulse-Next-Cursor: //Ip'); [ -n "$cursor" ] || break
+  cursor=$(tr -d '\r' < headers | sed -n 's/^[Pp]ulse-[Nn]ext-[Cc]ursor: //p'); [ -n "$cursor" ] || break
 done
 ´´´
 `
