@@ -95,6 +95,19 @@ type ProjectRole struct {
 	Role Role
 }
 
+// Invite lets whoever holds its token join a project, once.
+type Invite struct {
+	ID        string
+	ProjectID ProjectID
+	Hash      string // of the token (see HashToken), which is kept nowhere
+	Role      Role
+	Email     string // lower case; the only one that may use it, "" for any
+	CreatedBy UserID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedBy    UserID // "" while it is pending
+}
+
 // APIKey is a project's key for /v1. The clear key is never in it.
 type APIKey struct {
 	ID         KeyID

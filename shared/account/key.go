@@ -26,6 +26,17 @@ func HashKey(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// MintToken makes the token of an invite: 43 characters, for the path of a URL.
+// It is a secret, and never in a log.
+func MintToken() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails; see crypto/rand
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// HashToken gives what a token is looked up by, as HashKey does for a key.
+func HashToken(token string) string { return HashKey(token) }
+
 const (
 	sealIVBytes  = 16 // the earlier service used 16, not the usual 12
 	sealTagBytes = 16

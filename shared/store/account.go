@@ -71,6 +71,8 @@ type ProjectStore interface {
 	// AddMember is Conflict if the user is a member already.
 	AddMember(ctx context.Context, m account.Membership) error
 	Project(ctx context.Context, id account.ProjectID) (account.Project, error)
+	// RenameProject is NotFound if there is no such project.
+	RenameProject(ctx context.Context, id account.ProjectID, name string) error
 }
 
 // KeyStore keeps API keys.

@@ -44,6 +44,11 @@ type Store interface {
 	UserStore
 	SessionStore
 	ProjectStore
+	ProjectRemover
+	MemberStore
+	InviteStore
+	ViewStore
+	SettingsStore
 	KeyStore
 	Close() error
 }
@@ -231,7 +236,12 @@ type Maintainer interface {
 	// of cutoff, roll-ups included, in small transactions, and reports the spans
 	// deleted. Traces and sessions that keep spans become the sums of those.
 	Retain(ctx context.Context, cutoff time.Time) (int64, error)
-	// PurgeSessions deletes sign-in sessions that ended before now.
+	// RetainProject is Retain for one project, payloads included.
+	RetainProject(ctx context.Context, project account.ProjectID, cutoff time.Time) (int64, error)
+	// Retentions gives the projects that set a retention of their own, by id.
+	Retentions(ctx context.Context) ([]Retention, error)
+	// PurgeSessions deletes sign-in sessions and invites that ended before now, and
+	// counts the sessions.
 	PurgeSessions(ctx context.Context, now time.Time) (int64, error)
 	// Recount builds the roll-ups, traces and sessions of a project anew from
 	// its spans, after what the spans keep of one another (trace.Repeating), and

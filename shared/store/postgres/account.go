@@ -55,15 +55,7 @@ func (db *DB) CreateUser(ctx context.Context, n store.NewUser) error {
 				return fault.New(fault.Forbidden, "an account exists already")
 			}
 		}
-		u := n.User
-		if err := execute(ctx, tx, `INSERT INTO "user" (id, name, email, email_verified, image, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			string(u.ID), u.Name, u.Email, u.EmailVerified, u.Image, u.CreatedAt, u.UpdatedAt); err != nil {
-			return err
-		}
-		if err := execute(ctx, tx, `INSERT INTO account (id, user_id, account_id, provider_id, password, created_at, updated_at)
-			VALUES ($1, $2, $2, 'credential', $3, $4, $5)`,
-			n.CredentialID, string(u.ID), n.PasswordHash, u.CreatedAt, u.UpdatedAt); err != nil {
+		if err := insertUser(ctx, tx, &n); err != nil {
 			return err
 		}
 		if n.Project != nil {
@@ -76,6 +68,18 @@ func (db *DB) CreateUser(ctx context.Context, n store.NewUser) error {
 		}
 		return nil
 	})
+}
+
+func insertUser(ctx context.Context, e execer, n *store.NewUser) error {
+	u := &n.User
+	if err := execute(ctx, e, `INSERT INTO "user" (id, name, email, email_verified, image, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		string(u.ID), u.Name, u.Email, u.EmailVerified, u.Image, u.CreatedAt, u.UpdatedAt); err != nil {
+		return err
+	}
+	return execute(ctx, e, `INSERT INTO account (id, user_id, account_id, provider_id, password, created_at, updated_at)
+		VALUES ($1, $2, $2, 'credential', $3, $4, $5)`,
+		n.CredentialID, string(u.ID), n.PasswordHash, u.CreatedAt, u.UpdatedAt)
 }
 
 const selectUser = `SELECT id, name, email, email_verified, image, created_at, updated_at FROM "user" `
@@ -188,8 +192,11 @@ func (db *DB) DeleteUserSessions(ctx context.Context, id account.UserID, keep st
 	return execute(ctx, db.pool, `DELETE FROM auth_session WHERE user_id = $1 AND token <> $2`, string(id), keep)
 }
 
-// PurgeSessions deletes sign-in sessions that ended before now.
+// PurgeSessions deletes sign-in sessions and invites that ended before now.
 func (db *DB) PurgeSessions(ctx context.Context, now time.Time) (int64, error) {
+	if err := execute(ctx, db.pool, `DELETE FROM invites WHERE expires_at < $1`, now); err != nil {
+		return 0, err
+	}
 	tag, err := db.pool.Exec(ctx, `DELETE FROM auth_session WHERE expires_at < $1`, now)
 	return tag.RowsAffected(), faultOf(err)
 }
@@ -268,6 +275,11 @@ func (db *DB) Project(ctx context.Context, id account.ProjectID) (account.Projec
 		p.CreatedAt = millis(p.CreatedAt)
 		return p, err
 	}, `SELECT id, name, created_at FROM projects WHERE id = $1`, string(id))
+}
+
+// RenameProject changes a project's name.
+func (db *DB) RenameProject(ctx context.Context, id account.ProjectID, name string) error {
+	return executeOne(ctx, db.pool, `UPDATE projects SET name = $2 WHERE id = $1`, string(id), name)
 }
 
 const keyColumns = `id, project_id, key_hash, encrypted_key, name, last_used_at, created_at`

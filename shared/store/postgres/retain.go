@@ -6,15 +6,19 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// retainSpans is how many rows one transaction of Retain deletes: few enough
-// that a write waits for tens of milliseconds only.
-const retainSpans = 5000
+// Rows that one transaction of Retain deletes: few enough that a write waits for
+// tens of milliseconds only.
+const (
+	retainSpans  = 5000
+	retainChunks = 500
+)
 
 // Retain implements store.Maintainer. The cutoff counts from the begin of its
 // UTC day, so that whole partitions and whole roll-up rows go.
@@ -33,6 +37,22 @@ func (db *DB) Retain(ctx context.Context, cutoff time.Time) (int64, error) {
 		}
 	}
 	return total, db.dropDays(ctx, before)
+}
+
+// RetainProject implements store.Maintainer. Its payloads go row by row: the
+// partitions are those of all projects.
+func (db *DB) RetainProject(ctx context.Context, project account.ProjectID, cutoff time.Time) (int64, error) {
+	before := dayOf(cutoff)
+	total, err := db.retainProject(ctx, project, before)
+	for err == nil {
+		var tag pgconn.CommandTag
+		tag, err = db.pool.Exec(ctx, `DELETE FROM payload_chunks WHERE project_id = $1 AND (day, chunk_id) IN
+			(SELECT day, chunk_id FROM payload_chunks WHERE project_id = $1 AND day < $2 LIMIT $3)`, string(project), before, retainChunks)
+		if err = faultOf(err); tag.RowsAffected() == 0 {
+			break
+		}
+	}
+	return total, err
 }
 
 func (db *DB) retainProject(ctx context.Context, project account.ProjectID, before time.Time) (int64, error) {

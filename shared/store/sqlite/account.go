@@ -47,17 +47,7 @@ func (db *DB) CreateUser(ctx context.Context, n store.NewUser) error {
 				return fault.New(fault.Forbidden, "An account exists already")
 			}
 		}
-		u := &n.User
-		err := exec(ctx, tx, "insert user", true,
-			`INSERT INTO "user" (id, name, email, email_verified, image, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			string(u.ID), u.Name, u.Email, u.EmailVerified, orNull(u.Image), ms(u.CreatedAt), ms(u.UpdatedAt))
-		if err != nil {
-			return err
-		}
-		err = exec(ctx, tx, "insert credential", true,
-			`INSERT INTO account (id, user_id, account_id, provider_id, password, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			n.CredentialID, string(u.ID), string(u.ID), credentialProvider, n.PasswordHash, ms(u.CreatedAt), ms(u.UpdatedAt))
-		if err != nil {
+		if err := insertUser(ctx, tx, &n); err != nil {
 			return err
 		}
 		if n.Project != nil {
@@ -70,6 +60,19 @@ func (db *DB) CreateUser(ctx context.Context, n store.NewUser) error {
 		}
 		return nil
 	})
+}
+
+func insertUser(ctx context.Context, tx *sql.Tx, n *store.NewUser) error {
+	u := &n.User
+	err := exec(ctx, tx, "insert user", true,
+		`INSERT INTO "user" (id, name, email, email_verified, image, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		string(u.ID), u.Name, u.Email, u.EmailVerified, orNull(u.Image), ms(u.CreatedAt), ms(u.UpdatedAt))
+	if err != nil {
+		return err
+	}
+	return exec(ctx, tx, "insert credential", true,
+		`INSERT INTO account (id, user_id, account_id, provider_id, password, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		n.CredentialID, string(u.ID), string(u.ID), credentialProvider, n.PasswordHash, ms(u.CreatedAt), ms(u.UpdatedAt))
 }
 
 const selectUser = `SELECT id, name, email, email_verified, image, created_at, updated_at FROM "user" `
@@ -206,6 +209,9 @@ func (db *DB) DeleteUserSessions(ctx context.Context, id account.UserID, keep st
 func (db *DB) PurgeSessions(ctx context.Context, now time.Time) (int64, error) {
 	var n int64
 	err := db.inTx(ctx, func(tx *sql.Tx) error {
+		if err := exec(ctx, tx, "purge invites", false, `DELETE FROM invites WHERE expires_at < ?`, ms(now)); err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, `DELETE FROM auth_session WHERE expires_at < ?`, ms(now))
 		if err != nil {
 			return toFault("purge sessions", err)
@@ -255,6 +261,13 @@ func (db *DB) Project(ctx context.Context, id account.ProjectID) (account.Projec
 	err := db.r.QueryRowContext(ctx, `SELECT id, name, created_at FROM projects WHERE id = ?`, string(id)).Scan(&p.ID, &p.Name, &created)
 	p.CreatedAt = fromMS(created)
 	return p, toFault("read project", err)
+}
+
+// RenameProject implements store.ProjectStore.
+func (db *DB) RenameProject(ctx context.Context, id account.ProjectID, name string) error {
+	return db.inTx(ctx, func(tx *sql.Tx) error {
+		return exec(ctx, tx, "rename project", true, `UPDATE projects SET name = ? WHERE id = ?`, name, string(id))
+	})
 }
 
 // UserProjects implements store.ProjectStore.

@@ -25,11 +25,14 @@ func numberOf(ctx context.Context, q querier, id account.ProjectID) (projectNumb
 }
 
 // numberFor is numberOf for a write: it gives a project its number with the
-// first one. Invalid if there is no such project.
+// first one. Invalid if there is no such project, or it was removed: that leaves
+// the number until its rows are gone.
 func numberFor(ctx context.Context, tx *sql.Tx, id account.ProjectID) (projectNumber, error) {
-	n, err := numberOf(ctx, tx, id)
-	if err != nil || n != 0 {
-		return n, err
+	var n projectNumber
+	err := tx.QueryRowContext(ctx, `SELECT n.number FROM project_numbers n JOIN projects p ON p.id = n.project_id WHERE n.project_id = ?`,
+		string(id)).Scan(&n)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return n, toFault("look up project", err)
 	}
 	err = tx.QueryRowContext(ctx, `INSERT INTO project_numbers (project_id) SELECT id FROM projects WHERE id = ? RETURNING number`,
 		string(id)).Scan(&n)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -32,6 +33,15 @@ func (db *DB) Retain(ctx context.Context, cutoff time.Time) (int64, error) {
 		}
 	}
 	return total, nil
+}
+
+// RetainProject implements store.Maintainer.
+func (db *DB) RetainProject(ctx context.Context, project account.ProjectID, cutoff time.Time) (int64, error) {
+	n, err := numberOf(ctx, db.r, project)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	return db.retainProject(ctx, n, dayOf(cutoff))
 }
 
 func (db *DB) projectNumbers(ctx context.Context) ([]projectNumber, error) {
