@@ -23,6 +23,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/betterauth"
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/drain"
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/keyring"
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/metrics"
@@ -201,7 +202,7 @@ func (d *Deps) Maintain(ctx context.Context) error {
 
 // Maintained says what MaintainOnce removed.
 type Maintained struct {
-	Spans    int64 `json:"spans"`    // older than RETENTION_DAYS
+	Spans    int64 `json:"spans"`    // older than RETENTION_DAYS or their project's own, or of projects that were deleted
 	Sessions int64 `json:"sessions"` // sign-in sessions that had ended
 }
 
@@ -209,13 +210,44 @@ type Maintained struct {
 func (d *Deps) MaintainOnce(ctx context.Context) (m Maintained, err error) {
 	now := time.Now()
 	m.Sessions, err = d.Store.PurgeSessions(ctx, now)
-	if days := d.Config.RetentionDays; days > 0 {
-		var retainErr error
-		m.Spans, retainErr = d.Store.Retain(ctx, now.AddDate(0, 0, -days))
-		err = errors.Join(err, retainErr)
-	}
+	purged, purgeErr := d.purgeProjects(ctx)
+	retained, retainErr := d.retain(ctx, now)
+	m.Spans, err = purged+retained, errors.Join(err, purgeErr, retainErr)
 	if m != (Maintained{}) {
 		d.Log.Info("old data removed", slog.Int64("spans", m.Spans), slog.Int64("sign_in_sessions", m.Sessions))
 	}
 	return m, err
+}
+
+// purgeProjects deletes what is left of projects whose administrator did not stay
+// until all was gone.
+func (d *Deps) purgeProjects(ctx context.Context) (spans int64, err error) {
+	removed, err := d.Store.RemovedProjects(ctx)
+	for _, project := range removed {
+		purged, purgeErr := d.Store.PurgeProject(ctx, project, 0)
+		if fault.Is(purgeErr, fault.NotFound) {
+			purgeErr = nil // somebody else has done it
+		}
+		spans, err = spans+purged.Spans, errors.Join(err, purgeErr)
+	}
+	return spans, err
+}
+
+// retain removes what is older than RETENTION_DAYS, and of projects that keep
+// less themselves what is older than that.
+func (d *Deps) retain(ctx context.Context, now time.Time) (spans int64, err error) {
+	longest := d.Config.RetentionDays
+	if longest > 0 {
+		spans, err = d.Store.Retain(ctx, now.AddDate(0, 0, -longest))
+	}
+	own, ownErr := d.Store.Retentions(ctx)
+	err = errors.Join(err, ownErr)
+	for _, r := range own {
+		if longest > 0 && r.Days >= longest {
+			continue
+		}
+		n, projectErr := d.Store.RetainProject(ctx, r.Project, now.AddDate(0, 0, -r.Days))
+		spans, err = spans+n, errors.Join(err, projectErr)
+	}
+	return spans, err
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/testkit"
+	"github.com/pulse-traces/pulse/shared/trace"
 	"github.com/pulse-traces/pulse/shared/testkit/serverless"
 )
 
@@ -85,6 +86,61 @@ func TestInvokedByHand(t *testing.T) {
 	for _, raw := range []string{``, `x`, `[]`, `"migrate"`, `{"action":"drop"}`, `{"action":1}`} {
 		if out, err := h.Invoke(ctx, []byte(raw)); err == nil {
 			t.Errorf("%s: %s and no error", raw, out)
+		}
+	}
+}
+
+// TestMaintainsProjects is about projects that keep less than the server does,
+// and one that was deleted by somebody who did not wait for the end.
+func TestMaintainsProjects(t *testing.T) {
+	t.Parallel()
+	h, deps := setup(t, testkit.Postgres(t), "RETENTION_DAYS=30")
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Millisecond)
+	if _, err := h.Invoke(ctx, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	user := account.User{ID: "user", Name: "u", Email: "u@example.com", CreatedAt: now, UpdatedAt: now}
+	if err := deps.Store.CreateUser(ctx, store.NewUser{User: user, CredentialID: "c", PasswordHash: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	var batches []store.Batch
+	for _, name := range []string{"short", "long", "all", "gone"} {
+		id := account.ProjectID(name)
+		err := deps.Store.CreateProject(ctx, store.NewProject{
+			Project: account.Project{ID: id, Name: name, CreatedAt: now},
+			Key:     account.APIKey{ID: account.KeyID(name), ProjectID: id, Hash: name, CreatedAt: now},
+			Member:  account.Membership{ID: name, UserID: "user", ProjectID: id, Role: account.RoleAdmin, CreatedAt: now},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var spans []trace.Span
+		for _, days := range []int{0, 5, 40} {
+			spans = append(spans, trace.Span{
+				ID: trace.SpanID(fmt.Sprint(days)), Form: trace.FormSpan, Start: now.AddDate(0, 0, -days), Source: trace.SourceSDK, Kind: trace.KindToolUse, Status: trace.StatusSuccess,
+			})
+		}
+		batches = append(batches, store.Pack(id, now, spans))
+	}
+	if _, err := deps.Store.WriteBatches(ctx, batches); err != nil {
+		t.Fatal(err)
+	}
+	for project, days := range map[account.ProjectID]int{"short": 2, "long": 50} {
+		if err := deps.Store.PutSettings(ctx, project, store.Settings{Name: "p", RetentionDays: days}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := deps.Store.RemoveProject(ctx, "gone", "user", now); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"status":"ok","removed":{"spans":7,"sessions":0}}` // 2 of short, 1 each of long and all, 3 of gone
+	if out, err := h.Invoke(ctx, []byte(`{"action":"maintain"}`)); err != nil || string(out) != want {
+		t.Errorf("%s, %v, want %s", out, err, want)
+	}
+	for project, left := range map[account.ProjectID]int64{"short": 1, "long": 2, "all": 2} {
+		list, err := deps.Store.ListSpans(ctx, project, store.SpanFilter{}, store.Page{Limit: 10})
+		if err != nil || list.Total != left {
+			t.Errorf("%s has %d spans, %v, want %d", project, list.Total, err, left)
 		}
 	}
 }
