@@ -25,6 +25,6 @@ func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
 	return append(explore.Groups(d),
 		ingestapi.NewDashboard(ingestapi.Deps{Accept: accept, Price: d.Prices.Price, Rejected: d.Rejected}),
 		queryapi.NewDashboard(queryapi.Deps{Traces: d.Store, Spans: d.Store, Analytics: d.Store, Sessions: d.Store, MaxPayloadBytes: d.MaxPayloadBytes()}),
-		dashboardapi.New(dashboardapi.Deps{Users: d.Store, Projects: d.Store, Keys: d.Store, Ring: d.Keys, Auth: d.Auth, SignUp: dashboardapi.SignUp(d.Config.SignupMode), Sealer: d.Sealer}),
+		dashboardapi.New(d.ControlDeps()),
 	), err
 }

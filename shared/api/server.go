@@ -299,7 +299,7 @@ func (s *server) ownPage(r *http.Request) bool {
 // earlier service's, and the methods that it forgot.
 const (
 	corsAuthMethods      = "POST,GET,OPTIONS"
-	corsDashboardMethods = "POST,GET,PATCH,DELETE,OPTIONS"
+	corsDashboardMethods = "POST,GET,PUT,PATCH,DELETE,OPTIONS"
 )
 
 // cors sets the headers of a cross-origin answer and reports whether it

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/betterauth"
 	"github.com/pulse-traces/pulse/shared/config"
@@ -108,6 +109,19 @@ func (d *Deps) MaxPayloadBytes() int {
 		return lambdaPayloadBytes
 	}
 	return 0
+}
+
+// ControlDeps are what dashboardapi works with.
+func (d *Deps) ControlDeps() dashboardapi.Deps {
+	cfg := d.Config
+	c := dashboardapi.Deps{
+		Users: d.Store, Projects: d.Store, Control: d.Store, Keys: d.Store, Ring: d.Keys, Auth: d.Auth,
+		SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: d.Sealer, RetentionDays: cfg.RetentionDays, HTTPS: HTTPS(cfg),
+	}
+	if cfg.PublicURLSet {
+		c.PublicURL = cfg.PublicURL
+	}
+	return c
 }
 
 // Health is what healthapi serves, with the checks of being ready.

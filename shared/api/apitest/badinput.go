@@ -416,13 +416,20 @@ func (s *suite) badConnections(t *testing.T, p person, marker string) {
 // badControl are bodies of the control plane.
 func (s *suite) badControl(t *testing.T, p person, marker string) {
 	forms := map[string][]string{ // what each route takes for a text
-		"/dashboard/api/signup":            {"name", "email", "password", "projectName"},
-		"/dashboard/api/projects":          {"name"},
-		"/dashboard/api/users":             {"email", "name", "password"},
-		"/dashboard/api/prices":            {"model", "provider", "effectiveFrom"},
-		"/dashboard/api/api-keys":          {"name"},
-		"/dashboard/api/api-keys/{id}":     {"name"},
-		"/dashboard/api/local-login-token": {"redirect_url", "api_key", "project_id", "email", "password"},
+		"/dashboard/api/signup":              {"name", "email", "password", "projectName"},
+		"/dashboard/api/projects":            {"name"},
+		"/dashboard/api/users":               {"email", "name", "password"},
+		"/dashboard/api/prices":              {"model", "provider", "effectiveFrom"},
+		"/dashboard/api/api-keys":            {"name"},
+		"/dashboard/api/api-keys/{id}":       {"name"},
+		"/dashboard/api/projects/{id}":       {"name"},
+		"/dashboard/api/users/{id}":          {"role"},
+		"/dashboard/api/invites":             {"role", "email"},
+		"/dashboard/api/invites/{id}/accept": {"name", "email", "password"},
+		"/dashboard/api/views":               {"name", "page", "query"},
+		"/dashboard/api/views/{id}":          {"name", "query"},
+		"/dashboard/api/settings":            {"name", "timeZone"},
+		"/dashboard/api/local-login-token":   {"redirect_url", "api_key", "project_id", "email", "password"},
 
 		"/dashboard/api/query/traces/search":   {"q", "text", "from", "to", "sort", "cursor"},
 		"/dashboard/api/query/histogram":       {"q", "text", "from", "to", "tz", "by", "measure"},
@@ -437,6 +444,8 @@ func (s *suite) badControl(t *testing.T, p person, marker string) {
 		"/dashboard/api/query/values":          {"q", "text", "from", "to", "field", "prefix"},
 		"/dashboard/api/query/tail":            {"q", "text", "from", "to", "after"},
 	}
+	// What these change is looked for before the body is, and is not there.
+	unfound := []string{"/dashboard/api/projects/{id}", "/dashboard/api/invites/{id}/accept", "/dashboard/api/views/{id}"}
 	for _, r := range s.Routes {
 		if !strings.HasPrefix(r.Pattern, "/dashboard/api/") || r.Method == http.MethodGet || r.Method == http.MethodDelete ||
 			strings.HasSuffix(r.Pattern, "/batch") || strings.HasSuffix(r.Pattern, "/async") {
@@ -469,8 +478,11 @@ func (s *suite) badControl(t *testing.T, p person, marker string) {
 			req := request{method: r.Method, path: strings.Replace(r.Pattern, "{id}", marker, 1), header: p.credentials(r.Pattern), body: strings.NewReader(body)}
 			req.header.Set("Content-Type", "application/json")
 			status := http.StatusBadRequest
-			if s.refusesLocal(r.Pattern) {
+			switch {
+			case s.refusesLocal(r.Pattern):
 				status = http.StatusForbidden
+			case slices.Contains(unfound, r.Pattern):
+				status = http.StatusNotFound
 			}
 			s.refusedAs(t, req, marker, body, status, "", "")
 		}

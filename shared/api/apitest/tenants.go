@@ -21,6 +21,8 @@ type tenant struct {
 	secret string // in every text of the tenant's own records
 	keyID  string
 	price  string // the id of one that only it has; of another one every tenant has its own
+	view   string // the id of a saved view
+	invite string // the id of an invite
 }
 
 // sharedID is the id of a trace that every tenant stores, with its own content.
@@ -50,6 +52,11 @@ func (s *suite) newTenant(t *testing.T) tenant {
 	s.want(t, n.person, http.MethodPost, "/v1/prices", fmt.Sprintf(`{"model":%q,"prices":{"input":1}}`, n.secret), http.StatusCreated, &price)
 	n.price = price.ID
 	s.want(t, n.person, http.MethodPost, "/v1/prices", sharedPrice, http.StatusCreated, nil)
+	var made struct{ ID string }
+	s.want(t, n.person, http.MethodPost, "/dashboard/api/views", fmt.Sprintf(`{"name":%q,"page":"traces","query":%[1]q,"shared":true}`, n.secret), http.StatusCreated, &made)
+	n.view = made.ID
+	s.want(t, n.person, http.MethodPost, "/dashboard/api/invites", fmt.Sprintf(`{"role":"admin","email":"%s@example.com"}`, n.secret), http.StatusCreated, &made)
+	n.invite = made.ID
 	return n
 }
 
@@ -60,7 +67,7 @@ func (n tenant) ownID() string {
 
 // names are what must never reach anybody else.
 func (n tenant) names() []string {
-	return []string{n.secret, n.ownID(), n.project, n.key, n.keyID, n.price, n.email}
+	return []string{n.secret, n.ownID(), n.project, n.key, n.keyID, n.price, n.view, n.invite, n.email}
 }
 
 // state is all that n's own members can read.
@@ -71,6 +78,7 @@ func (s *suite) state(t *testing.T, n tenant) string {
 		"/v1/traces", "/v1/spans", "/v1/traces/" + sharedID, "/v1/spans/shared-span", "/v1/sessions/shared-session", "/v1/sessions/shared-spans/spans",
 		"/v1/analytics?date_from=2026-01-01T00:00:00Z&date_to=2027-01-01T00:00:00Z", "/v1/analytics/spans?date_from=2026-01-01T00:00:00Z&date_to=2027-01-01T00:00:00Z",
 		"/dashboard/api/agent-sessions", "/dashboard/api/api-keys", "/dashboard/api/users", "/dashboard/api/projects", "/v1/prices", "/dashboard/api/prices",
+		"/dashboard/api/views", "/dashboard/api/invites", "/dashboard/api/settings",
 	} {
 		a := s.as(t, n.person, http.MethodGet, path, "")
 		if a.status != http.StatusOK {
@@ -109,18 +117,25 @@ var bodies = map[string]func(victim tenant) string{
 	"/logs": func(v tenant) string {
 		return fmt.Sprintf(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"traceId":%q,"spanId":"shared-span","body":{"stringValue":"taken"}}]}]}]}`, v.ownID())
 	},
-	"/metrics":       func(tenant) string { return `{"resourceMetrics":[]}` },
-	"/traces/batch":  func(v tenant) string { return "[" + traceRecord(v.ownID()) + "," + traceRecord(sharedID) + "]" },
-	"/traces/async":  func(v tenant) string { return "[" + traceRecord(v.ownID()) + "]" },
-	"/spans/batch":   func(v tenant) string { return "[" + spanRecord(v.ownID()) + "," + spanRecord("shared-span") + "]" },
-	"/spans/async":   func(v tenant) string { return "[" + spanRecord(v.ownID()) + "]" },
-	"/api-keys":      func(tenant) string { return `{"name":"taken"}` },
-	"/api-keys/{id}": func(tenant) string { return `{"name":"taken"}` },
-	"/prices":        func(tenant) string { return `{"model":"shared-model","prices":{"input":666}}` },
-	"/users":         func(tenant) string { return `{"email":"nobody@example.com","role":"admin"}` },
-	"/projects":      func(tenant) string { return `{"name":"another"}` },
-	"/auth/login":    func(tenant) string { return `` },
-	"/local-login":   nil,
+	"/metrics":             func(tenant) string { return `{"resourceMetrics":[]}` },
+	"/traces/batch":        func(v tenant) string { return "[" + traceRecord(v.ownID()) + "," + traceRecord(sharedID) + "]" },
+	"/traces/async":        func(v tenant) string { return "[" + traceRecord(v.ownID()) + "]" },
+	"/spans/batch":         func(v tenant) string { return "[" + spanRecord(v.ownID()) + "," + spanRecord("shared-span") + "]" },
+	"/spans/async":         func(v tenant) string { return "[" + spanRecord(v.ownID()) + "]" },
+	"/api-keys":            func(tenant) string { return `{"name":"taken"}` },
+	"/api-keys/{id}":       func(tenant) string { return `{"name":"taken"}` },
+	"/prices":              func(tenant) string { return `{"model":"shared-model","prices":{"input":666}}` },
+	"/users":               func(tenant) string { return `{"email":"nobody@example.com","role":"admin"}` },
+	"/projects":            func(tenant) string { return `{"name":"another"}` },
+	"/projects/{id}":       func(tenant) string { return `{"name":"taken"}` },
+	"/users/{id}":          func(tenant) string { return `{"role":"user"}` },
+	"/invites":             func(tenant) string { return `{"role":"admin"}` },
+	"/invites/{id}/accept": func(tenant) string { return `{}` },
+	"/views":               func(tenant) string { return `{"name":"taken","page":"traces"}` },
+	"/views/{id}":          func(tenant) string { return `{"name":"taken"}` },
+	"/settings":            func(tenant) string { return `{"name":"taken"}` },
+	"/auth/login":          func(tenant) string { return `` },
+	"/local-login":         nil,
 	"/local-login-token": func(v tenant) string {
 		return fmt.Sprintf(`{"api_key":"pulse_sk_none","project_id":%q,"redirect_url":"http://localhost/"}`, v.project)
 	},
@@ -148,7 +163,7 @@ func (s *suite) ask(t *testing.T, r api.Route, p person, victim tenant, id strin
 		path += "?date_from=2026-01-01T00:00:00Z&date_to=2027-01-01T00:00:00Z"
 	}
 	body := ""
-	if r.Method == http.MethodPost || r.Method == http.MethodPatch {
+	if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
 		rest := r.Pattern[strings.LastIndex(r.Pattern, "/v1")+len("/v1"):]
 		if after, ok := strings.CutPrefix(r.Pattern, "/dashboard/api"); ok {
 			rest = after
@@ -176,7 +191,7 @@ func (s *suite) data() []api.Route {
 }
 
 func ids(v tenant) []string {
-	return []string{v.ownID(), sharedID, "shared-span", v.secret, "shared-session", "shared-spans", v.keyID, v.price, v.project}
+	return []string{v.ownID(), sharedID, "shared-span", v.secret, "shared-session", "shared-spans", v.keyID, v.price, v.view, v.invite, v.project}
 }
 
 // ownProject lets thief use its own project, and ask there for victim's ids:
@@ -190,7 +205,7 @@ func (s *suite) ownProject(t *testing.T, victim, thief tenant) {
 		}
 		for _, id := range targets {
 			a := s.ask(t, r, thief.person, victim, id)
-			foreign := id == victim.ownID() || id == victim.secret || id == victim.keyID || id == victim.price || id == victim.project
+			foreign := id == victim.ownID() || id == victim.secret || id == victim.keyID || id == victim.price || id == victim.view || id == victim.invite || id == victim.project
 			if foreign && a.status != http.StatusNotFound && !strings.Contains(r.Pattern, "/batch") {
 				t.Errorf("%s %s with a foreign id: %s, want 404", r.Method, r.Pattern, a)
 			}

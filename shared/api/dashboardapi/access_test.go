@@ -27,6 +27,10 @@ func guarded(t *testing.T, keyID account.KeyID) []guardedCall {
 	bodies := map[string]string{
 		"POST /dashboard/api/projects": `{"name":"Mine"}`, "POST /dashboard/api/api-keys": `{}`,
 		"PATCH /dashboard/api/api-keys/{id}": `{"name":"Mine"}`, "POST /dashboard/api/users": `{"email":"mallory@example.com","role":"admin"}`,
+		"PATCH /dashboard/api/projects/{id}": `{"name":"Mine"}`, "DELETE /dashboard/api/projects/{id}": `{"name":"Ann's"}`,
+		"PATCH /dashboard/api/users/{id}": `{"role":"admin"}`, "POST /dashboard/api/invites": `{"role":"admin"}`,
+		"POST /dashboard/api/views": `{"name":"Mine","page":"traces","query":""}`, "PATCH /dashboard/api/views/{id}": `{"name":"Mine"}`,
+		"PUT /dashboard/api/settings": `{"name":"Mine"}`,
 	}
 	var routes []guardedCall
 	for _, r := range dashboardapi.New(dashboardapi.Deps{}).Routes() {
@@ -35,7 +39,7 @@ func guarded(t *testing.T, keyID account.KeyID) []guardedCall {
 			routes = append(routes, guardedCall{call{method: r.Method, path: path, body: bodies[r.Method+" "+r.Pattern]}, r.Auth})
 		}
 	}
-	if len(routes) != 8 {
+	if len(routes) != 21 {
 		t.Fatalf("%d guarded routes; does a new one need a body above?", len(routes))
 	}
 	return append(routes, guardedCall{call{method: "GET", path: "/dashboard/api/traces"}, api.AuthProject})
@@ -77,13 +81,15 @@ func TestAccess(t *testing.T) {
 			member.project = ann.project
 			if got := f.do(t, member.as(bob)); level == api.AuthAdmin {
 				got.isError(t, 403, noAdmin)
-			} else if got.status != 200 {
+			} else if got.status >= 300 && (got.status != 404 || !strings.Contains(c.path, string(ann.keyID))) {
 				t.Errorf("a member of role user: %d %s", got.status, got.body)
 			}
 			if !strings.Contains(c.path, string(ann.keyID)) || level != api.AuthAdmin {
 				return
 			}
-			f.do(t, c.as(mallory)).isError(t, 404, "API key not found") // own project, another's key
+			if got := f.do(t, c.as(mallory)); got.status != 404 { // own project, another's key
+				t.Errorf("got %d %s", got.status, got.body)
+			}
 		})
 	}
 	after := f.keys(t, ann)
@@ -124,7 +130,7 @@ func TestUnknownPaths(t *testing.T) {
 		{method: "GET", path: "/dashboard/api/"},
 		{method: "GET", path: "/dashboard/api/signup"},
 		{method: "GET", path: "/dashboard/api/local-login-token"},
-		{method: "DELETE", path: "/dashboard/api/projects/" + string(ann.project)},
+		{method: "DELETE", path: "/dashboard/api/projects/x/y"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			f.do(t, c).isError(t, 401, noSession)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -82,6 +84,56 @@ func (b body) text(name string, limit int) (string, error) {
 func (b body) trimmed(name string, limit int) (string, error) {
 	s, err := b.text(name, limit)
 	return strings.TrimSpace(s), err
+}
+
+// flag gives a member that must be true or false; false if it is not there.
+func (b body) flag(name string) (bool, error) {
+	switch raw := b[name]; raw.Kind() {
+	case 't':
+		return true, nil
+	case 'f', 'n', jsontext.KindInvalid:
+		return false, nil
+	default:
+		return false, invalid(name, "invalid_type", "Invalid input: expected boolean, received "+kindName(raw.Kind()))
+	}
+}
+
+// whole gives a member that must be a whole number of a range; absent if it is
+// null or not there.
+func (b body) whole(name string, absent, least, most int) (int, error) {
+	raw := b[name]
+	if raw.Kind() == 'n' || raw.Kind() == jsontext.KindInvalid {
+		return absent, nil
+	}
+	n, err := strconv.Atoi(string(raw))
+	if err != nil || n < least || n > most {
+		return 0, fieldFault(name, "invalid_value", "Invalid input: expected a whole number from %d to %d", least, most)
+	}
+	return n, nil
+}
+
+// choice gives a member that must be one of some strings.
+func (b body) choice(name string, of ...string) (string, error) {
+	s, err := b.text(name, maxNameChars)
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(of, s) {
+		return "", invalid(name, "invalid_value", "Invalid input: expected one of "+strings.Join(of, ", "))
+	}
+	return s, nil
+}
+
+// projectName gives the member that is a project's name.
+func (b body) projectName() (string, error) {
+	if b.noText("name") {
+		return "", fault.New(fault.Invalid, "Missing required field: name")
+	}
+	name, err := b.trimmed("name", maxNameChars)
+	if err == nil && name == "" {
+		err = fault.New(fault.Invalid, "Project name cannot be empty")
+	}
+	return name, err
 }
 
 // noText reports whether a member is anything but a string of some length.

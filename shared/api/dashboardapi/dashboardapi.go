@@ -1,5 +1,5 @@
-// Package dashboardapi is the control plane: sign-up, projects, API keys,
-// members, and the local login of the command line. The data routes below
+// Package dashboardapi is the control plane: sign-up, projects and their
+// settings, API keys, members, invites, saved views, and the local login of the command line. The data routes below
 // /dashboard/api are queryapi's and ingestapi's.
 package dashboardapi
 
@@ -33,10 +33,21 @@ type KeyRing interface {
 	Forget(hash string)
 }
 
-// Deps are what the routes work with. All but Sealer and Now must be set.
+// ControlStore is what only these routes use.
+type ControlStore interface {
+	store.MemberStore
+	store.InviteStore
+	store.ViewStore
+	store.SettingsStore
+	store.ProjectRemover
+}
+
+// Deps are what the routes work with. All but Sealer, RetentionDays, PublicURL
+// and Now must be set.
 type Deps struct {
 	Users    store.UserStore
 	Projects store.ProjectStore
+	Control  ControlStore
 	Keys     store.KeyStore
 	Ring     KeyRing
 	Auth     *betterauth.Service
@@ -49,6 +60,13 @@ type Deps struct {
 	// one: a proxy on this machine that hides whom it speaks for would pass
 	// strangers off as local.
 	LocalLogin bool
+	// RetentionDays is how long the server keeps data; 0 is for ever. A project
+	// may keep less.
+	RetentionDays int
+	// PublicURL begins the links of invites; "" takes the host that each request
+	// names, by https if HTTPS is set.
+	PublicURL string
+	HTTPS     bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -77,12 +95,29 @@ func (g *Group) Routes() []api.Route {
 		{Method: http.MethodGet, Pattern: "/dashboard/api/local-login", Handler: g.localLogin},
 		{Method: http.MethodGet, Pattern: "/dashboard/api/projects", Auth: api.AuthSession, Handler: g.listProjects},
 		{Method: http.MethodPost, Pattern: "/dashboard/api/projects", Auth: api.AuthSession, Handler: g.createProject},
+		// These two ask for a membership in the project of the path.
+		{Method: http.MethodPatch, Pattern: "/dashboard/api/projects/{id}", Auth: api.AuthSession, Handler: g.renameProject},
+		{Method: http.MethodDelete, Pattern: "/dashboard/api/projects/{id}", Auth: api.AuthSession, Handler: g.deleteProject},
 		{Method: http.MethodGet, Pattern: "/dashboard/api/api-keys", Auth: api.AuthAdmin, Handler: g.listKeys},
 		{Method: http.MethodPost, Pattern: "/dashboard/api/api-keys", Auth: api.AuthAdmin, Handler: g.createKey},
 		{Method: http.MethodPatch, Pattern: "/dashboard/api/api-keys/{id}", Auth: api.AuthAdmin, Handler: g.renameKey},
 		{Method: http.MethodDelete, Pattern: "/dashboard/api/api-keys/{id}", Auth: api.AuthAdmin, Handler: g.deleteKey},
 		{Method: http.MethodGet, Pattern: "/dashboard/api/users", Auth: api.AuthAdmin, Handler: g.listMembers},
 		{Method: http.MethodPost, Pattern: "/dashboard/api/users", Auth: api.AuthAdmin, Handler: g.addMember},
+		{Method: http.MethodPatch, Pattern: "/dashboard/api/users/{id}", Auth: api.AuthAdmin, Handler: g.setRole},
+		{Method: http.MethodDelete, Pattern: "/dashboard/api/users/{id}", Auth: api.AuthProject, Handler: g.removeMember},
+		{Method: http.MethodGet, Pattern: "/dashboard/api/invites", Auth: api.AuthAdmin, Handler: g.listInvites},
+		{Method: http.MethodPost, Pattern: "/dashboard/api/invites", Auth: api.AuthAdmin, Handler: g.createInvite},
+		{Method: http.MethodDelete, Pattern: "/dashboard/api/invites/{id}", Auth: api.AuthAdmin, Handler: g.deleteInvite},
+		// The id of these two is the token. One path has one name for its value.
+		{Method: http.MethodGet, Pattern: "/dashboard/api/invites/{id}", Handler: g.showInvite},
+		{Method: http.MethodPost, Pattern: "/dashboard/api/invites/{id}/accept", Handler: g.acceptInvite},
+		{Method: http.MethodGet, Pattern: "/dashboard/api/views", Auth: api.AuthProject, Handler: g.listViews},
+		{Method: http.MethodPost, Pattern: "/dashboard/api/views", Auth: api.AuthProject, Handler: g.createView},
+		{Method: http.MethodPatch, Pattern: "/dashboard/api/views/{id}", Auth: api.AuthProject, Handler: g.changeView},
+		{Method: http.MethodDelete, Pattern: "/dashboard/api/views/{id}", Auth: api.AuthProject, Handler: g.deleteView},
+		{Method: http.MethodGet, Pattern: "/dashboard/api/settings", Auth: api.AuthProject, Handler: g.getSettings},
+		{Method: http.MethodPut, Pattern: "/dashboard/api/settings", Auth: api.AuthAdmin, Handler: g.putSettings},
 	}
 }
 

@@ -1,6 +1,7 @@
 package dashboardapi_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -58,6 +59,9 @@ type options struct {
 	noLocal    bool
 	db         *sqlite.DB // of an earlier fixture, for a restart
 	allOrigins []string
+	retention  int
+	publicURL  string
+	log        *slog.Logger
 }
 
 var sealKey = strings.Repeat("k", 32)
@@ -97,10 +101,10 @@ func setup(t *testing.T, change ...func(*options)) *fixture {
 	f.auth = auth
 	ring := keyring.New(f.db, keyring.Options{Now: f.clock})
 	g := dashboardapi.New(dashboardapi.Deps{
-		Users: f.db, Projects: f.db, Keys: f.db, Ring: ring, Auth: auth, SignUp: o.signUp, Sealer: sealer, LocalLogin: !o.noLocal, Now: f.clock,
+		Users: f.db, Projects: f.db, Control: f.db, Keys: f.db, RetentionDays: o.retention, PublicURL: o.publicURL, Ring: ring, Auth: auth, SignUp: o.signUp, Sealer: sealer, LocalLogin: !o.noLocal, Now: f.clock,
 	})
 	f.handler = api.New(api.Options{
-		Log: slog.New(slog.DiscardHandler), Keys: ring, Sessions: auth, Roles: f.db, AllowedOrigins: o.allOrigins,
+		Log: cmp.Or(o.log, slog.New(slog.DiscardHandler)), Keys: ring, Sessions: auth, Roles: f.db, AllowedOrigins: o.allOrigins,
 	}, g, dataRoutes{})
 	srv := httptest.NewServer(f.handler)
 	t.Cleanup(srv.Close)

@@ -2,8 +2,10 @@ package dashboardapi
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -41,15 +43,9 @@ func (g *Group) createProject(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if b.noText("name") {
-		return fault.New(fault.Invalid, "Missing required field: name")
-	}
-	name, err := b.trimmed("name", maxNameChars)
+	name, err := b.projectName()
 	if err != nil {
 		return err
-	}
-	if name == "" {
-		return fault.New(fault.Invalid, "Project name cannot be empty")
 	}
 	p, key := g.newProject(name, reqctx.User(r.Context()).ID, g.now())
 	if err := g.Projects.CreateProject(r.Context(), p); err != nil {
@@ -60,6 +56,116 @@ func (g *Group) createProject(w http.ResponseWriter, r *http.Request) error {
 		APIKey    string            `json:"apiKey"`
 		Name      string            `json:"name"`
 	}{p.Project.ID, key, name})
+}
+
+// administered gives the project of the path, if the user is its administrator,
+// whatever X-Project-Id says.
+func (g *Group) administered(r *http.Request) (account.ProjectID, error) {
+	id := account.ProjectID(pathID(r))
+	role, err := g.Projects.Role(r.Context(), id, reqctx.User(r.Context()).ID)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		err = noSuchProject(err)
+	case err == nil && role != account.RoleAdmin:
+		err = fault.New(fault.Forbidden, adminOnly)
+	}
+	return id, err
+}
+
+// adminOnly is the edge's wording.
+const adminOnly = "Forbidden: admin role required for this operation"
+
+func noSuchProject(err error) error { return notFound(err, "Project not found") }
+
+// notFound words fault.NotFound.
+func notFound(err error, message string) error {
+	if fault.Is(err, fault.NotFound) {
+		return fault.Wrap(fault.NotFound, message, err)
+	}
+	return err
+}
+
+func (g *Group) renameProject(w http.ResponseWriter, r *http.Request) error {
+	id, err := g.administered(r)
+	if err != nil {
+		return err
+	}
+	b, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	name, err := b.projectName()
+	if err != nil {
+		return err
+	}
+	if err := g.Projects.RenameProject(r.Context(), id, name); err != nil {
+		return noSuchProject(err)
+	}
+	return api.WriteJSON(w, http.StatusOK, success{true})
+}
+
+// purgeBudget is how long one request deletes spans: well below what API Gateway
+// waits for, with room for a step that began just before.
+const purgeBudget = 5 * time.Second
+
+// deleteProject deletes a project for all who use it at once, and as many of its
+// spans as there is time for. Who did so sends the request again until all are
+// gone; what he leaves, maintenance deletes.
+func (g *Group) deleteProject(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	id, err := g.administered(r)
+	if fault.Is(err, fault.NotFound) {
+		by, goneErr := g.Control.RemovedBy(ctx, id)
+		if goneErr != nil || by != reqctx.User(ctx).ID {
+			return cmp.Or(noSuchProject(goneErr), err)
+		}
+	} else if err == nil {
+		err = g.removeProject(r, id)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	purged, err := g.Control.PurgeProject(ctx, id, purgeBudget)
+	if fault.Is(err, fault.NotFound) {
+		purged.Done, err = true, nil // maintenance was faster
+	}
+	if err != nil {
+		return err
+	}
+	return api.WriteJSON(w, http.StatusOK, struct {
+		Done         bool  `json:"done"`
+		DeletedSpans int64 `json:"deletedSpans"` // by this request
+	}{purged.Done, purged.Spans})
+}
+
+func (g *Group) removeProject(r *http.Request, id account.ProjectID) error {
+	ctx := r.Context()
+	b, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	name, err := b.text("name", maxNameChars)
+	if err != nil {
+		return err
+	}
+	project, err := g.Projects.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	if name != project.Name {
+		return invalid("name", "invalid_value", "Send the project's exact name to confirm")
+	}
+	keys, err := g.Keys.Keys(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := g.Control.RemoveProject(ctx, id, reqctx.User(ctx).ID, g.now()); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		g.Ring.Forget(k.Hash)
+	}
+	return nil
 }
 
 // writeSecret answers 201 with what no cache may keep.
@@ -209,15 +315,12 @@ func (g *Group) deleteKey(w http.ResponseWriter, r *http.Request) error {
 	return api.WriteJSON(w, http.StatusOK, success{true})
 }
 
-// keyID gives the path's id. A text column of Postgres holds no NUL and no
+// pathID gives the path's id. A text column of Postgres holds no NUL and no
 // invalid UTF-8, so such an id is nobody's; blanked, it finds nothing.
-func keyID(r *http.Request) account.KeyID {
-	return account.KeyID(strings.ToValidUTF8(strings.ReplaceAll(r.PathValue("id"), "\x00", " "), " "))
+func pathID(r *http.Request) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(r.PathValue("id"), "\x00", " "), " ")
 }
 
-func noSuchKey(err error) error {
-	if fault.Is(err, fault.NotFound) {
-		return fault.Wrap(fault.NotFound, "API key not found", err)
-	}
-	return err
-}
+func keyID(r *http.Request) account.KeyID { return account.KeyID(pathID(r)) }
+
+func noSuchKey(err error) error { return notFound(err, "API key not found") }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/authapi"
-	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
 	"github.com/pulse-traces/pulse/shared/api/exploreapi"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/api/ingestapi"
@@ -56,6 +55,8 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain, readers *atom
 	if cfg.WALKind == config.WALFile { // a queue does not tell what waits in it
 		explore.Lag = func(ctx context.Context) (time.Duration, error) { return pendingAge(ctx, logs) }
 	}
+	control := deps.ControlDeps()
+	control.LocalLogin = isLoopback(cfg.PublicURL)
 	return api.New(deps.Options(), routes.Parts{
 		Reads:   queryapi.Deps{Traces: st, Spans: st, Analytics: st, Sessions: st, Keys: deps.Keys, Barrier: barrier},
 		Explore: explore,
@@ -63,12 +64,9 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain, readers *atom
 		OTLP:    otlpapi.Deps{Accept: accept, Rejected: deps.Metrics.Rejected, GRPC: host.ServesGRPC(cfg)},
 		Prices:  deps.PriceDeps(),
 		Auth:    authapi.Deps{Auth: deps.Auth, Log: deps.Log},
-		Control: dashboardapi.Deps{
-			Users: st, Projects: st, Keys: st, Ring: deps.Keys, Auth: deps.Auth,
-			SignUp: dashboardapi.SignUp(cfg.SignupMode), Sealer: deps.Sealer, LocalLogin: isLoopback(cfg.PublicURL),
-		},
-		Health: deps.Health(ready...),
-		Web:    web,
+		Control: control,
+		Health:  deps.Health(ready...),
+		Web:     web,
 	}.All()...), nil
 }
 

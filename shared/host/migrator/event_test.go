@@ -23,8 +23,8 @@ import (
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/testkit"
-	"github.com/pulse-traces/pulse/shared/trace"
 	"github.com/pulse-traces/pulse/shared/testkit/serverless"
+	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 // setup makes the function over a database.
