@@ -59,6 +59,14 @@ export const facetsQuery = (project: string, filter: string, range: Range) =>
     },
   })
 
+/** The most frequent values of a field that begin with a text (POST query/values). */
+export async function fieldValues(project: string, field: string, prefix: string, range: Range, signal: AbortSignal): Promise<string[]> {
+  const body = (await request('/dashboard/api/query/values', { method: 'POST', project, signal, body: { field, prefix, from: range.from.toISOString(), to: range.to.toISOString() } })) as {
+    values: { value: string }[]
+  }
+  return body.values.map((v) => v.value)
+}
+
 export interface Freshness {
   /** Up to when all that was accepted can be read; null if nobody knows. */
   completeTo: Date | null

@@ -49,6 +49,13 @@ export async function requestText(path: string, options: Options = {}): Promise<
   throw refusal(response, parse(response, text))
 }
 
+/** The same with the headers, where these say how to go on. */
+export async function requestPage(path: string, options: Options = {}): Promise<{ text: string; headers: Headers }> {
+  const { response, text } = await send(path, options)
+  if (response.ok) return { text, headers: response.headers }
+  throw refusal(response, parse(response, text))
+}
+
 async function send(path: string, options: Options): Promise<{ response: Response; text: string }> {
   const headers: Record<string, string> = { Accept: 'application/json' }
   if (options.project) headers['X-Project-Id'] = options.project

@@ -8,6 +8,7 @@ const keys: [string, string][] = [
   ['j k ↓ ↑', 'next and previous row'],
   ['Enter', 'open'],
   ['Space', 'peek at a trace'],
+  ['x X', 'select a row, or all from the last one on'],
   ['Esc', 'close'],
   ['.', 'live on and off'],
   ['y', 'copy a link to what you see'],

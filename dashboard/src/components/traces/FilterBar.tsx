@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from 'react'
+import { useEffect, useEffectEvent, useId, useRef, useState } from 'react'
 import { useKeys } from '@/hooks/useKeys'
 import { fields, isNumeric, optionsOf, parseFilter, printValue } from '@/lib/filter/filter'
 import { cx } from '../ui/classes'
@@ -8,10 +8,15 @@ interface FilterBarProps {
   onChange: (text: string) => void
   /** Values to offer for a field. */
   suggest: (field: string) => string[]
+  /** Asks for values of a field that begin with a text. */
+  lookUp?: (field: string, prefix: string, signal: AbortSignal) => Promise<string[]>
 }
 
+const pause = 150 // ms without a key before values are asked for
+const lookedUp = ['name', 'provider', 'model', 'tool', 'service', 'session', 'user', 'env', 'release', 'tag']
+
 /** The filter as text, with fields and values offered while one types. It acts on Enter. */
-export function FilterBar({ value, onChange, suggest }: FilterBarProps) {
+export function FilterBar({ value, onChange, suggest, lookUp }: FilterBarProps) {
   const [text, setText] = useState(value)
   const [chosen, setChosen] = useState(-1)
   const [focused, setFocused] = useState(false)
@@ -22,7 +27,25 @@ export function FilterBar({ value, onChange, suggest }: FilterBarProps) {
 
   // What is being typed may be half a term: it is wrong once it was entered, or stands before the last blank.
   const errors = parseFilter(text).errors.filter((e) => !focused || e.end < text.length).map((e) => e.message)
-  const offers = focused ? offersFor(text, suggest) : []
+  const [, , field = '', begun = ''] = valueOf(text) ?? []
+  const asks = focused && lookUp !== undefined && lookedUp.includes(field)
+  const [found, setFound] = useState<{ field: string; values: string[] }>({ field: '', values: [] })
+  const ask = useEffectEvent((signal: AbortSignal) => {
+    lookUp?.(field, begun, signal).then(
+      (values) => setFound({ field, values }),
+      () => undefined, // what the page knows is offered
+    )
+  })
+  useEffect(() => {
+    if (!asks) return
+    const control = new AbortController()
+    const timer = setTimeout(() => ask(control.signal), pause)
+    return () => {
+      clearTimeout(timer)
+      control.abort()
+    }
+  }, [asks, field, begun])
+  const offers = focused ? offersFor(text, (name) => [...new Set([...suggest(name), ...(found.field === name ? found.values : [])])]) : []
   const submit = (next: string) => {
     setText(next)
     setChosen(-1)
@@ -103,6 +126,9 @@ export function FilterBar({ value, onChange, suggest }: FilterBarProps) {
     </div>
   )
 }
+
+/** The field and the value that are being typed, behind their sign. */
+const valueOf = (text: string) => /(?:^|\s)(-?)(\w+):(\S*)$/.exec(text)
 
 /** For the word that is being typed: names of fields, or values of one. */
 function offersFor(text: string, suggest: (field: string) => string[]): string[] {

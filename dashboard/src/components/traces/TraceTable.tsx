@@ -14,6 +14,9 @@ interface TraceTableProps {
   onSort: (sort: TraceSort) => void
   active: number
   onActive: (index: number) => void
+  selected: ReadonlySet<string>
+  /** A row was chosen, or is no longer; with range all from the one before on. */
+  onSelect: (index: number, range: boolean) => void
   /** Called when the last rows come into view. */
   onEnd: () => void
 }
@@ -22,7 +25,7 @@ const rowHeight = 28
 const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px_76px_68px_84px] max-md:grid-cols-[20px_84px_minmax(80px,1fr)_72px]'
 
 /** Traces in rows: what failed is marked, numbers stand right, with a thin bar behind what is slow or dear. */
-export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, onEnd }: TraceTableProps) {
+export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, selected, onSelect, onEnd }: TraceTableProps) {
   const scroller = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({ count: traces.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20 })
   const items = virtual.getVirtualItems()
@@ -65,12 +68,18 @@ export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, 
                 key={trace.id}
                 role="row"
                 aria-rowindex={item.index + 2}
-                className={cx('absolute inset-x-0 grid items-center gap-2 px-3.5', columns, item.index === active ? 'bg-select' : 'hover:bg-sunken')}
+                className={cx('group absolute inset-x-0 grid items-center gap-2 px-3.5', columns, item.index === active || selected.has(trace.id) ? 'bg-select' : 'hover:bg-sunken')}
                 style={{ transform: `translateY(${item.start}px)`, height: rowHeight }}
                 onPointerDown={() => onActive(item.index)}
               >
-                  <span role="cell" className={trace.failed ? 'text-error' : 'text-faint'} title={trace.failed ? 'failed' : 'ok'}>
-                    {trace.failed ? '✕' : '●'}
+                  <span role="cell" className={cx('relative', trace.failed ? 'text-error' : 'text-faint')} title={trace.failed ? 'failed' : 'ok'}>
+                    <span aria-hidden="true" className={selected.size > 0 ? 'invisible' : 'group-focus-within:invisible group-hover:invisible'}>
+                      {trace.failed ? '✕' : '●'}
+                    </span>
+                    {/* Above the link, as large as a finger wants it. */}
+                    <label className={cx('absolute -left-1.5 top-1/2 z-10 grid size-6 -translate-y-1/2 place-items-center', selected.size === 0 && 'opacity-0 focus-within:opacity-100 group-focus-within:opacity-100 group-hover:opacity-100')}>
+                      <input type="checkbox" aria-label={`Select ${trace.name}`} checked={selected.has(trace.id)} onChange={(event) => onSelect(item.index, event.nativeEvent instanceof MouseEvent && event.nativeEvent.shiftKey)} />
+                    </label>
                     <span className="sr-only">{trace.failed ? 'failed' : 'ok'}</span>
                   </span>
                   <span role="cell" className="truncate text-muted" title={absoluteTime(trace.start, zone, { millis: true })}>

@@ -1,10 +1,12 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { createFileRoute, useLocation, useNavigate } from '@tanstack/react-router'
-import { useCallback, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
 import { StackedBars } from '@/components/chart/StackedBars'
+import type { BulkTask } from '@/components/traces/Bulk'
+import { BulkMenu } from '@/components/traces/BulkMenu'
 import { FacetPane } from '@/components/traces/FacetPane'
 import { FilterBar } from '@/components/traces/FilterBar'
 import { Peek } from '@/components/traces/Peek'
@@ -19,12 +21,13 @@ import { useKeys } from '@/hooks/useKeys'
 import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
+import { useSelection } from '@/hooks/useSelection'
 import { useZone } from '@/hooks/useZone'
 import { absolute } from '@/lib/time/range'
 import { parseFilter, printFilter, printTerm, toggleTerm } from '@/lib/filter/filter'
 import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
 import { optionalText } from '@/lib/search/search'
-import { facetsQuery, histogramQuery } from '@/services/counts'
+import { facetsQuery, fieldValues, histogramQuery } from '@/services/counts'
 import { traceSorts } from '@/lib/sort/sort'
 import { firstTracesQuery, tracesQuery } from '@/services/traces'
 
@@ -32,6 +35,8 @@ export const Route = createFileRoute('/dashboard/traces/')({
   validateSearch: z.object({ q: optionalText(), live: optionalText(), peek: optionalText(), sort: z.catch(z.optional(z.enum(traceSorts)), undefined) }),
   component: TracesPage,
 })
+
+const Bulk = lazy(() => import('@/components/traces/Bulk'))
 
 const statusColors = { errors: 'var(--error)', ok: 'var(--border-strong)' }
 
@@ -67,7 +72,12 @@ function TracesPage() {
   const [anchor, setAnchor] = useState({ key: '', range })
   const key = `${project.id} ${range.to.getTime() - range.from.getTime()} ${open} ${open ? '' : range.to.toISOString()} ${sort} ${filter}`
   const fixed = anchor.key === key ? anchor.range : range
-  if (anchor.key !== key) setAnchor({ key, range })
+  const { ids: selected, toggle: select, clear } = useSelection()
+  const [task, setTask] = useState<BulkTask | null>(null)
+  if (anchor.key !== key) {
+    setAnchor({ key, range })
+    clear()
+  }
 
   const list = useInfiniteQuery(tracesQuery(project.id, { filter: printFilter(parsed.terms), range: fixed, sort }))
   const traces = useMemo(() => list.data?.pages.flatMap((page) => page.traces) ?? [], [list.data])
@@ -104,9 +114,11 @@ function TracesPage() {
     Enter: () => current && void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: current.id } }),
     o: () => current && window.open(`/dashboard/traces/${encodeURIComponent(current.id)}?p=${project.id}`, '_blank', 'noopener'),
     ' ': () => current && set({ peek: peek === current.id ? undefined : current.id }, true),
+    x: () => select(traces, active),
+    X: () => select(traces, active, true),
     '.': () => set({ live: isLive ? undefined : '1' }, true),
     y: () => void copyText(location.href).then(() => toast('Link copied')),
-    Escape: () => (peek === undefined ? setFilter('') : set({ peek: undefined }, true)),
+    Escape: () => (peek !== undefined ? set({ peek: undefined }, true) : selected.size > 0 ? clear() : setFilter('')),
   })
   const failedOnly = parsed.terms.some((t) => printTerm(t) === 'status:error')
   return (
@@ -120,13 +132,14 @@ function TracesPage() {
         ) : null}
       </PageHeader>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
-        <FilterBar value={filter} suggest={suggest} onChange={setFilter} />
+        <FilterBar value={filter} suggest={suggest} lookUp={(field, prefix, signal) => fieldValues(project.id, field, prefix, fixed, signal)} onChange={setFilter} />
         <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => setFilter(toggleTerm(filter, 'status', 'error'))}>
           ✕ only errors
         </Button>
         <span className="self-center text-muted" role="status">
           {total === null ? '' : `${formatTotal(total)} ${total.value === 1 ? 'trace' : 'traces'}`}
         </span>
+        <BulkMenu total={total} mayDelete={project.role === 'admin'} busy={task !== null} onTask={(kind) => setTask({ kind, total, choice: { filter: searched, range: fixed } })} />
       </div>
       {histogram.data && histogram.data.times.length > 0 ? (
         <div className="flex-none border-b bg-surface px-3.5 py-1.5">
@@ -180,10 +193,15 @@ function TracesPage() {
             </Empty>
           </div>
         ) : (
-          <TraceTable traces={traces} now={now} zone={zone} sort={sort} onSort={(by) => set({ sort: by === 'start' ? undefined : by })} active={active} onActive={setActive} onEnd={onEnd} />
+          <TraceTable traces={traces} now={now} zone={zone} sort={sort} onSort={(by) => set({ sort: by === 'start' ? undefined : by })} active={active} onActive={setActive} selected={selected} onSelect={(index, extend) => select(traces, index, extend)} onEnd={onEnd} />
         )}
         {peek === undefined ? null : <Peek key={peek} projectId={project.id} traceId={peek} onClose={() => set({ peek: undefined }, true)} />}
       </div>
+      {selected.size > 0 || task ? (
+        <Suspense>
+          <Bulk projectId={project.id} mayDelete={project.role === 'admin'} selected={[...selected]} task={task} onTask={setTask} onClear={clear} />
+        </Suspense>
+      ) : null}
     </>
   )
 }
