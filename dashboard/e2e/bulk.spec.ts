@@ -53,7 +53,7 @@ test('select, compare, export, delete', async ({ page, pulse }) => {
   await expect(bar).toBeHidden()
 
   // All that there are, page by page; no cell is a formula.
-  const all = page.getByRole('button', { name: 'All traces of the filter' })
+  const all = page.getByRole('button', { name: 'Export ▾' })
   await all.click()
   const [table] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'Export all 230 traces as CSV' }).click()])
   expect(table.suggestedFilename()).toBe('pulse-traces.csv')

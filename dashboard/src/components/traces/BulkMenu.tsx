@@ -16,7 +16,7 @@ export function BulkMenu({ total, mayDelete, busy, onTask }: BulkMenuProps) {
     <Menu
       align="end"
       trigger={
-        <Button disabled={busy || !total || total.value === 0} aria-label="All traces of the filter">
+        <Button disabled={busy || !total || total.value === 0} title="All traces that the filter finds">
           Export ▾
         </Button>
       }
