@@ -115,14 +115,8 @@ func (s *server) roundTrip(t testing.TB, what string, whole bool) (n int) {
 		}
 		n++
 	}
-	differing := map[account.ProjectID]int64{}
-	for _, project := range []account.ProjectID{mine, theirs} {
-		if differing[project], err = s.db.Recount(ctx, project, false); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if differing[mine] != differing[theirs] {
-		t.Errorf("%s: rows that differ from a recount: %v", what, differing)
+	if n, err := s.db.Recount(ctx, theirs, false); err != nil || n != 0 {
+		t.Errorf("%s: %d rows differ from a recount: %v", what, n, err)
 	}
 	return n
 }

@@ -136,7 +136,8 @@ func scanSpan(rows *sql.Rows) (storedSpan, error) {
 	var name, operation, scopeName, scopeVersion, costSource, role, callKey sql.NullString
 	var tags, from *string
 	var chunk []byte
-	var usage, own sql.RawBytes
+	var own sql.RawBytes
+	var usage any // empty bytes are counts of nothing, which RawBytes does not tell from NULL
 	err := rows.Scan(&s.ID, &s.TraceID, &s.ParentID, &s.SessionID, &s.Form, &start, &s.Source, &s.Kind, &s.EventType, &s.Status,
 		&s.DurationMS, &s.TimeToFirstTokenMS, &s.Service, &s.ToolUseID, &s.ToolName, &s.IsInterrupt, &s.CWD, &s.Model, &s.AgentName,
 		&s.Provider, &s.ModelUsed, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &costSource, &s.FinishReason, &s.ProviderRequestID, &s.EditedFile,
@@ -157,8 +158,8 @@ func scanSpan(rows *sql.Rows) (storedSpan, error) {
 	s.Name, s.Operation, s.CostSource = name.String, operation.String, trace.CostSource(costSource.String)
 	s.Role, s.CallKey = trace.Role(role.String), fold.CallKeyOf(callKey.String)
 	s.Scope = trace.Scope{Name: scopeName.String, Version: scopeVersion.String}
-	if usage != nil {
-		if s.Usage, err = store.ParseUsage(usage); err != nil {
+	if counts, ok := usage.([]byte); ok {
+		if s.Usage, err = store.ParseUsage(counts); err != nil {
 			return s, err
 		}
 	}

@@ -17,6 +17,18 @@ import (
 
 func writes(t *testing.T, open OpenFunc) {
 	cases(t, open, map[string]func(t *testing.T, s store.Store){
+		"CountsOfNothingAreCounts": func(t *testing.T, s store.Store) {
+			// A step that wraps a call, and was metered as nothing.
+			p := newProject(t, s, "a")
+			step := of(called("w", "", start, 0), func(sp *trace.Span) {
+				sp.Kind, sp.Usage, sp.InputTokens, sp.OutputTokens = trace.KindChain, &trace.Usage{}, ptr(int64(0)), ptr(int64(0))
+			})
+			write(t, s, p, step, called("c", "w", start, 5))
+			same(t, "usage", &trace.Usage{}, must[trace.Span](t)(s.Span(t.Context(), p, "w")).Usage)
+			m := model{}
+			m.add(step, called("c", "w", start, 5))
+			m.check(t, s, p)
+		},
 		"EveryFieldComesBack": func(t *testing.T, s store.Store) {
 			p := newProject(t, s, "a")
 			spans := fullSpans()
