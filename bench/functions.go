@@ -83,7 +83,7 @@ func (b *bench) functions(ctx context.Context) (err error) {
 		return err
 	}
 	defer db.Close()
-	s, err := startServer(ctx, filepath.Join(dir, "ingest"), dir, benchKey, env...)
+	s, err := startServer(ctx, filepath.Join(dir, "ingest"), dir, access{key: benchKey}, env...)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 
 // atRest measures a server that nobody talks to.
 func (b *bench) atRest(ctx context.Context) error {
-	s, err := startServer(ctx, b.binary, b.sub("rest"), "")
+	s, err := startServer(ctx, b.binary, b.sub("rest"), access{})
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (b *bench) ingestLocal(ctx context.Context) error {
 	for i := range records {
 		records[i] = g.record()
 	}
-	s, err := startServer(ctx, b.binary, b.sub("ingest"), "")
+	s, err := startServer(ctx, b.binary, b.sub("ingest"), access{})
 	if err != nil {
 		return err
 	}
@@ -237,11 +237,11 @@ func (b *bench) drainPostgres(ctx context.Context) error {
 
 func (b *bench) readsSQLite(ctx context.Context) error {
 	home := b.sub("reads")
-	s, err := startServer(ctx, b.binary, home, "")
+	s, err := startServer(ctx, b.binary, home, access{})
 	if err != nil {
 		return err
 	}
-	key := s.key
+	who := s.access
 	s.stop()
 	path := filepath.Join(home, ".data", "pulse.db")
 	owner, err := projectOf(path)
@@ -255,7 +255,7 @@ func (b *bench) readsSQLite(ctx context.Context) error {
 	if err := errors.Join(b.fill(ctx, db, owner), db.Close()); err != nil {
 		return err
 	}
-	if s, err = startServer(ctx, b.binary, home, key); err != nil {
+	if s, err = startServer(ctx, b.binary, home, who); err != nil {
 		return err
 	}
 	defer s.stop()
@@ -270,7 +270,7 @@ func (b *bench) readsPostgres(ctx context.Context) error {
 	defer db.Close()
 	home := b.sub("reads-postgres")
 	env := []string{"PULSE_MODE=scale", "DATABASE_URL=" + b.postgres, "BETTER_AUTH_SECRET=" + strings.Repeat("s", 32), "ENCRYPTION_KEY=" + strings.Repeat("k", 32)}
-	s, err := startServer(ctx, b.binary, home, "", env...)
+	s, err := startServer(ctx, b.binary, home, access{}, env...)
 	if err != nil {
 		return err
 	}
@@ -337,6 +337,34 @@ func (b *bench) reads(s *server, engine string) error {
 			return err
 		}
 		b.add(row{q.what, fmt.Sprintf("p50 %s, p95 %s", ms(p50), ms(p95)), "", "", "p95 " + q.target})
+	}
+	return b.pages(s, of)
+}
+
+// pages measures what the dashboard's pages ask, over all that is stored.
+func (b *bench) pages(s *server, of string) error {
+	window := func(days int) string {
+		now := time.Now().UTC()
+		return fmt.Sprintf(`"from":%q,"to":%q`, now.Add(-time.Duration(days)*24*time.Hour).Format(time.RFC3339), now.Format(time.RFC3339))
+	}
+	for _, q := range []struct{ what, path, body string }{
+		{"overview, 24 hours", "overview", `{` + window(1) + `}`},
+		{"overview, 30 days", "overview", `{` + window(30) + `}`},
+		{"heatmap, 30 days", "heatmap", `{"measure":"latency",` + window(30) + `}`},
+		{"list, the newest", "traces/search", `{` + window(30) + `}`},
+		{"list, the costliest", "traces/search", `{"sort":"cost",` + window(30) + `}`},
+		{"list, `status:error`", "traces/search", `{"q":"status:error",` + window(30) + `}`},
+		{"list, `latency>5s model:gpt-4o*`", "traces/search", `{"q":"latency>5s model:gpt-4o*",` + window(30) + `}`},
+		{"facets, 24 hours", "facets", `{` + window(1) + `}`},
+		{"facets, 30 days", "facets", `{` + window(30) + `}`},
+		{"histogram, 30 days", "histogram", `{"buckets":60,` + window(30) + `}`},
+		{"breakdown by model, 30 days", "breakdown", `{"by":["model"],` + window(30) + `}`},
+	} {
+		p50, p95, err := quantiles(20, func() error { _, err := s.ask(q.path, q.body); return err })
+		if err != nil {
+			return err
+		}
+		b.add(row{"dashboard: " + q.what + of, fmt.Sprintf("p50 %s, p95 %s", ms(p50), ms(p95)), "", "", "p95 < 300 ms"})
 	}
 	return nil
 }

@@ -224,7 +224,7 @@ func (b *bench) otlp(ctx context.Context) error {
 // throughput sends a new server callRate calls for each of b.seconds, and gives
 // the calls a second that it acknowledged, and that could be read in the end.
 func (b *bench) throughput(ctx context.Context, home string, to route, bodies [][]byte) (acked, queryable float64, err error) {
-	s, err := startServer(ctx, b.binary, home, "")
+	s, err := startServer(ctx, b.binary, home, access{})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -21,14 +21,18 @@ import (
 type server struct {
 	cmd     *exec.Cmd
 	url     string
-	key     string
 	home    string
 	logFile *os.File
+	access
 }
 
+// access is an account's way in: a key for /v1, and for /dashboard/api the
+// cookie of a session and the project.
+type access struct{ key, cookie, project string }
+
 // startServer starts binary on a free port with an empty home, or with one that
-// is filled, and makes an account and a key if key is "".
-func startServer(ctx context.Context, binary, home, key string, env ...string) (*server, error) {
+// is filled, and makes an account and a key if a has none.
+func startServer(ctx context.Context, binary, home string, a access, env ...string) (*server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -41,7 +45,7 @@ func startServer(ctx context.Context, binary, home, key string, env ...string) (
 	if err != nil {
 		return nil, err
 	}
-	s := &server{url: fmt.Sprintf("http://127.0.0.1:%d", port), home: home, key: key, logFile: logFile}
+	s := &server{url: fmt.Sprintf("http://127.0.0.1:%d", port), home: home, access: a, logFile: logFile}
 	s.cmd = exec.CommandContext(ctx, binary)
 	s.cmd.Dir = home
 	s.cmd.Env = append(os.Environ(), append([]string{
@@ -107,21 +111,34 @@ func (s *server) signUp() error {
 	if err != nil {
 		return err
 	}
-	var made struct{ APIKey string }
+	var made struct{ APIKey, ProjectID string }
 	if err := json.Unmarshal(body, &made); err != nil {
 		return err
 	}
-	s.key = made.APIKey
+	s.access = access{made.APIKey, cookie, made.ProjectID}
 	return nil
 }
 
 // get reads a /v1 path whole.
-func (s *server) get(path string) ([]byte, error) {
-	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
+func (s *server) get(path string) ([]byte, error) { return s.read(http.MethodGet, path, "") }
+
+// ask reads the answer of a page of the dashboard.
+func (s *server) ask(path, body string) ([]byte, error) {
+	return s.read(http.MethodPost, "/dashboard/api/query/"+path, body)
+}
+
+func (s *server) read(method, path, body string) ([]byte, error) {
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+s.key)
+	if method == http.MethodGet {
+		req.Header.Set("Authorization", "Bearer "+s.key)
+	} else {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Cookie", s.cookie)
+		req.Header.Set("X-Project-Id", s.project)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
@@ -129,7 +146,7 @@ func (s *server) get(path string) ([]byte, error) {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s: %s", path, resp.Status, b)
+		err = fmt.Errorf("%s %s %s: %s: %s", method, path, body, resp.Status, b)
 	}
 	return b, err
 }
