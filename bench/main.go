@@ -259,7 +259,10 @@ func (b *bench) readsSQLite(ctx context.Context) error {
 		return err
 	}
 	defer s.stop()
-	return b.reads(s, "SQLite")
+	if err := b.reads(s, "SQLite"); err != nil {
+		return err
+	}
+	return b.browser(ctx, s, fmt.Sprintf(", %s traces stored", thousands(b.traces)))
 }
 
 func (b *bench) readsPostgres(ctx context.Context) error {

@@ -222,9 +222,15 @@ export async function seed(url: string, key: string): Promise<void> {
   await post(url, '/v1/traces', key, otlp(ids.good, now - 50 * 60_000, good(), 'support'))
   await post(url, '/v1/traces', key, otlp(ids.rag, now - 2 * 60_000, rag(), 'support'))
   await post(url, '/v1/traces', key, otlp(ids.hostile, now - 4 * 60_000, hostile(), 'support'))
-  const many = large()
-  for (let i = 0; i < many.length; i += 2_500) await post(url, '/v1/traces', key, otlp(ids.large, now - 3 * hour, many.slice(i, i + 2_500), 'indexer'))
-  for (const id of [ids.agent, ids.large, ids.good, ids.rag, ids.hostile]) await readable(url, key, id)
+  await sendLarge(url, key)
+  for (const id of [ids.agent, ids.good, ids.rag, ids.hostile]) await readable(url, key, id)
+}
+
+/** Sends the trace of 10,000 spans, and waits until it can be read. */
+export async function sendLarge(url: string, key: string): Promise<void> {
+  const spans = large()
+  for (let i = 0; i < spans.length; i += 2_500) await post(url, '/v1/traces', key, otlp(ids.large, Date.now() - 3 * 3_600_000, spans.slice(i, i + 2_500), 'indexer'))
+  await readable(url, key, ids.large)
 }
 
 async function readable(url: string, key: string, id: string): Promise<void> {
