@@ -219,11 +219,17 @@ export async function seed(url: string, key: string): Promise<void> {
   for (let i = 0; i < calls.length - 5; i += 100) await post(url, '/v1/traces/batch', key, calls.slice(i, Math.min(i + 100, calls.length - 5)))
   for (const one of calls.slice(-5)) await post(url, '/v1/traces/batch', key, [one])
   await post(url, '/v1/traces', key, otlp(ids.agent, now - 3 * 60_000 - 136_000, agent(), 'travel'))
-  await post(url, '/v1/traces', key, otlp(ids.good, now - 50 * 60_000, good(), 'support'))
-  await post(url, '/v1/traces', key, otlp(ids.rag, now - 2 * 60_000, rag(), 'support'))
+  await sendQuestions(url, key)
   await post(url, '/v1/traces', key, otlp(ids.hostile, now - 4 * 60_000, hostile(), 'support'))
   await sendLarge(url, key)
-  for (const id of [ids.agent, ids.good, ids.rag, ids.hostile]) await readable(url, key, id)
+  for (const id of [ids.agent, ids.hostile]) await readable(url, key, id)
+}
+
+/** Sends the question that was answered, and the one that was not. */
+export async function sendQuestions(url: string, key: string): Promise<void> {
+  await post(url, '/v1/traces', key, otlp(ids.good, Date.now() - 50 * 60_000, good(), 'support'))
+  await post(url, '/v1/traces', key, otlp(ids.rag, Date.now() - 2 * 60_000, rag(), 'support'))
+  for (const id of [ids.good, ids.rag]) await readable(url, key, id)
 }
 
 /** Sends the trace of 10,000 spans, and waits until it can be read. */
