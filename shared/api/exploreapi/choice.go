@@ -3,6 +3,7 @@ package exploreapi
 import (
 	"encoding/base64"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -104,11 +105,16 @@ func (in *input) place(name string) place {
 		return p
 	}
 	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || json.Unmarshal(b, &p) != nil || p.Index < 0 || p.Search != "" && p.ID != "" || p.Inside && p.ID == "" || len(p.ID) > trace.MaxIDBytes {
+	if err != nil || json.Unmarshal(b, &p) != nil || p.Index < 0 || p.Search != "" && p.ID != "" || p.Inside && p.ID == "" || !p.storable() {
 		in.fault(name, "invalid_format", badCursor)
 		return place{}
 	}
 	return p
+}
+
+// storable reports whether every engine can compare with p.
+func (p place) storable() bool {
+	return p.Start >= 0 && p.Start < trace.MaxTime.UnixMicro() && len(p.ID) <= trace.MaxIDBytes && !strings.ContainsRune(string(p.ID), 0)
 }
 
 const badCursor = "Invalid cursor: send what the answer before gave, with the same body"

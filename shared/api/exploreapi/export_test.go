@@ -218,3 +218,38 @@ func TestExportRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestExportWhereAnswersAreBounded leaves out what one answer cannot hold.
+func TestExportWhereAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	var spans []trace.Span
+	for n, size := range []int{10, 3000, 10, 800, 800, 800} {
+		sp := trace.Span{
+			ID: trace.SpanID(fmt.Sprint("s", n)), TraceID: "t", SessionID: "s", Form: trace.FormSpan, Start: minute(n), Source: trace.SourceSDK, Kind: trace.KindToolUse, EventType: "e",
+			Status: trace.StatusSuccess,
+		}
+		sp.Payload.OutputText = ptr(strings.Repeat("x", size))
+		spans = append(spans, sp)
+	}
+	raw := step("raw", "", "t", minute(9)) // without what it was made from
+	s.write(t, mine, append(spans, raw)...)
+	deps := s.deps
+	deps.MaxPayloadBytes = 2000
+	s.serve(deps)
+	bodies, _ := s.pages(t, object{})
+	all := strings.Join(bodies, "")
+	for _, want := range []string{`"omitted":[{"spanId":"s1","reason":"too_large"}]`, `"omitted":[{"spanId":"raw","reason":"no_payload"}]`} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %s in %s", want, all)
+		}
+	}
+	if n := strings.Count(all, `"span_id"`); n != 5 || len(bodies) < 2 {
+		t.Errorf("%d spans on %d pages", n, len(bodies))
+	}
+	for _, body := range bodies {
+		if len(body) > 3500 {
+			t.Errorf("a page of %d bytes", len(body))
+		}
+	}
+}

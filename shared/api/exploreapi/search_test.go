@@ -198,6 +198,7 @@ func FuzzSearch(f *testing.F) {
 		f.Add(q, "", "start")
 	}
 	f.Add("", "AwAA", "cost")
+	f.Add("", "eyJzIjoxLCJpIjoidCIsImluIjp0cnVlLCJwIjoieCJ9", "start") // a place of an export
 	s := setup(f)
 	s.write(f, mine, call("t", minute(1)), step("s", "", "u", minute(2)))
 	f.Fuzz(func(t *testing.T, q, cursor, sort string) {
@@ -205,7 +206,7 @@ func FuzzSearch(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		for _, path := range []string{"/traces/search", "/sessions/search", "/facets"} {
+		for _, path := range []string{"/traces/search", "/sessions/search", "/facets", "/export"} {
 			if status, _, answer := s.send(t, http.MethodPost, path, member, mine, string(body)); status != http.StatusOK && status != http.StatusBadRequest {
 				t.Fatalf("%s %s: %d %s", path, body, status, answer)
 			}

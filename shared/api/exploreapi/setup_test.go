@@ -38,6 +38,7 @@ func ptr[T any](v T) *T { return &v }
 type server struct {
 	db       *sqlite.DB
 	handler  http.Handler
+	deps     exploreapi.Deps
 	barriers int // how often a read waited for writes
 }
 
@@ -80,12 +81,17 @@ func setup(t testing.TB) *server {
 		t.Fatal(err)
 	}
 	s := &server{db: db}
-	group := exploreapi.New(exploreapi.Deps{
+	s.serve(exploreapi.Deps{
 		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Export: db, Delete: db, Projects: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
 		Lag: func(context.Context) (time.Duration, error) { return 2 * time.Second, nil },
 	})
-	s.handler = api.New(api.Options{Log: slog.New(slog.DiscardHandler), Sessions: sessions{}, Roles: db}, group)
 	return s
+}
+
+// serve answers from a group that is made of deps.
+func (s *server) serve(deps exploreapi.Deps) {
+	s.deps = deps
+	s.handler = api.New(api.Options{Log: slog.New(slog.DiscardHandler), Sessions: sessions{}, Roles: s.db}, exploreapi.New(deps))
 }
 
 // sessions takes the cookie "session" for a user's id.

@@ -1,9 +1,11 @@
 package exploreapi_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 type valueList struct {
@@ -132,5 +134,27 @@ func TestTail(t *testing.T) {
 	}
 	if got := s.refused(t, "/tail", `{"after":"x"}`); got != "Invalid query: [[after]]" {
 		t.Error(got)
+	}
+}
+
+// TestTailWaits asks where waiting costs nothing: the answer comes with a trace.
+func TestTailWaits(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.write(t, mine, call("a", minute(1)))
+	var first struct{ Next string }
+	s.ask(t, "/tail", object{}, &first)
+	deps := s.deps
+	looks := 0
+	deps.Wait, deps.Barrier = time.Hour, func(context.Context) { // the clock stands still
+		if looks++; looks == 2 {
+			s.write(t, mine, call("b", minute(2)))
+		}
+	}
+	s.serve(deps)
+	var a struct{ Items []struct{ TraceID string } }
+	s.ask(t, "/tail", object{"after": first.Next}, &a)
+	if len(a.Items) != 1 || a.Items[0].TraceID != "b" || looks != 2 {
+		t.Errorf("%+v after %d looks", a, looks)
 	}
 }
