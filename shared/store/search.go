@@ -121,13 +121,16 @@ const (
 	MeasureP95    Measure = "p95"
 	MeasureP99    Measure = "p99"
 	MeasureTTFT50 Measure = "ttft50" // of the main span's time to the first token
+	MeasureTTFT90 Measure = "ttft90"
 	MeasureTTFT95 Measure = "ttft95"
+	MeasureTTFT99 Measure = "ttft99"
 )
 
 // Measures lists every measure.
 func Measures() []Measure {
 	return []Measure{
-		MeasureCount, MeasureErrors, MeasureCost, MeasureTokens, MeasureIn, MeasureOut, MeasureP50, MeasureP90, MeasureP95, MeasureP99, MeasureTTFT50, MeasureTTFT95,
+		MeasureCount, MeasureErrors, MeasureCost, MeasureTokens, MeasureIn, MeasureOut, MeasureP50, MeasureP90, MeasureP95, MeasureP99, MeasureTTFT50, MeasureTTFT90,
+		MeasureTTFT95, MeasureTTFT99,
 	}
 }
 
@@ -314,9 +317,14 @@ type SessionPage struct {
 type Turns struct {
 	Session trace.Session // with its counts of distinct things
 	Hits    []TraceHit
+	Tools   map[trace.TraceID]ToolCounts // of the hits that called any
 	Total   int64
 	Next    string
 }
+
+// ToolCounts says how often a trace called tools: distinct tool use ids, else
+// span ids.
+type ToolCounts struct{ Calls, Failed int64 }
 
 // SessionSearcher finds sessions.
 type SessionSearcher interface {

@@ -212,7 +212,7 @@ type SessionFilter struct {
 	Sort   SessionSort // "" is SortRecent
 }
 
-// SessionList is a page of sessions with ToolCalls and TraceCount filled.
+// SessionList is a page of sessions with ToolCalls, TraceCount and FileCount filled.
 type SessionList struct {
 	Sessions []trace.Session
 	Total    int64

@@ -246,6 +246,7 @@ type Session struct {
 	// Filled by reads.
 	ToolCalls  int64 // distinct tool use ids (else span ids) among spans of KindToolUse
 	TraceCount int64 // distinct trace ids among the spans that TracedCount counts
+	FileCount  int64 // distinct files that tools edited
 }
 
 // Add counts a span that s has not counted before.

@@ -88,11 +88,10 @@ func (g *Group) breakdown(w http.ResponseWriter, r *http.Request) error {
 	const (
 		defaultGroups = 20
 		maxGroups     = 500
-		maxMeasures   = 12
 	)
 	q := in.query()
 	b := store.Breakdown{
-		By: list(in, "by", store.GroupFields(), 2), Measures: list(in, "measures", store.Measures(), maxMeasures), Limit: in.integer("limit", 1, maxGroups, defaultGroups),
+		By: list(in, "by", store.GroupFields(), 2), Measures: list(in, "measures", store.Measures(), len(store.Measures())), Limit: in.integer("limit", 1, maxGroups, defaultGroups),
 	}
 	if len(b.By) == 0 {
 		b.By = []filter.Field{filter.FieldModel}

@@ -51,6 +51,9 @@ type turn struct {
 	Trace  view.TraceRow `json:"trace"`
 	Input  *string       `json:"input"`  // at most maxTurnChars of what was asked, as text
 	Output *string       `json:"output"` // and answered
+	// ToolCalls are distinct; FailedTools are those of them that failed.
+	ToolCalls   int64 `json:"toolCalls"`
+	FailedTools int64 `json:"failedTools"`
 }
 
 const maxTurnChars = 8000
@@ -81,10 +84,13 @@ func (g *Group) turns(w http.ResponseWriter, r *http.Request) error {
 	for i := range got.Hits {
 		h := &got.Hits[i]
 		root := cmp.Or(h.RootSpan, &h.MainSpan)
+		tools := got.Tools[h.ID]
 		answer.Items[i] = turn{
-			Trace:  view.TraceRowOf(h),
-			Input:  view.Cut(cmp.Or(view.InputText(root), view.InputText(&h.MainSpan)), maxTurnChars),
-			Output: view.Cut(cmp.Or(view.OutputText(root), view.OutputText(&h.MainSpan)), maxTurnChars),
+			Trace:       view.TraceRowOf(h),
+			Input:       view.Cut(cmp.Or(view.InputText(root), view.InputText(&h.MainSpan)), maxTurnChars),
+			Output:      view.Cut(cmp.Or(view.OutputText(root), view.OutputText(&h.MainSpan)), maxTurnChars),
+			ToolCalls:   tools.Calls,
+			FailedTools: tools.Failed,
 		}
 	}
 	return api.WriteJSON(w, http.StatusOK, answer)

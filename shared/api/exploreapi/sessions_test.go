@@ -20,13 +20,17 @@ func TestSessions(t *testing.T) {
 	}
 	failed := ask("t3", "b", 3, "third")
 	failed.Status = trace.StatusError
-	s.write(t, mine, ask("t1", "a", 1, "first"), ask("t2", "b", 2, strings.Repeat("long ", 100)), failed, ask("t4", "a", 4, "fourth"))
+	edit := ask("t3", "b", 3, "")
+	edit.ID, edit.Kind, edit.Form, edit.EditedFile, edit.Status = "edit", trace.KindToolUse, trace.FormSpan, ptr("/x"), trace.StatusError
+	edit.CostNanoUSD = nil
+	s.write(t, mine, ask("t1", "a", 1, "first"), ask("t2", "b", 2, strings.Repeat("long ", 100)), failed, edit, ask("t4", "a", 4, "fourth"))
 	s.write(t, theirs, ask("other", "a", 9, "secret"))
 
 	var list struct {
 		Items []struct {
 			SessionID, FirstTraceID string
 			TraceCount, ErrorCount  int
+			ToolCalls, EditedFiles  int
 			CostNanoUSD             string
 			DurationMS              float64
 			Preview                 struct{ Input, Output string }
@@ -44,6 +48,9 @@ func TestSessions(t *testing.T) {
 	}
 	if a := list.Items[0]; a.FirstTraceID != "t1" || a.TraceCount != 2 || a.CostNanoUSD != "5" || a.DurationMS != 180000 || a.Preview.Input != "first" || a.Preview.Output != "answer to first" {
 		t.Errorf("%+v", a)
+	}
+	if b := list.Items[1]; b.ToolCalls != 1 || b.EditedFiles != 1 {
+		t.Errorf("%+v", b)
 	}
 	for body, want := range map[string]string{
 		`{"q":"status:error"}`: "b", `{"q":"status:error trace:t2"}`: "", `{"q":"cost>=0.000000004","sort":"oldest"}`: "a", `{"sort":"errors"}`: "b a", `{"sort":"cost"}`: "a b",
@@ -72,6 +79,8 @@ func TestSessions(t *testing.T) {
 		Items   []struct {
 			Trace         struct{ TraceID, Status string }
 			Input, Output string
+			ToolCalls     int
+			FailedTools   int
 		}
 		Total int
 		Next  *string
@@ -81,7 +90,7 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("%+v", turns)
 	}
 	s.ask(t, "/sessions/b/turns?limit=1&cursor="+*turns.Next, nil, &turns)
-	if len(turns.Items) != 1 || turns.Items[0].Trace.TraceID != "t3" || turns.Items[0].Trace.Status != "error" || turns.Items[0].Output != "answer to third" {
+	if len(turns.Items) != 1 || turns.Items[0].Trace.TraceID != "t3" || turns.Items[0].Trace.Status != "error" || turns.Items[0].Output != "answer to third" || turns.Items[0].ToolCalls != 1 || turns.Items[0].FailedTools != 1 {
 		t.Errorf("%+v", turns)
 	}
 	for path, want := range map[string]int{"/sessions/none/turns": 404, "/sessions/b/turns?limit=0": 400, "/sessions/b/turns?cursor=x": 400} {

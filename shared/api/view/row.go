@@ -254,6 +254,7 @@ type SessionRow struct {
 	DurationMS   float64         `json:"durationMs"`
 	TraceCount   int64           `json:"traceCount"`
 	ToolCalls    int64           `json:"toolCalls"`
+	EditedFiles  int64           `json:"editedFiles"` // how many different ones
 	AgentRuns    int64           `json:"agentRuns"`
 	SpanCount    int64           `json:"spanCount"`
 	ErrorCount   int64           `json:"errorCount"`
@@ -274,7 +275,7 @@ type SessionRow struct {
 func SessionRowOf(h *store.SessionHit) SessionRow {
 	s := &h.Session
 	row := SessionRow{
-		SessionID: s.ID, FirstTime: Exactly(s.First), LastTime: Exactly(s.Last), DurationMS: s.DurationMS(), TraceCount: s.TraceCount, ToolCalls: s.ToolCalls,
+		SessionID: s.ID, FirstTime: Exactly(s.First), LastTime: Exactly(s.Last), DurationMS: s.DurationMS(), TraceCount: s.TraceCount, ToolCalls: s.ToolCalls, EditedFiles: s.FileCount,
 		AgentRuns: s.AgentRuns, SpanCount: s.SpanCount, ErrorCount: s.ErrorCount, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
 		CostNanoUSD: Digits(&s.CostNanoUSD), Sources: s.Sources.Sources(), Model: s.Model, AgentName: s.AgentName, CWD: s.CWD,
 	}

@@ -188,8 +188,12 @@ func measured(m store.Measure) (fact Fact, quantile float64) {
 		return filter.FieldLatency, 0.99
 	case store.MeasureTTFT50:
 		return filter.FieldTTFT, 0.50
+	case store.MeasureTTFT90:
+		return filter.FieldTTFT, 0.90
 	case store.MeasureTTFT95:
 		return filter.FieldTTFT, 0.95
+	case store.MeasureTTFT99:
+		return filter.FieldTTFT, 0.99
 	}
 	return "", 0
 }

@@ -27,6 +27,8 @@ type SessionSource interface {
 	// Turns gives the traces of a session behind a place, oldest first.
 	Turns(ctx context.Context, id trace.SessionID, after *Cursor, limit int) ([]trace.Trace, error)
 	CountTurns(ctx context.Context, id trace.SessionID) (int64, error)
+	// ToolCalls counts the tool calls of traces; those without any are left out.
+	ToolCalls(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]store.ToolCounts, error)
 }
 
 // SessionWindow is a part of a project's sessions: those that were at some moment
@@ -165,7 +167,18 @@ func SessionTurns(ctx context.Context, e SessionSource, id trace.SessionID, p st
 	if out.Total, err = e.CountTurns(ctx, id); err != nil {
 		return out, err
 	}
-	err = s.show(ctx)
+	if err := s.show(ctx); err != nil {
+		return out, err
+	}
 	out.Hits = s.out.Hits
+	var several []trace.TraceID // a lone model call called nothing itself
+	for i := range out.Hits {
+		if out.Hits[i].SpanCount > out.Hits[i].LLMCount {
+			several = append(several, out.Hits[i].ID)
+		}
+	}
+	if len(several) > 0 {
+		out.Tools, err = e.ToolCalls(ctx, several)
+	}
 	return out, err
 }

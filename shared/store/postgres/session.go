@@ -72,17 +72,18 @@ func countInSessions(ctx context.Context, q querier, project account.ProjectID, 
 	}
 	rows, err := collect(ctx, q, func(row pgx.CollectableRow) (trace.Session, error) {
 		var s trace.Session
-		err := row.Scan((*string)(&s.ID), &s.ToolCalls, &s.TraceCount)
+		err := row.Scan((*string)(&s.ID), &s.ToolCalls, &s.TraceCount, &s.FileCount)
 		return s, err
 	}, `SELECT session_id,
 			count(DISTINCT coalesce(tool_use_id, span_id)) FILTER (WHERE kind = 'tool_use'),
-			count(DISTINCT trace_id) FILTER (WHERE trace_id <> '' AND event_type NOT IN ('session_start', 'session_end'))
+			count(DISTINCT trace_id) FILTER (WHERE trace_id <> '' AND event_type NOT IN ('session_start', 'session_end')),
+			count(DISTINCT edited_file)
 		FROM spans WHERE project_id = $1 AND session_id = ANY($2) AND session_id <> '' GROUP BY session_id`, string(project), ids)
 	if err != nil {
 		return err
 	}
 	for _, r := range rows {
-		byID[r.ID].ToolCalls, byID[r.ID].TraceCount = r.ToolCalls, r.TraceCount
+		byID[r.ID].ToolCalls, byID[r.ID].TraceCount, byID[r.ID].FileCount = r.ToolCalls, r.TraceCount, r.FileCount
 	}
 	return nil
 }

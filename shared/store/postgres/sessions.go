@@ -155,3 +155,22 @@ func (s *searching) CountTurns(ctx context.Context, id trace.SessionID) (int64, 
 }
 
 var errNotFound = fault.New(fault.NotFound, "")
+
+// ToolCalls counts the tool calls of traces.
+func (s *searching) ToolCalls(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]store.ToolCounts, error) {
+	type row struct {
+		id trace.TraceID
+		n  store.ToolCounts
+	}
+	rows, err := collect(ctx, s.q, func(r pgx.CollectableRow) (out row, err error) {
+		err = r.Scan((*string)(&out.id), &out.n.Calls, &out.n.Failed)
+		return out, err
+	}, `SELECT trace_id, count(DISTINCT coalesce(tool_use_id, span_id)), count(DISTINCT coalesce(tool_use_id, span_id)) FILTER (WHERE status = 'error')
+		FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id <> '' AND kind = 'tool_use' AND trace_id = ANY($2) GROUP BY trace_id`,
+		string(s.project), texts(ids))
+	out := make(map[trace.TraceID]store.ToolCounts, len(rows))
+	for _, r := range rows {
+		out[r.id] = r.n
+	}
+	return out, err
+}

@@ -73,24 +73,26 @@ func fillSessions(ctx context.Context, q querier, project projectNumber, session
 	}
 	add := func(rows *sql.Rows) error {
 		var id trace.SessionID
-		var tools, traces int64
-		err := rows.Scan(&id, &tools, &traces)
+		var tools, traces, files int64
+		err := rows.Scan(&id, &tools, &traces, &files)
 		if s := at[id]; s != nil {
 			s.ToolCalls += tools
 			s.TraceCount += traces
+			s.FileCount += files
 		}
 		return err
 	}
 	err = query(ctx, q, "count tool calls", add, `SELECT session_id,
 			count(DISTINCT CASE WHEN kind = 'tool_use' THEN coalesce(tool_use_id, span_id) END),
-			count(DISTINCT CASE WHEN trace_id <> '' AND event_type NOT IN ('session_start', 'session_end') THEN trace_id END)
+			count(DISTINCT CASE WHEN trace_id <> '' AND event_type NOT IN ('session_start', 'session_end') THEN trace_id END),
+			count(DISTINCT edited_file)
 		FROM spans `+spansBySession+`
 		WHERE project = ? AND session_id <> '' AND (form = 'span' OR mixed) AND session_id IN (SELECT value FROM json_each(?))
 		GROUP BY session_id`, int64(project), list)
 	if err != nil {
 		return err
 	}
-	return query(ctx, q, "count lone traces", add, `SELECT t.session_id, 0, count(*)
+	return query(ctx, q, "count lone traces", add, `SELECT t.session_id, 0, count(*), 0
 		FROM traces t `+tracesBySession+`CROSS JOIN spans s ON s.project = t.project AND s.span_id = t.trace_id
 		WHERE t.project = ? AND t.session_id <> '' AND t.session_id IN (SELECT value FROM json_each(?))
 			AND s.form = 'trace' AND NOT s.mixed AND s.event_type NOT IN ('session_start', 'session_end')

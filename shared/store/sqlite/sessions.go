@@ -151,3 +151,23 @@ func (s *searching) CountTurns(ctx context.Context, id trace.SessionID) (int64, 
 	c := s.turnsOf(id)
 	return count(ctx, s.q, "count turns", `SELECT count(*) FROM traces `+tracesBySession+c.text.String(), c.args...)
 }
+
+// ToolCalls implements fold.SessionSource.
+func (s *searching) ToolCalls(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]store.ToolCounts, error) {
+	list, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	out := map[trace.TraceID]store.ToolCounts{}
+	err = query(ctx, s.q, "count tool calls of traces", func(rows *sql.Rows) error {
+		var id trace.TraceID
+		var n store.ToolCounts
+		err := rows.Scan(&id, &n.Calls, &n.Failed)
+		out[id] = n
+		return err
+	}, `SELECT trace_id, count(DISTINCT coalesce(tool_use_id, span_id)), count(DISTINCT CASE WHEN status = 'error' THEN coalesce(tool_use_id, span_id) END)
+		FROM spans `+spansByTrace+`
+		WHERE project = ? AND form = 'span' AND trace_id <> '' AND kind = 'tool_use' AND trace_id IN (SELECT value FROM json_each(?))
+		GROUP BY trace_id`, int64(s.project), list)
+	return out, err
+}

@@ -119,8 +119,12 @@ func measure(m store.Measure, traces []trace.Trace) *float64 {
 		return quantile(wall, 0.99)
 	case store.MeasureTTFT50:
 		return quantile(first, 0.5)
+	case store.MeasureTTFT90:
+		return quantile(first, 0.9)
 	case store.MeasureTTFT95:
 		return quantile(first, 0.95)
+	case store.MeasureTTFT99:
+		return quantile(first, 0.99)
 	}
 	return &sum
 }

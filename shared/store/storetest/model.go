@@ -251,7 +251,7 @@ func (m model) listSpans(f store.SpanFilter) []trace.Span {
 
 func (m model) listSessions(f store.SessionFilter) []trace.Session {
 	byID := map[trace.SessionID]*trace.Session{}
-	tools, traces := map[[2]string]bool{}, map[[2]string]bool{}
+	tools, traces, files := map[[2]string]bool{}, map[[2]string]bool{}, map[[2]string]bool{}
 	for _, s := range m.spans(func(s *trace.Span) bool { return s.SessionID != "" }) {
 		se := byID[s.SessionID]
 		if se == nil {
@@ -272,6 +272,10 @@ func (m model) listSessions(f store.SessionFilter) []trace.Session {
 		if k := [2]string{string(s.SessionID), string(s.TraceID)}; s.TraceID != "" && !s.IsLifecycle() && !traces[k] {
 			traces[k] = true
 			se.TraceCount++
+		}
+		if s.EditedFile != nil && !files[[2]string{string(s.SessionID), *s.EditedFile}] {
+			files[[2]string{string(s.SessionID), *s.EditedFile}] = true
+			se.FileCount++
 		}
 	}
 	var out []trace.Session

@@ -139,6 +139,18 @@ func sessionSearches(t *testing.T, open OpenFunc) {
 			if got := must[store.SessionHits](t)(s.SearchSessions(t.Context(), other, store.TraceQuery{}, store.SessionPage{Sort: store.SortRecent, Limit: 3})); len(got.Hits) > 0 || got.Total > 0 {
 				t.Fatalf("%+v", got)
 			}
+			tool := func(id, use string, status trace.Status) trace.Span {
+				sp := called(id, "", minute(20), 1)
+				sp.TraceID, sp.SessionID, sp.Kind, sp.Status = trace.TraceID(want[0]), "x", trace.KindToolUse, status
+				if use != "" {
+					sp.ToolUseID = &use
+				}
+				return sp
+			}
+			write(t, s, p, tool("u1", "a", trace.StatusSuccess), tool("u2", "a", trace.StatusError), tool("u3", "", trace.StatusSuccess))
+			write(t, s, other, tool("u4", "b", trace.StatusError))
+			tools := must[store.Turns](t)(s.SessionTurns(t.Context(), p, "x", store.SearchPage{Limit: 100})).Tools
+			same(t, "tools", map[trace.TraceID]store.ToolCounts{trace.TraceID(want[0]): {Calls: 2, Failed: 1}}, tools)
 		},
 	})
 }
