@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { visible } from '@/lib/text/visible'
+import { milliseconds } from '@/lib/time/exact'
 import { query, request, requestText } from './http'
 
 /** A span's row as GET traces/:id/spans gives it (view.Node of the API). */
@@ -115,12 +116,6 @@ function apiTreeToSpans({ cols, n, first, startTime }: TreeFromAPI): Span[] {
     counted: cols.counted[i] ?? true,
     index: first + i,
   }))
-}
-
-/** RFC 3339 with microseconds, which Date would cut, as milliseconds with a fraction. */
-function milliseconds(time: string): number {
-  const micros = /\.\d{3}(\d{1,3})/.exec(time)?.[1]
-  return Date.parse(time) + (micros ? Number(micros.padEnd(3, '0')) / 1000 : 0)
 }
 
 export interface SpanPage {

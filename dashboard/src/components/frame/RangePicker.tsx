@@ -15,7 +15,13 @@ export function RangePicker() {
   const { text, range, set } = useRange()
   const [zone, setZone] = useZone()
   const [editing, setEditing] = useState(false)
-  useKeys({ '[': () => set(shiftRange(range, -1)), ']': () => set(shiftRange(range, 1)), '\\': () => set(zoomOut(range, new Date())) })
+  const move = (next: RangeText) => {
+    if (next !== text) set(next)
+  }
+  const earlier = () => move(shiftRange(text, new Date(), -1))
+  const later = () => move(shiftRange(text, new Date(), 1))
+  const wider = () => move(zoomOut(text, new Date()))
+  useKeys({ '[': earlier, ']': later, '\\': wider })
   return (
     <>
       <Menu
@@ -34,13 +40,13 @@ export function RangePicker() {
         ))}
         <MenuItem onSelect={() => setEditing(true)}>From … to …</MenuItem>
         <MenuLine />
-        <MenuItem onSelect={() => set(shiftRange(range, -1))} shortcut="[">
+        <MenuItem onSelect={earlier} shortcut="[">
           Earlier
         </MenuItem>
-        <MenuItem onSelect={() => set(shiftRange(range, 1))} shortcut="]">
+        <MenuItem onSelect={later} shortcut="]">
           Later
         </MenuItem>
-        <MenuItem onSelect={() => set(zoomOut(range, new Date()))} shortcut="\">
+        <MenuItem onSelect={wider} shortcut="\">
           Wider
         </MenuItem>
         <MenuLine />

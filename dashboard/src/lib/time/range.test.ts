@@ -16,14 +16,27 @@ describe('resolveRange', () => {
 })
 
 describe('moving', () => {
-  const range = { from: at('2026-11-23T06:00:00Z'), to: at('2026-11-23T07:00:00Z') }
-  it('shifts by its own width', () => {
-    expect(shiftRange(range, -1)).toEqual({ from: '2026-11-23T05:00:00.000Z', to: '2026-11-23T06:00:00.000Z' })
+  const dates = { from: '2026-11-23T06:00:00.000Z', to: '2026-11-23T07:00:00.000Z' }
+  it.each([
+    [{}, -1, { from: '-2d', to: '-1d' }],
+    [{ from: '-15m' }, -1, { from: '-30m', to: '-15m' }],
+    [{ from: '-2d', to: '-1d' }, 1, { from: '-1d', to: undefined }],
+    [{ from: '-36h', to: '-12h' }, 1, { from: '-1d', to: undefined }],
+    [dates, -1, { from: '2026-11-23T05:00:00.000Z', to: '2026-11-23T06:00:00.000Z' }],
+    [dates, 1, { from: '2026-11-23T07:00:00.000Z', to: '2026-11-23T08:00:00.000Z' }],
+  ] as const)('%j by %i', (text, direction, want) => expect(shiftRange(text, now, direction)).toEqual(want))
+  it('stays where nothing comes after', () => {
+    for (const text of [{}, { from: '-7d', to: 'now' }, { from: dates.from }, { from: dates.from, to: now.toISOString() }]) expect(shiftRange(text, now, 1)).toBe(text)
   })
-  it('doubles, and stays in the past', () => {
-    expect(zoomOut(range, now)).toEqual({ from: '2026-11-23T05:30:00.000Z', to: '2026-11-23T07:30:00.000Z' })
-    expect(zoomOut({ ...range, to: now }, now)).toEqual({ from: '2026-11-23T04:00:00.000Z', to: '2026-11-23T08:00:00.000Z' })
-  })
+  it.each([
+    [{}, { from: '-2d', to: undefined }],
+    [{ from: '-15m' }, { from: '-30m', to: undefined }],
+    [{ from: '-48h', to: '-24h' }, { from: '-60h', to: '-12h' }],
+    [{ from: '-9000d' }, { from: '-9999d', to: undefined }],
+    [{ from: dates.from }, { from: '2026-11-23T04:00:00.000Z', to: undefined }],
+    [dates, { from: '2026-11-23T05:30:00.000Z', to: '2026-11-23T07:30:00.000Z' }],
+    [{ ...dates, to: now.toISOString() }, { from: '2026-11-23T04:00:00.000Z', to: '2026-11-23T08:00:00.000Z' }],
+  ])('widens %j', (text, want) => expect(zoomOut(text, now)).toEqual(want))
 })
 
 it('names the range', () => {
