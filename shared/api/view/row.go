@@ -120,12 +120,18 @@ func line(s string) *string {
 }
 
 // InputText gives what a span was asked, as text: the last message of the user,
-// a tool's arguments, or whatever there is. "" if nothing is known.
+// what a coding agent's hook says of the prompt, a tool's arguments, or whatever
+// there is. "" if nothing is known.
 func InputText(s *trace.Span) string {
 	p := &s.Payload
 	for _, raw := range [...][]byte{p.InputMessages, RequestBody(s)} {
 		if text := spoken(raw, "user"); text != "" {
 			return text
+		}
+	}
+	if s.Kind == trace.KindUserPrompt {
+		if prompt, ok := parseObject(p.Metadata).text("prompt"); ok && prompt != "" {
+			return prompt
 		}
 	}
 	return plain(p.ToolInput)
