@@ -154,6 +154,53 @@ function hostile(): OtlpSpan[] {
   ]
 }
 
+/** Two sessions of a coding agent in one folder, and one in another, as its hooks tell them. */
+function coding(now: number): unknown[] {
+  const minute = 60_000
+  const spans: unknown[] = []
+  let n = 0
+  const hook = (session: string, at: number, kind: string, event: string, more: Record<string, unknown> = {}) => {
+    const { trace = `${session}-turn-1`, cwd = '/home/ada/aurora', ...rest } = more
+    spans.push({ span_id: `hook-${session}-${n++}`, session_id: session, trace_id: trace, timestamp: new Date(at).toISOString(), source: 'claude_code', kind, event_type: event, status: 'success', cwd, model: 'claude-sonnet-4-5', ...rest })
+  }
+  const tool = (session: string, at: number, ms: number, name: string, input: unknown, more: Record<string, unknown> = {}) => {
+    const id = `use-${session}-${n}`
+    hook(session, at, 'tool_use', 'pre_tool_use', { tool_use_id: id, tool_name: name, tool_input: input, ...more, status: 'success', error: undefined })
+    hook(session, at + ms, 'tool_use', more['status'] === 'error' ? 'post_tool_use_failure' : 'post_tool_use', { tool_use_id: id, tool_name: name, tool_input: input, ...more })
+  }
+  const fix = 'code-refunds'
+  const begin = now - 5 * 60 * minute
+  hook(fix, begin, 'session', 'session_start', { trace: `${fix}-life` })
+  hook(fix, begin + 2_000, 'user_prompt', 'user_prompt_submit', { metadata: { prompt: 'Refunds over 100 euros are paid twice. Find out why and fix it.' } })
+  tool(fix, begin + 6_000, 300, 'Grep', { pattern: 'refund' })
+  tool(fix, begin + 9_000, 200, 'Read', { file_path: '/home/ada/aurora/src/refunds.ts' })
+  hook(fix, begin + 20_000, 'agent_run', 'subagent_start', { agent_name: 'test-writer', metadata: { agent_id: 'a1' } })
+  tool(fix, begin + 22_000, 900, 'Write', { file_path: '/home/ada/aurora/src/refunds.test.ts', content: 'it()' })
+  hook(fix, begin + 60_000, 'agent_run', 'subagent_stop', { agent_name: 'test-writer', metadata: { agent_id: 'a1' } })
+  for (let i = 0; i < 12; i++) tool(fix, begin + 70_000 + i * 9_000, 700, 'Edit', { file_path: `/home/ada/aurora/src/${['refunds', 'ledger', 'api'][i % 3]}.ts`, old_string: 'a', new_string: 'b' })
+  hook(fix, begin + 190_000, 'notification', 'notification', { metadata: { message: 'Claude needs your permission to use Bash' } })
+  tool(fix, begin + 250_000, 41_000, 'Bash', { command: 'npm test -- refunds' }, { status: 'error', error: { message: 'exit code 1: 1 of 14 tests failed' } })
+  tool(fix, begin + 300_000, 900, 'Edit', { file_path: '/home/ada/aurora/src/ledger.ts', old_string: 'a', new_string: 'c' })
+  tool(fix, begin + 310_000, 39_000, 'Bash', { command: 'npm test -- refunds' })
+  hook(fix, begin + 352_000, 'llm_response', 'assistant_message', { output_text: 'The ledger booked the refund again when the webhook was repeated. It is keyed by the refund now, with a test.', input_tokens: 182_000, output_tokens: 6_400, cost_cents: 71.2 })
+  hook(fix, begin + 352_100, 'session', 'stop')
+  const second = { trace: `${fix}-turn-2` }
+  hook(fix, begin + 130 * minute, 'user_prompt', 'user_prompt_submit', { ...second, metadata: { prompt: 'Write the changelog entry.' } })
+  tool(fix, begin + 130 * minute + 4_000, 200, 'Edit', { file_path: '/home/ada/aurora/CHANGELOG.md', old_string: '', new_string: 'x' }, second)
+  hook(fix, begin + 130 * minute + 9_000, 'llm_response', 'assistant_message', { ...second, output_text: 'Done.', input_tokens: 21_000, output_tokens: 300, cost_cents: 6.9 })
+
+  const review = 'code-review'
+  hook(review, now - 90 * minute, 'user_prompt', 'user_prompt_submit', { metadata: { prompt: 'Review the last commit.' } })
+  tool(review, now - 89 * minute, 500, 'Bash', { command: 'git show --stat' })
+  hook(review, now - 88 * minute, 'llm_response', 'assistant_message', { output_text: 'Nothing to add.', input_tokens: 9_000, output_tokens: 120, cost_cents: 3.1 })
+  const docs = 'code-docs'
+  const site = { cwd: '/home/ada/site', source: 'codex' }
+  hook(docs, now - 200 * minute, 'user_prompt', 'user_prompt_submit', { ...site, metadata: { prompt: 'Translate the index page to Japanese.' } })
+  tool(docs, now - 199 * minute, 2_000, 'apply_patch', { file_path: '/home/ada/site/index.ja.md' }, site)
+  hook(docs, now - 198 * minute, 'llm_response', 'assistant_message', { ...site, output_text: 'インデックスページを翻訳しました。', input_tokens: 14_000, output_tokens: 900 })
+  return spans
+}
+
 const pixel = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
 interface CallOptions {
@@ -216,11 +263,17 @@ export async function seed(url: string, key: string): Promise<void> {
     call({ id: ids.image, at: now - 6 * 60_000, prompt: [{ type: 'text', text: 'What is on the picture?' }, { type: 'image_url', image_url: { url: pixel } }], answer: 'One pixel.', latency: 700 }),
     call({ id: ids.unpriced, at: now - 5 * 60_000, provider: 'house', model: 'house-llama-9', prompt: 'Hello', answer: 'Hi!', latency: 120 }),
   )
+  // The trip begins hours before the agent's long run, and one turn of it fails.
+  const trip = (at: number, prompt: string, answer: string, more: Partial<CallOptions> = {}) => calls.unshift(call({ at, provider: 'anthropic', model: 'claude-sonnet-4-5', prompt, answer, latency: 3_400, session: 'trip-long', ...more }))
+  trip(now - 3.2 * hour, 'When is the best time to see the aurora in Tromsø?', 'From late September to early April. February has long nights and is usually colder and clearer than December.')
+  trip(now - 3.2 * hour + 90_000, 'And without driving?', 'Tromsø works well without a car: guided tours pick you up in town, and buses run to the fjords.')
+  trip(now - 1.1 * hour, 'What did I say about the budget?', '', { error: 'overloaded_error: the model is overloaded' })
   for (let i = 0; i < calls.length - 5; i += 100) await post(url, '/v1/traces/batch', key, calls.slice(i, Math.min(i + 100, calls.length - 5)))
   for (const one of calls.slice(-5)) await post(url, '/v1/traces/batch', key, [one])
   await post(url, '/v1/traces', key, otlp(ids.agent, now - 3 * 60_000 - 136_000, agent(), 'travel'))
   await sendQuestions(url, key)
   await post(url, '/v1/traces', key, otlp(ids.hostile, now - 4 * 60_000, hostile(), 'support'))
+  await post(url, '/v1/spans/batch', key, coding(now))
   await sendLarge(url, key)
   for (const id of [ids.agent, ids.hostile]) await readable(url, key, id)
 }

@@ -1,11 +1,11 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import type { TraceSort } from '@/lib/sort/sort'
 import { visible } from '@/lib/text/visible'
-import { query, request } from './http'
+import { request } from './http'
 import { keepOf } from './keep'
 
 /** A trace's row as POST query/traces/search gives it (view.TraceRow of the API). */
-interface TraceFromAPI {
+export interface TraceFromAPI {
   traceId: string
   name: string | null
   worst: { spanId: string; name: string | null; error: string | null } | null
@@ -54,7 +54,7 @@ export interface Trace {
   output: string
 }
 
-function apiTraceToTrace(t: TraceFromAPI): Trace {
+export function apiTraceToTrace(t: TraceFromAPI): Trace {
   return {
     id: t.traceId,
     name: visible(t.name ?? t.model ?? t.services?.[0] ?? t.kind),
@@ -136,69 +136,6 @@ export const newestTraceQuery = (project: string) =>
   queryOptions({
     queryKey: [...tracesKey(project), 'newest'],
     queryFn: async ({ signal }): Promise<Trace | null> => (await searchTraces(project, { filter: '', range: {}, limit: 1 }, '', signal)).traces[0] ?? null,
-  })
-
-/** A trace of a session, with what went in and came out. */
-export interface Turn {
-  id: string
-  failed: boolean
-  start: Date
-  /** Null for a trace of several spans: the route adds them up, as if none ran beside another. */
-  durationMs: number | null
-  model: string | null
-  tokens: number | null
-  costNanoUsd: number | null
-  toolCalls: number
-  input: unknown
-  output: unknown
-  outputText: string | null
-  request: unknown
-}
-
-interface TurnFromAPI {
-  traceId: string
-  timestamp: string
-  latencyMs: number
-  spanCount: number
-  toolCallCount: number
-  status: string
-  modelRequested: string | null
-  modelUsed: string | null
-  inputTokens: number | null
-  outputTokens: number | null
-  costCents: number | null
-  input?: unknown
-  output?: unknown
-  outputText?: string | null
-  requestBody?: unknown
-}
-
-const apiTurnToTurn = (t: TurnFromAPI): Turn => ({
-  id: t.traceId,
-  failed: t.status === 'error',
-  start: new Date(t.timestamp),
-  durationMs: t.spanCount > 1 ? null : t.latencyMs,
-  model: t.modelUsed ?? t.modelRequested,
-  tokens: t.inputTokens === null && t.outputTokens === null ? null : (t.inputTokens ?? 0) + (t.outputTokens ?? 0),
-  costNanoUsd: t.costCents === null ? null : Math.round(t.costCents * 1e7),
-  toolCalls: t.toolCallCount,
-  input: t.input ?? null,
-  output: t.output ?? null,
-  outputText: t.outputText ?? null,
-  request: t.requestBody ?? null,
-})
-
-/** The traces of a session; GET sessions/:id, whose place query/sessions/:id/turns will take. */
-export const turnsQuery = (project: string, sessionId: string) =>
-  infiniteQueryOptions({
-    queryKey: [...tracesKey(project), 'session', sessionId],
-    initialPageParam: '',
-    queryFn: async ({ pageParam, signal }) => {
-      const path = `/dashboard/api/sessions/${encodeURIComponent(sessionId)}${query({ limit: 50, cursor: pageParam })}`
-      const body = (await request(path, { project, signal })) as { traces: TurnFromAPI[]; nextCursor: string | null } // GET sessions/:id
-      return { turns: body.traces.map(apiTurnToTurn), next: body.nextCursor }
-    },
-    getNextPageParam: (last) => last.next ?? undefined,
   })
 
 /** Sends one small trace, so that somebody sees what a trace looks like. */

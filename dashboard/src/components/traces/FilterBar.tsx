@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useId, useRef, useState } from 'react'
 import { useKeys } from '@/hooks/useKeys'
-import { fields, isNumeric, optionsOf, parseFilter, printValue } from '@/lib/filter/filter'
+import { fields, isNumeric, optionsOf, parseFilter, printValue, type Term } from '@/lib/filter/filter'
 import { cx } from '../ui/classes'
 
 interface FilterBarProps {
@@ -10,13 +10,22 @@ interface FilterBarProps {
   suggest: (field: string) => string[]
   /** Asks for values of a field that begin with a text. */
   lookUp?: (field: string, prefix: string, signal: AbortSignal) => Promise<string[]>
+  placeholder?: string
+  /** Fields that cannot be asked for here; "" is free text, a name that ends with a dot all that begins so. */
+  without?: readonly string[]
 }
 
 const pause = 150 // ms without a key before values are asked for
 const lookedUp = ['name', 'provider', 'model', 'tool', 'service', 'session', 'user', 'env', 'release', 'tag']
+const hints = 'status:error  model:gpt-4o*  cost>0.01  latency>=2s  "words in a text"   (press /)'
+const nothing: readonly string[] = []
+
+/** What is wrong with terms of fields that cannot be asked for. */
+const refused = (terms: readonly Term[], without: readonly string[]) =>
+  terms.filter((term) => without.some((name) => term.field === name || (name.endsWith('.') && term.field.startsWith(name)))).map((term) => `${term.field === '' ? 'Words of a text are' : `${term.field} is`} for traces only`)
 
 /** The filter as text, with fields and values offered while one types. It acts on Enter. */
-export function FilterBar({ value, onChange, suggest, lookUp }: FilterBarProps) {
+export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hints, without = nothing }: FilterBarProps) {
   const [text, setText] = useState(value)
   const [chosen, setChosen] = useState(-1)
   const [focused, setFocused] = useState(false)
@@ -26,7 +35,8 @@ export function FilterBar({ value, onChange, suggest, lookUp }: FilterBarProps) 
   useKeys({ '/': () => input.current?.focus() })
 
   // What is being typed may be half a term: it is wrong once it was entered, or stands before the last blank.
-  const errors = parseFilter(text).errors.filter((e) => !focused || e.end < text.length).map((e) => e.message)
+  const parsed = parseFilter(text)
+  const errors = [...parsed.errors.filter((e) => !focused || e.end < text.length).map((e) => e.message), ...refused(parsed.terms, without)]
   const [, , field = '', begun = ''] = valueOf(text) ?? []
   const asks = focused && lookUp !== undefined && lookedUp.includes(field)
   const [found, setFound] = useState<{ field: string; values: string[] }>({ field: '', values: [] })
@@ -45,11 +55,12 @@ export function FilterBar({ value, onChange, suggest, lookUp }: FilterBarProps) 
       control.abort()
     }
   }, [asks, field, begun])
-  const offers = focused ? offersFor(text, (name) => [...new Set([...suggest(name), ...(found.field === name ? found.values : [])])]) : []
+  const offers = focused ? offersFor(text, (name) => [...new Set([...suggest(name), ...(found.field === name ? found.values : [])])], without) : []
   const submit = (next: string) => {
     setText(next)
     setChosen(-1)
-    if (parseFilter(next).errors.length === 0) onChange(next.trim())
+    const { errors: faults, terms } = parseFilter(next)
+    if (faults.length === 0 && refused(terms, without).length === 0) onChange(next.trim())
     else input.current?.blur()
   }
   const take = (offer: string) => {
@@ -71,7 +82,7 @@ export function FilterBar({ value, onChange, suggest, lookUp }: FilterBarProps) 
         aria-invalid={errors.length > 0 || undefined}
         aria-describedby={errors.length > 0 ? `${id}-error` : undefined}
         className="h-8 w-full rounded-control border border-border-strong bg-surface px-2.5 font-mono text-[12px] placeholder:text-faint aria-invalid:border-error"
-        placeholder={'status:error  model:gpt-4o*  cost>0.01  latency>=2s  "words in a text"   (press /)'}
+        placeholder={placeholder}
         spellCheck={false}
         autoComplete="off"
         value={text}
@@ -131,13 +142,13 @@ export function FilterBar({ value, onChange, suggest, lookUp }: FilterBarProps) 
 const valueOf = (text: string) => /(?:^|\s)(-?)(\w+):(\S*)$/.exec(text)
 
 /** For the word that is being typed: names of fields, or values of one. */
-function offersFor(text: string, suggest: (field: string) => string[]): string[] {
+function offersFor(text: string, suggest: (field: string) => string[], without: readonly string[]): string[] {
   const word = /\S*$/.exec(text)?.[0] ?? ''
   const value = /^(-?)(\w+):(.*)$/.exec(word)
   if (!value) {
     if (word === '' && text !== '') return []
     const begun = word.replace(/^-/, '').toLowerCase()
-    return fields.filter((name) => name.startsWith(begun)).slice(0, 12).map((name) => `${word.startsWith('-') ? '-' : ''}${name}${isNumeric(name) ? '>' : ':'}`)
+    return fields.filter((name) => name.startsWith(begun) && !without.includes(name)).slice(0, 12).map((name) => `${word.startsWith('-') ? '-' : ''}${name}${isNumeric(name) ? '>' : ':'}`)
   }
   const [, sign, field, begun] = value
   const known = optionsOf(field ?? '')

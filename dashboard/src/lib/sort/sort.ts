@@ -2,5 +2,5 @@
 export const traceSorts = ['start', 'duration', 'cost', 'tokens', 'errors'] as const
 export type TraceSort = (typeof traceSorts)[number]
 
-export const sessionSorts = ['recent', 'oldest', 'duration', 'errors', 'volume'] as const
+export const sessionSorts = ['recent', 'oldest', 'duration', 'errors', 'volume', 'cost'] as const
 export type SessionSort = (typeof sessionSorts)[number]

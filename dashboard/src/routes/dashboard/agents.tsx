@@ -1,67 +1,36 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
-import { createFileRoute, useNavigate } from '@tanstack/react-router'
+import { createFileRoute } from '@tanstack/react-router'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
 import { Sessions } from '@/components/session/Sessions'
-import { useNow } from '@/hooks/useNow'
-import { useProject } from '@/hooks/useProject'
-import { useRange } from '@/hooks/useRange'
-import { useZone } from '@/hooks/useZone'
+import { Select } from '@/components/ui/Select'
+import { useSessions } from '@/hooks/useSessions'
 import { optionalText } from '@/lib/search/search'
 import { sessionSorts } from '@/lib/sort/sort'
-import { sessionsQuery } from '@/services/sessions'
+
+const agents = { claude_code: 'Claude Code', codex: 'Codex', openclaw: 'OpenClaw', opencode: 'OpenCode' }
+const sources = Object.keys(agents)
 
 export const Route = createFileRoute('/dashboard/agents')({
-  validateSearch: z.object({ sort: z.catch(z.optional(z.enum(sessionSorts)), undefined), source: optionalText() }),
+  validateSearch: z.object({ q: optionalText(), sort: z.catch(z.optional(z.enum(sessionSorts)), undefined), source: z.catch(z.optional(z.enum(sources)), undefined) }),
   component: AgentsPage,
 })
 
-const sources = [
-  ['claude_code', 'Claude Code'],
-  ['codex', 'Codex'],
-  ['openclaw', 'OpenClaw'],
-  ['opencode', 'OpenCode'],
-] as const
-
 function AgentsPage() {
-  const { sort = 'recent', source } = Route.useSearch()
-  const project = useProject()
-  const { range } = useRange()
-  const [zone] = useZone()
-  const now = useNow()
-  const navigate = useNavigate()
-  const list = useInfiniteQuery(sessionsQuery(project.id, range, sort, source))
+  const { q = '', sort, source } = Route.useSearch()
+  // Coding agents are the sources that are no program of one's own.
+  const { list, set } = useSessions(q, sort, [{ field: 'source', op: 'is', values: (source ? [source] : sources).map((text) => ({ text })) }])
   return (
     <>
       <PageHeader title="Agents">
         <RangePicker />
       </PageHeader>
       <Sessions
+        {...list}
         folders
-        sessions={list.data?.pages.flatMap((page) => page.sessions)}
-        total={list.data?.pages[0]?.total ?? 0}
-        error={list.error}
-        onRetry={() => void list.refetch()}
-        sort={sort}
-        onSort={(next) => void navigate({ to: '.', search: (old) => ({ ...old, sort: next }) })}
-        more={list.hasNextPage ? () => void list.fetchNextPage() : null}
-        controls={
-          <label className="flex items-center gap-2 text-muted">
-            Agent
-            <select className="h-7 rounded-control border border-border-strong bg-surface px-1.5" value={source ?? ''} onChange={(event) => void navigate({ to: '.', search: (old) => ({ ...old, source: event.target.value || undefined }) })}>
-              <option value="">all</option>
-              {sources.map(([id, name]) => (
-                <option key={id} value={id}>
-                  {name}
-                </option>
-              ))}
-            </select>
-          </label>
-        }
-        empty="Claude Code, Codex and other coding agents send their sessions by OpenTelemetry; “How to send traces” has their settings."
-        now={now}
-        zone={zone}
+        controls={<Select label="Agent" value={source ?? ''} options={{ '': 'all', ...agents }} onChange={(next) => set({ source: next || undefined })} />}
+        onMonth={() => set({ from: '-30d', to: undefined })}
+        empty="Claude Code, Codex and other coding agents send their sessions by OpenTelemetry or by their hooks; “How to send traces” has their settings."
       />
     </>
   )

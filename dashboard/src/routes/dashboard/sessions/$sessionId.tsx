@@ -1,50 +1,94 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
-import { useMemo } from 'react'
+import { useCallback, useEffect, useMemo } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
+import { AgentTimeline } from '@/components/session/AgentTimeline'
+import { Chat } from '@/components/session/Chat'
+import { Ruler } from '@/components/session/Ruler'
+import { TurnTable } from '@/components/session/TurnTable'
 import { Facts } from '@/components/trace/Facts'
-import { Conversation } from '@/components/conversation/Conversation'
-import { buttonClass, Button } from '@/components/ui/Button'
-import { Copy } from '@/components/ui/Copy'
+import { Copy, copyText } from '@/components/ui/Copy'
+import { Kbd } from '@/components/ui/Kbd'
 import { cx } from '@/components/ui/classes'
 import { Elsewhere } from '@/components/ui/state/Elsewhere'
+import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { toast } from '@/components/ui/Toasts'
 import { useKeys } from '@/hooks/useKeys'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
-import { absoluteTime, formatCount, formatDuration, formatMoney } from '@/lib/format/format'
-import { messagesOf, messagesOfRequest, type Message } from '@/lib/messages/messages'
+import { absoluteTime, formatCount, formatDuration, formatMoney, type Zone } from '@/lib/format/format'
+import { agentParts, sessionTabs } from '@/lib/search/names'
 import { optionalText } from '@/lib/search/search'
+import { agentRows, type AgentPart } from '@/lib/session/agent'
+import { rulerOf } from '@/lib/session/ruler'
+import { visible } from '@/lib/text/visible'
+import { milliseconds } from '@/lib/time/exact'
 import { ApiError } from '@/services/http'
-import { turnsQuery, type Turn } from '@/services/traces'
+import { sessionSpansQuery, turnsQuery, type Session, type Turn } from '@/services/sessions'
+
+type Tab = (typeof sessionTabs)[number]
+const tabs: Record<Tab, string> = { chat: 'Conversation', agent: 'Agent timeline', table: 'Table' }
 
 export const Route = createFileRoute('/dashboard/sessions/$sessionId')({
-  validateSearch: z.object({ turn: optionalText() }),
+  validateSearch: z.object({
+    turn: optionalText(),
+    at: optionalText(),
+    tab: z.catch(z.optional(z.enum(sessionTabs)), undefined),
+    only: z.catch(z.optional(z.enum(agentParts)), undefined),
+  }),
   component: SessionPage,
 })
 
-const gapFrom = 10 * 60_000 // ms of silence that are said
+// The ruler shows all turns, so they are read on up to here by themselves; more come with scrolling.
+const readBySelf = 2_000
+
+/** Which turn a moment is in: the last that had begun. */
+function turnAt(turns: Turn[], time: number | null): number {
+  return time === null ? 0 : Math.max(turns.findLastIndex((turn) => turn.start <= time), 0)
+}
 
 function SessionPage() {
   const { sessionId } = Route.useParams()
-  const { turn } = Route.useSearch()
+  const { turn, at, tab: asked, only } = Route.useSearch()
   const project = useProject()
   const [zone] = useZone()
   const navigate = useNavigate()
   const list = useInfiniteQuery(turnsQuery(project.id, sessionId))
   const turns = useMemo(() => list.data?.pages.flatMap((page) => page.turns) ?? [], [list.data])
-  const at = turns.findIndex((t) => t.id === turn)
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list
+  const onEnd = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage()
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage])
+  useEffect(() => {
+    if (turns.length < readBySelf) onEnd()
+  }, [turns.length, onEnd])
+
+  const layout = useMemo(() => rulerOf(turns.map((t) => ({ start: t.start, end: t.start + t.durationMs }))), [turns])
+  // What a coding agent did is in its timeline; its hooks tell little of what was said.
+  const whole = list.data?.pages[0]?.session
+  const tab = asked ?? (whole && whole.sources.length > 0 && !whole.sources.includes('sdk') ? 'agent' : 'chat')
+  // Links of before named the turn.
+  const moment = at ? milliseconds(at) : (turns.find((t) => t.id === turn)?.start ?? null)
+  const playhead = moment === null || Number.isNaN(moment) ? null : moment
+  const current = turnAt(turns, playhead)
+  const set = (values: Record<string, string | undefined>) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), replace: true })
   const go = (index: number) => {
-    const target = turns[Math.min(Math.max(index, 0), turns.length - 1)]
-    if (!target) return
-    void navigate({ to: '.', search: (old) => ({ ...old, turn: target.id }), replace: true })
-    document.getElementById(`turn-${target.id}`)?.scrollIntoView({ block: 'start' })
+    const target = turns[index]
+    if (target) set({ at: target.at, turn: undefined })
   }
+  const step = (by: number) => {
+    const here = turns[current]?.start ?? 0
+    go(by > 0 ? turns.findIndex((t) => t.start > here) : turns.findLastIndex((t) => t.start < here))
+  }
+  const open = turns[current]
   useKeys({
-    n: () => go(at + 1), p: () => go(at - 1), j: () => go(at + 1), k: () => go(at - 1),
-    Enter: () => turns[at] && void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: turns[at].id } }),
+    n: () => step(1), p: () => step(-1), j: () => step(1), k: () => step(-1),
+    v: () => set({ tab: sessionTabs[(sessionTabs.indexOf(tab) + 1) % sessionTabs.length], only: undefined }),
+    y: () => void copyText(location.href).then(() => toast('Link copied')),
+    Enter: () => open && void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: open.id }, search: open.worst ? { span: open.worst.spanId } : {} }),
   })
 
   if (list.isPending) return <Loading rows={16} label="Loading the session" />
@@ -60,12 +104,8 @@ function SessionPage() {
     }
     return <ErrorState error={list.error} what="The session" onRetry={() => void list.refetch()} />
   }
-  const first = turns[0]
-  const last = turns.at(-1)
-  const failed = turns.filter((t) => t.failed).length
-  const cost = turns.reduce<number | null>((sum, t) => (t.costNanoUsd === null ? sum : (sum ?? 0) + t.costNanoUsd), null)
-  const more = list.hasNextPage ? '+' : ''
-  const span = first && last ? last.start.getTime() + (last.durationMs ?? 0) - first.start.getTime() : 0
+  const page = list.data?.pages[0]
+  const failed = (page?.session.errors ?? 0) > 0 || turns.some((t) => t.failed)
   return (
     <>
       <PageHeader
@@ -76,63 +116,88 @@ function SessionPage() {
             </Link>
             <span className="text-faint">/</span>
             <span dir="auto" className="user-text truncate">
-              {sessionId}
+              {visible(sessionId)}
             </span>
+            <span className={cx('flex-none font-normal', failed ? 'text-error' : 'text-faint')}>{failed ? '✕ with errors' : '● ok'}</span>
           </>
         }
       >
         <Copy text={sessionId} label="Copy session id" quiet />
+        <div role="group" aria-label="View" className="flex items-center gap-1">
+          {sessionTabs.map((id) => (
+            <button key={id} type="button" aria-pressed={tab === id} className={cx('min-h-7 rounded-control px-2', tab === id ? 'bg-select font-semibold' : 'text-muted hover:bg-sunken')} onClick={() => set({ tab: id, only: undefined })}>
+              {tabs[id]}
+            </button>
+          ))}
+          <span className="max-md:hidden">
+            <Kbd>v</Kbd>
+          </span>
+        </div>
       </PageHeader>
-      <Facts
-        facts={[
-          { value: `${formatCount(turns.length)}${more}`, label: 'turns' },
-          { value: formatDuration(span), label: 'from begin to end' },
-          { value: formatMoney(cost), label: 'cost' },
-          { value: formatCount(turns.reduce((sum, t) => sum + (t.tokens ?? 0), 0)), label: 'tokens' },
-          { value: formatCount(failed), label: failed === 1 ? 'failed turn' : 'failed turns', bad: failed > 0 },
-          ...(first ? [{ value: absoluteTime(first.start, zone), label: 'begun' }] : []),
-        ]}
-      />
-      <div className="min-h-0 flex-1 overflow-y-auto bg-surface">
-        {turns.map((t, i) => {
-          const before = turns[i - 1]
-          const gap = before ? t.start.getTime() - before.start.getTime() - (before.durationMs ?? 0) : 0
-          return (
-            <section key={t.id} id={`turn-${t.id}`} aria-label={`Turn ${i + 1}`} className={cx('border-b', i === at && 'shadow-[inset_2px_0_var(--accent)]')}>
-              {gap > gapFrom ? <p className="border-b bg-canvas py-1 text-center text-label text-faint">{formatDuration(gap)} later</p> : null}
-              <div className={cx('flex flex-wrap items-center gap-x-3 bg-sunken px-3.5 py-1 text-label text-faint', t.failed && 'text-error')}>
-                <span className="font-semibold">
-                  {t.failed ? '✕ ' : ''}turn {i + 1}
-                </span>
-                <span>{absoluteTime(t.start, zone)}</span>
-                {t.durationMs === null ? null : <span>{formatDuration(t.durationMs)}</span>}
-                {t.toolCalls > 0 ? <span>{formatCount(t.toolCalls)} tool calls</span> : null}
-                <span>{formatMoney(t.costNanoUsd)}</span>
-                {t.model ? <span>{t.model}</span> : null}
-                <Link to="/dashboard/traces/$traceId" params={{ traceId: t.id }} className={buttonClass('quiet', 'ml-auto !min-h-6')}>
-                  open the trace
-                </Link>
-              </div>
-              <Conversation messages={saidIn(t)} />
-            </section>
-          )
-        })}
-        {list.hasNextPage ? (
-          <div className="p-3 text-center">
-            <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-              Show more turns
-            </Button>
-          </div>
-        ) : null}
-      </div>
+      {page ? <SessionFacts session={page.session} turns={turns} total={page.total} activeMs={layout.activeMs} wholeMs={layout.wholeMs} partial={turns.length < page.total} zone={zone} /> : null}
+      <Ruler turns={turns} layout={layout} at={current} playhead={playhead} zone={zone} onMove={(time) => set({ at: new Date(Math.round(time)).toISOString(), turn: undefined })} onStep={step} />
+      {page && turns.length < page.total ? (
+        <p role="status" className="flex-none border-b bg-canvas px-3.5 py-1 text-label text-faint">
+          {formatCount(turns.length)} of {formatCount(page.total)} turns are shown{list.isFetchingNextPage ? ', more are on their way' : '; the rest comes with scrolling'}
+        </p>
+      ) : null}
+      <Content tab={tab} only={only} turns={turns} current={current} onPick={go} onEnd={onEnd} onPart={(part) => set({ only: part })} sessionId={sessionId} folder={whole?.folder ?? null} zone={zone} />
     </>
   )
 }
 
-/** What a turn added: the last thing asked, and what was answered. What was said before stands in the turns above. */
-function saidIn(turn: Turn): Message[] {
-  const asked = turn.input !== null ? messagesOf(turn.input) : messagesOfRequest(turn.request)
-  const answered = turn.output !== null ? messagesOf(turn.output, 'assistant') : turn.outputText ? messagesOf(turn.outputText, 'assistant') : []
-  const question = asked.findLast((m) => m.role === 'user') ?? asked.at(-1)
-  return [...(question ? [question] : []), ...answered]
+/** The larger of two sums of the same: spans may not name their session, and turns may not count what spans tell. */
+const larger = (a: number | null, b: number | null) => (a === null && b === null ? null : Math.max(a ?? 0, b ?? 0))
+const sum = (values: (number | null)[]) => values.reduce<number | null>((all, v) => (v === null ? all : (all ?? 0) + v), null)
+
+function SessionFacts({ session, turns, total, activeMs, wholeMs, partial, zone }: { session: Session; turns: Turn[]; total: number; activeMs: number; wholeMs: number; partial: boolean; zone: Zone }) {
+  const more = partial ? '+' : ''
+  const failed = turns.filter((t) => t.failed).length
+  const cost = larger(session.costNanoUsd === null ? null : Number(session.costNanoUsd), sum(turns.map((t) => (t.costNanoUsd === null ? null : Number(t.costNanoUsd)))))
+  const tokens = larger(session.tokens, sum(turns.map((t) => t.tokens)))
+  const tools = Math.max(session.toolCalls, sum(turns.map((t) => t.toolCalls)) ?? 0)
+  return (
+    <Facts
+      facts={[
+        { value: `${formatCount(failed)}${more}`, label: failed === 1 ? 'turn with errors' : 'turns with errors', bad: failed > 0 },
+        { value: formatCount(total), label: total === 1 ? 'turn' : 'turns' },
+        { value: `${formatDuration(activeMs)}${more}`, label: `active of ${formatDuration(partial ? session.durationMs : wholeMs)}` },
+        { value: `${formatMoney(cost)}${more}`, label: 'cost' },
+        { value: `${formatCount(tokens)}${more}`, label: 'tokens' },
+        { value: `${formatCount(tools)}${more}`, label: tools === 1 ? 'tool call' : 'tool calls' },
+        ...(session.files > 0 ? [{ value: formatCount(session.files), label: session.files === 1 ? 'file edited' : 'files edited' }] : []),
+        { value: absoluteTime(session.first, zone), label: 'begun' },
+        ...(session.folder ? [{ value: visible(session.folder), label: 'folder' }] : []),
+      ]}
+    />
+  )
+}
+
+interface ContentProps {
+  tab: Tab
+  only: AgentPart | undefined
+  turns: Turn[]
+  current: number
+  onPick: (index: number) => void
+  onEnd: () => void
+  onPart: (part: string | undefined) => void
+  sessionId: string
+  folder: string | null
+  zone: Zone
+}
+
+function Content({ tab, only, turns, current, onPick, onEnd, onPart, sessionId, folder, zone }: ContentProps) {
+  const project = useProject()
+  const spans = useInfiniteQuery({ ...sessionSpansQuery(project.id, sessionId), enabled: tab === 'agent' })
+  const rows = useMemo(() => agentRows(spans.data?.pages.flatMap((page) => page.spans) ?? []), [spans.data])
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = spans
+  const moreSpans = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage()
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage])
+  if (tab === 'chat') return <Chat projectId={project.id} turns={turns} at={current} zone={zone} onPick={onPick} onEnd={onEnd} />
+  if (tab === 'table') return <TurnTable turns={turns} at={current} zone={zone} onPick={onPick} onEnd={onEnd} />
+  if (spans.error instanceof ApiError && spans.error.status === 404) return <Empty title="No agent worked here">This session is model calls alone: the conversation and the table have all of it.</Empty>
+  if (spans.error && rows.length === 0) return <ErrorState error={spans.error} what="The agent's work" onRetry={() => void spans.refetch()} />
+  if (spans.isPending) return <Loading rows={12} label="Loading the agent's work" />
+  return <AgentTimeline rows={rows} part={only} onPart={onPart} folder={folder} partial={spans.hasNextPage} zone={zone} onEnd={moreSpans} />
 }

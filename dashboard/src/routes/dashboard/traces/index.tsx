@@ -25,6 +25,7 @@ import { useSelection } from '@/hooks/useSelection'
 import { useZone } from '@/hooks/useZone'
 import { absolute } from '@/lib/time/range'
 import { parseFilter, printFilter, printTerm, toggleTerm } from '@/lib/filter/filter'
+import { joinFilter, splitFilter } from '@/lib/filter/url'
 import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
 import { optionalText } from '@/lib/search/search'
 import { facetsQuery, fieldValues, histogramQuery } from '@/services/counts'
@@ -39,22 +40,6 @@ export const Route = createFileRoute('/dashboard/traces/')({
 const Bulk = lazy(() => import('@/components/traces/Bulk'))
 
 const statusColors = { errors: 'var(--error)', ok: 'var(--border-strong)' }
-
-/** The filter as one text: what stands in the query, and the words that stand behind # so that they reach no log. */
-function joinFilter(q: string, hash: string): string {
-  const words = /^text=(.*)$/s.exec(hash)?.[1] ?? ''
-  try {
-    return [q, decodeURIComponent(words)].filter(Boolean).join(' ')
-  } catch {
-    return [q, words].filter(Boolean).join(' ')
-  }
-}
-
-function splitFilter(filter: string): { q: string | undefined; hash: string } {
-  const { terms } = parseFilter(filter)
-  const words = terms.filter((t) => t.field === '')
-  return { q: printFilter(terms.filter((t) => t.field !== '')) || undefined, hash: words.length > 0 ? `text=${encodeURIComponent(printFilter(words))}` : '' }
-}
 
 function TracesPage() {
   const { q = '', live, peek, sort = 'start' } = Route.useSearch()
