@@ -1,4 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
+import type { Measure, Values } from '@/lib/analytics/measures'
 import type { Range } from '@/lib/time/range'
 import { query, request } from './http'
 import { keepOf } from './keep'
@@ -109,34 +110,87 @@ function costsOf(points: { period: string; provider: string; costCents: number }
   return { times, end: start + times.length * width, series: [...series].map(([name, values]) => ({ name, values })) }
 }
 
-interface SpansFromAPI {
-  agentRuns: number
-  toolCalls: number
-  totalSpans: number
-  errorRate: number
-  avgDurationMs: number
-  topTools: { name: string; count: number }[] | null
-  spansByKind: { kind: string; count: number }[] | null
-  spansOverTime: { period: string; count: number }[] | null
+export interface Row {
+  /** One for each field; empty where nobody said. */
+  keys: string[]
+  values: Values
+  /** Of the period before; null without any then. */
+  previous: Values | null
 }
 
-export interface SpanSums {
-  spans: number
-  agentRuns: number
-  toolCalls: number
-  errorRate: number | null
-  tools: { name: string; count: number }[]
-  kinds: { kind: string; count: number }[]
+/** Sums of traces by what they have in common. Counts, nano-dollars, milliseconds. */
+export interface Breakdown {
+  rows: Row[]
+  /** Of all that is in no row; null if there is nothing. */
+  other: Values | null
+  total: Values
+  previous: Values | null
+  /** Where the sums end, if not all traces were looked at. */
+  scannedTo: Date | null
 }
 
-/** Sums of spans, from GET analytics/spans. */
-export const spanSumsQuery = (project: string, range: Range) =>
+export interface BreakdownSearch {
+  filter: string
+  range: Range
+  by: string[]
+  measures: readonly Measure[]
+  sort: Measure
+  limit: number
+  compare: boolean
+}
+
+export const breakdownQuery = (project: string, { filter, range, ...search }: BreakdownSearch) =>
   queryOptions({
-    queryKey: ['analytics-spans', project, range],
+    queryKey: ['breakdown', project, filter, range, search],
     placeholderData: keepOf(project),
-    queryFn: async ({ signal }): Promise<SpanSums> => {
-      const path = `/dashboard/api/analytics/spans${query({ date_from: range.from.toISOString(), date_to: range.to.toISOString() })}`
-      const body = (await request(path, { project, signal })) as SpansFromAPI // GET analytics/spans
-      return { spans: body.totalSpans, agentRuns: body.agentRuns, toolCalls: body.toolCalls, errorRate: body.totalSpans === 0 ? null : body.errorRate / 100, tools: body.topTools ?? [], kinds: body.spansByKind ?? [] }
+    queryFn: async ({ signal }): Promise<Breakdown> => {
+      const body = (await request('/dashboard/api/query/breakdown', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), ...search } })) as {
+        rows: { keys: string[]; values: Values; previous?: Values }[]
+        other: Values | null
+        total: Values
+        previous?: Values
+        scannedTo: string | null
+      } // POST query/breakdown
+      return {
+        rows: body.rows.map((row) => ({ ...row, previous: row.previous ?? null })),
+        other: body.other,
+        total: body.total,
+        previous: body.previous ?? null,
+        scannedTo: body.scannedTo ? new Date(body.scannedTo) : null,
+      }
+    },
+  })
+
+export interface TimeSeries {
+  /** When each part begins, in milliseconds, and when the last one ends. */
+  times: number[]
+  end: number
+  /** The key is null for what is in no other series, "" where nobody said. */
+  series: { key: string | null; values: (number | null)[] }[]
+  scannedTo: Date | null
+}
+
+export interface SeriesSearch {
+  filter: string
+  range: Range
+  by: string
+  measure: Measure
+  utc: boolean
+}
+
+/** A measure of traces over time, by a field. */
+export const seriesQuery = (project: string, { filter, range, by, measure, utc }: SeriesSearch) =>
+  queryOptions({
+    queryKey: ['series', project, filter, range, by, measure, utc],
+    placeholderData: keepOf(project),
+    queryFn: async ({ signal }): Promise<TimeSeries> => {
+      const tz = utc ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone
+      const body = (await request('/dashboard/api/query/histogram', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), by, measure, buckets: 60, top: 7, tz } })) as {
+        t: number[]
+        to: number | null
+        series: { key: string; other?: boolean; v: (number | null)[] }[]
+        scannedTo: string | null
+      } // POST query/histogram
+      return { times: body.t, end: body.to ?? 0, series: body.series.map((s) => ({ key: s.other ? null : s.key, values: s.v })), scannedTo: body.scannedTo ? new Date(body.scannedTo) : null }
     },
   })

@@ -53,21 +53,21 @@ export const overviewQuery = (project: string, filter: string, range: Range) =>
     },
   })
 
-/** How many traces took how long when: counts by column (time), then row (latency). */
+/** How many traces took how long, or cost how much, when: counts by column (time), then row (value). */
 export interface Heatmap {
   times: number[]
   end: number
-  /** Of the rows, in milliseconds, one more than rows, growing. */
+  /** Of the rows, in milliseconds, nano-dollars or ones; one more than rows, growing. */
   edges: number[]
   counts: number[][]
 }
 
-export const heatmapQuery = (project: string, filter: string, range: Range) =>
+export const heatmapQuery = (project: string, filter: string, range: Range, measure: 'latency' | 'ttft' | 'cost' | 'tokens' = 'latency') =>
   queryOptions({
-    queryKey: [...tracesKey(project), 'heatmap', filter, range],
+    queryKey: [...tracesKey(project), 'heatmap', filter, range, measure],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Heatmap> => {
-      const body = (await request('/dashboard/api/query/heatmap', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), measure: 'latency', cols: 48, rows: 16 } })) as {
+      const body = (await request('/dashboard/api/query/heatmap', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), measure, cols: 48, rows: 16 } })) as {
         t: number[]
         to: number | null
         edges: number[]

@@ -12,14 +12,17 @@ interface HeatmapProps {
   data: Data
   zone: Zone
   selected: Cells | null
+  /** What the rows are, and how one reads. */
+  label?: string
+  format?: (value: number | undefined) => string
   /** A drag, or null for a click beside the selection. */
   onSelect: (cells: Cells | null) => void
 }
 
 const sort = (a: number, b: number): [number, number] => (a < b ? [a, b] : [b, a])
 
-/** Traces by time and latency: the darker, the more. A drag selects. */
-export function Heatmap({ data, zone, selected, onSelect }: HeatmapProps) {
+/** Traces by time and latency, or another number: the darker, the more. A drag selects. */
+export function Heatmap({ data, zone, selected, label = 'Latency', format = formatDuration, onSelect }: HeatmapProps) {
   const cols = data.times.length
   const rows = Math.max(data.edges.length - 1, 0)
   const cell = (share: number, n: number) => Math.min(Math.floor(share * n), n - 1)
@@ -30,16 +33,16 @@ export function Heatmap({ data, zone, selected, onSelect }: HeatmapProps) {
     },
     (from, to) => onSelect(from[0] === to[0] && from[1] === to[1] ? null : { cols: sort(from[0], to[0]), rows: sort(from[1], to[1]) }),
   )
-  if (cols === 0 || rows === 0) return <p className="py-12 text-center text-muted">No trace with a duration in this range.</p>
+  if (cols === 0 || rows === 0) return <p className="py-12 text-center text-muted">No trace in this range tells it.</p>
   const top = Math.max(...data.counts.map((column) => Math.max(...column, 0)), 1)
   const shown = drag ? { cols: sort(drag.from[0], drag.to[0]), rows: sort(drag.from[1], drag.to[1]) } : selected
   const total = data.counts.flat().reduce((a, b) => a + b, 0)
   return (
     <div className="flex gap-2">
-      <div className="flex w-12 flex-none flex-col justify-between text-right text-label text-faint" aria-hidden="true">
-        <span>{formatDuration(data.edges[rows])}</span>
-        <span>{formatDuration(data.edges[Math.floor(rows / 2)])}</span>
-        <span>{formatDuration(data.edges[0])}</span>
+      <div className="flex h-52 w-12 flex-none flex-col justify-between text-right text-label text-faint" aria-hidden="true">
+        <span>{format(data.edges[rows])}</span>
+        <span>{format(data.edges[Math.floor(rows / 2)])}</span>
+        <span>{format(data.edges[0])}</span>
       </div>
       <div className="min-w-0 flex-1">
         <svg
@@ -48,7 +51,7 @@ export function Heatmap({ data, zone, selected, onSelect }: HeatmapProps) {
           className="h-52 w-full cursor-crosshair touch-none"
           shapeRendering="crispEdges"
           role="img"
-          aria-label={`Latency over time: ${formatCount(total)} traces from ${formatDuration(data.edges[0])} to ${formatDuration(data.edges[rows])}`}
+          aria-label={`${label} over time: ${formatCount(total)} traces from ${format(data.edges[0])} to ${format(data.edges[rows])}`}
           {...handlers}
         >
           {data.counts.map((column, x) => column.map((n, y) => (n > 0 ? <rect key={`${x} ${y}`} x={x + 0.04} y={rows - 1 - y + 0.04} width={0.92} height={0.92} className="fill-accent" opacity={0.15 + 0.85 * Math.sqrt(n / top)} /> : null)))}
@@ -58,7 +61,7 @@ export function Heatmap({ data, zone, selected, onSelect }: HeatmapProps) {
           <span>{absoluteTime(new Date(data.times[0] ?? 0), zone)}</span>
           {hover ? (
             <span className="text-muted">
-              {absoluteTime(new Date(data.times[hover[0]] ?? 0), zone)} · {formatDuration(data.edges[hover[1]])} – {formatDuration(data.edges[hover[1] + 1])} · {formatCount(data.counts[hover[0]]?.[hover[1]])} traces
+              {absoluteTime(new Date(data.times[hover[0]] ?? 0), zone)} · {format(data.edges[hover[1]])} – {format(data.edges[hover[1] + 1])} · {formatCount(data.counts[hover[0]]?.[hover[1]])} traces
             </span>
           ) : null}
           <span>{absoluteTime(new Date(data.end), zone)}</span>

@@ -1,8 +1,23 @@
 const colors = ['var(--accent)', 'var(--kind-tool)', 'var(--kind-llm)', 'var(--ok)', 'var(--kind-notification)', 'var(--kind-retrieval)', 'var(--warn)', 'var(--kind-session)']
 
-/** The colour of a series: the same for a name on every page. */
-export function seriesColor(name: string): string {
+function placeOf(name: string): number {
   let hash = 0
   for (const c of name) hash = (hash * 31 + (c.codePointAt(0) ?? 0)) >>> 0
-  return colors[hash % colors.length] ?? 'var(--accent)'
+  return hash % colors.length
+}
+
+/** The colour of a series: the same for a name on every page. */
+export const seriesColor = (name: string): string => colors[placeOf(name)] ?? 'var(--accent)'
+
+/** Colours of series that stand in one chart: each its own, and where two would have the same the smaller takes the next that is free. */
+export function seriesColors(names: readonly string[]): Record<string, string> {
+  const taken = new Set([colors.length - 1]) // grey is for the rest
+  return Object.fromEntries(
+    names.map((name) => {
+      let place = placeOf(name)
+      for (let i = 0; i < colors.length && taken.has(place); i++) place = (place + 1) % colors.length
+      taken.add(place)
+      return [name, colors[place] ?? 'var(--accent)']
+    }),
+  )
 }

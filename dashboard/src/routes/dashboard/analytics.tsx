@@ -1,86 +1,183 @@
 import { useQuery } from '@tanstack/react-query'
-import { createFileRoute, useNavigate } from '@tanstack/react-router'
+import { createFileRoute, useLocation, useNavigate } from '@tanstack/react-router'
+import { useEffect, useMemo, useState } from 'react'
 import * as z from 'zod/mini'
+import { BreakdownTable, shownMeasures } from '@/components/analytics/BreakdownTable'
+import { Heatmap } from '@/components/chart/Heatmap'
+import { TimeChart } from '@/components/chart/TimeChart'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
-import { StackedBars } from '@/components/chart/StackedBars'
-import { CallTable } from '@/components/analytics/CallTable'
+import { FilterBar } from '@/components/traces/FilterBar'
+import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
+import { copyText } from '@/components/ui/Copy'
+import { Select } from '@/components/ui/Select'
+import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { toast } from '@/components/ui/Toasts'
+import { cx } from '@/components/ui/classes'
+import { useKeys } from '@/hooks/useKeys'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
+import { specs, type Measure } from '@/lib/analytics/measures'
+import { addTerm, parseFilter, printFilter, termOf } from '@/lib/filter/filter'
+import { joinFilter, splitFilter } from '@/lib/filter/url'
+import { absoluteTime, formatCount } from '@/lib/format/format'
+import { charts, groupings, measures } from '@/lib/search/names'
+import { optionalText } from '@/lib/search/search'
+import { visible } from '@/lib/text/visible'
 import { absolute } from '@/lib/time/range'
-import { formatCount, formatMoney, formatRate } from '@/lib/format/format'
-import { callsQuery, spanSumsQuery } from '@/services/analytics'
+import { breakdownQuery, seriesQuery, type TimeSeries } from '@/services/analytics'
+import { facetsQuery } from '@/services/counts'
+import { heatmapQuery } from '@/services/overview'
 
-const groupings = ['model', 'provider'] as const
+const limits = [20, 100, 500]
+const [firstLimit = 20] = limits
 
 export const Route = createFileRoute('/dashboard/analytics')({
-  validateSearch: z.object({ by: z.catch(z.optional(z.enum(groupings)), undefined) }),
+  validateSearch: z.object({
+    q: optionalText(),
+    by: z.catch(z.optional(z.enum(groupings)), undefined),
+    by2: z.catch(z.optional(z.enum(groupings)), undefined),
+    m: z.catch(z.optional(z.enum(measures)), undefined),
+    chart: z.catch(z.optional(z.enum(charts)), undefined),
+    cmp: optionalText(),
+    rows: optionalText(),
+  }),
   component: AnalyticsPage,
 })
 
+const named = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, name]))
+
 function AnalyticsPage() {
-  const { by = 'model' } = Route.useSearch()
+  const { q = '', by = 'model', by2, m = 'count', chart: asked, cmp, rows } = Route.useSearch()
+  const hash = useLocation({ select: (location) => location.hash })
   const project = useProject()
   const { range, set: setRange } = useRange()
   const [zone] = useZone()
   const navigate = useNavigate()
-  const period = range.to.getTime() - range.from.getTime() <= 72 * 3_600_000 ? 'hour' : 'day'
-  const groups = useQuery(callsQuery(project.id, range, by))
-  const series = useQuery(callsQuery(project.id, range, period))
-  const spans = useQuery(spanSumsQuery(project.id, range))
-  const all = groups.data
+  const text = useMemo(() => joinFilter(q, hash), [q, hash])
+  const filter = useMemo(() => printFilter(parseFilter(text).terms), [text])
+  const spec = specs[m]
+  // Quantiles do not add up, so they are not stacked.
+  const chart = asked === 'bar' && !spec.adds ? 'line' : (asked ?? (spec.adds ? 'bar' : 'line'))
+  const fields = by2 && by2 !== by ? [by, by2] : [by]
+  const compare = cmp !== 'off'
+  const limit = limits.find((n) => String(n) === rows) ?? firstLimit
+
+  const groups = useQuery(breakdownQuery(project.id, { filter, range, by: fields, measures: shownMeasures(m), sort: m, limit, compare }))
+  const series = useQuery({ ...seriesQuery(project.id, { filter, range, by, measure: m, utc: zone === 'utc' }), enabled: chart !== 'heatmap' })
+  const heat = useQuery({ ...heatmapQuery(project.id, filter, range, spec.heat), enabled: chart === 'heatmap' })
+  const facets = useQuery(facetsQuery(project.id, filter, range))
+
+  const set = (values: Record<string, string | undefined>) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), hash: true })
+  const setFilter = (next: string, values: Record<string, string | undefined> = {}) => {
+    const parts = splitFilter(next)
+    void navigate({ to: '.', search: (old) => ({ ...old, ...values, q: parts.q }), hash: parts.hash })
+  }
+  const [before, setBefore] = useState<(typeof charts)[number]>('bar')
+  const toggleTable = () => {
+    if (chart !== 'table') setBefore(chart)
+    set({ chart: chart === 'table' ? before : 'table' })
+  }
+  useAltT(toggleTable)
+  useKeys({ y: () => void copyText(location.href).then(() => toast('Link copied')) })
+
+  const data = groups.data
+  const scannedTo = data?.scannedTo ?? null
+  const total = data?.total.count
   return (
     <>
       <PageHeader title="Analytics">
-        <label className="flex items-center gap-2 text-muted">
-          by
-          <select className="h-7 rounded-control border border-border-strong bg-surface px-1.5" value={by} onChange={(event) => void navigate({ to: '.', search: (old) => ({ ...old, by: groupings.find((it) => it === event.target.value) }) })}>
-            {groupings.map((it) => (
-              <option key={it}>{it}</option>
-            ))}
-          </select>
-        </label>
         <RangePicker />
       </PageHeader>
+      <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
+        <FilterBar value={text} suggest={(field) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))} onChange={(next) => setFilter(next)} />
+        <span className="self-center text-muted" role="status">
+          {total === null || total === undefined ? '' : `${formatCount(total)} ${total === 1 ? 'trace' : 'traces'}`}
+          {scannedTo ? ` · back to ${absoluteTime(scannedTo, zone)} only` : ''}
+        </span>
+      </div>
+      <div className="flex flex-none flex-wrap items-center gap-x-4 gap-y-2 border-b px-3.5 py-2">
+        <Select label="by" value={by} options={named(groupings)} onChange={(next) => set({ by: next, by2: by2 === next ? undefined : by2, rows: undefined })} />
+        <Select label="then by" value={fields[1] ?? ''} options={{ '': '—', ...named(groupings.filter((it) => it !== by)) }} onChange={(next) => set({ by2: next || undefined, rows: undefined })} />
+        <Select label="measure" value={m} options={Object.fromEntries(measures.map((it) => [it, specs[it].label]))} onChange={(next) => set({ m: next })} />
+        <div role="group" aria-label="Chart" className="flex items-center gap-1">
+          {charts.map((it) => (
+            <button key={it} type="button" aria-pressed={chart === it} disabled={it === 'bar' && !spec.adds} title={it === 'table' ? 'The same numbers as a table (Alt+T)' : undefined} className={cx('min-h-7 rounded-control px-2 disabled:opacity-50', chart === it ? 'bg-select font-semibold' : 'text-muted enabled:hover:bg-sunken')} onClick={() => set({ chart: it })}>
+              {it}
+            </button>
+          ))}
+        </div>
+        <label className="flex min-h-7 items-center gap-2 text-muted">
+          <input type="checkbox" className="size-4 accent-[var(--accent)]" checked={compare} onChange={(event) => set({ cmp: event.target.checked ? undefined : 'off' })} />
+          against the period before
+        </label>
+      </div>
       <div className="flex min-h-0 flex-1 flex-col gap-3.5 overflow-y-auto p-3.5">
-        <Card title="Cost by provider" note={all ? formatMoney(all.costNanoUsd) : ''} className="flex-none">
-          {series.data ? (
-            <StackedBars
-              label="Cost by provider"
-              {...series.data.costs}
+        <Card title={chart === 'heatmap' ? `${heatNames[spec.heat]} over time` : `${capital(spec.label)} by ${by}`} note={chart === 'heatmap' ? 'drag to look closer' : 'drag to zoom, click a name to see only it'} className="flex-none">
+          {chart === 'heatmap' ? (
+            heat.data ? (
+              <Heatmap
+                data={heat.data}
+                zone={zone}
+                selected={null}
+                label={heatNames[spec.heat]}
+                format={heatFormat(m)}
+                onSelect={(cells) => {
+                  if (!cells || !heat.data) return
+                  const [low, high] = [heat.data.edges[cells.rows[0]], heat.data.edges[cells.rows[1] + 1]]
+                  const [from, to] = [heat.data.times[cells.cols[0]], heat.data.times[cells.cols[1] + 1] ?? heat.data.end]
+                  if (low === undefined || high === undefined || from === undefined) return
+                  const [term] = parseFilter(between(m, low, high)).terms
+                  setFilter(term ? addTerm(text, term) : text, { ...absolute({ from: new Date(from), to: new Date(to) }) })
+                }}
+              />
+            ) : heat.error ? (
+              <ErrorState error={heat.error} what="The heatmap" onRetry={() => void heat.refetch()} />
+            ) : (
+              <Loading rows={8} />
+            )
+          ) : series.data ? (
+            <TimeChart
+              label={`${capital(spec.label)} by ${by}`}
+              kind={chart}
+              {...linesOf(series.data, by)}
+              adds={spec.adds}
               zone={zone}
-              format={(value) => formatMoney(value)}
+              format={spec.format}
               onBrush={(next) => setRange(absolute(next))}
+              onPick={(name) => {
+                const key = series.data?.series.find((s) => nameOf(s.key, by) === name)?.key
+                if (key !== null && key !== undefined) setFilter(addTerm(text, key === '' ? termOf('has', by, true) : termOf(by, key)))
+              }}
             />
           ) : series.error ? (
-            <ErrorState error={series.error} what="Costs" onRetry={() => void series.refetch()} />
+            <ErrorState error={series.error} what="The chart" onRetry={() => void series.refetch()} />
           ) : (
-            <Loading rows={6} />
-          )}
-        </Card>
-        <Card title={`Model calls by ${by}`} note={all ? `${formatCount(all.calls)} calls in ${formatCount(all.sessions)} sessions` : ''} className="flex-none">
-          {groups.error && !all ? (
-            <ErrorState error={groups.error} what="Sums" onRetry={() => void groups.refetch()} />
-          ) : !all ? (
             <Loading rows={8} />
-          ) : (
-            <CallTable by={by} calls={all} groups={all.groups} whole />
           )}
         </Card>
-        <Card title="Spans" note={spans.data ? `${formatCount(spans.data.spans)} spans, ${formatRate(spans.data.errorRate)} failed` : ''} className="flex-none">
-          {spans.data ? (
-            <div className="grid grid-cols-2 gap-6 max-md:grid-cols-1">
-              <Counts title="Kinds" rows={spans.data.kinds.map((k) => ({ name: k.kind, count: k.count }))} />
-              <Counts title="Tools most used" rows={spans.data.tools} />
-            </div>
-          ) : spans.error ? (
-            <ErrorState error={spans.error} what="Spans" onRetry={() => void spans.refetch()} />
+        <Card title={`Traces by ${fields.join(', then by ')}`} note={data ? `${data.rows.length < limit && !data.other ? formatCount(data.rows.length) : `the first ${formatCount(data.rows.length)}`} by ${spec.label}` : ''} className="flex-none">
+          {groups.error && !data ? (
+            <ErrorState error={groups.error} what="Sums" onRetry={() => void groups.refetch()} />
+          ) : !data ? (
+            <Loading rows={10} />
+          ) : data.rows.length === 0 ? (
+            <Empty title={text ? 'No trace matches' : 'No trace in this range'}>{text ? <Button onClick={() => setFilter('')}>Drop the filter</Button> : <Button onClick={() => set({ from: '-30d', to: undefined })}>Show the last 30 days</Button>}</Empty>
           ) : (
-            <Loading rows={4} />
+            <>
+              <BreakdownTable data={data} by={fields} measure={m} compare={compare} filter={filter} onMeasure={(next) => set({ m: next })} />
+              {data.other && limit < 500 ? (
+                <div className="pt-2">
+                  <Button busy={groups.isFetching} onClick={() => set({ rows: String(limits[limits.indexOf(limit) + 1]) })}>
+                    Show more rows
+                  </Button>
+                </div>
+              ) : null}
+            </>
           )}
         </Card>
       </div>
@@ -88,21 +185,41 @@ function AnalyticsPage() {
   )
 }
 
-function Counts({ title, rows }: { title: string; rows: { name: string; count: number }[] }) {
-  const top = Math.max(...rows.map((r) => r.count), 1)
-  return (
-    <div>
-      <h3 className="text-label text-faint">{title}</h3>
-      {rows.length === 0 ? <p className="text-muted">none</p> : null}
-      <ul>
-        {rows.map((row) => (
-          <li key={row.name} className="relative flex h-7 items-center justify-between gap-2">
-            <span className="absolute inset-y-1 left-0 rounded-bar bg-select" style={{ width: `${(row.count / top) * 100}%` }} aria-hidden="true" />
-            <span className="relative truncate px-1.5">{row.name}</span>
-            <span className="relative px-1.5">{formatCount(row.count)}</span>
-          </li>
-        ))}
-      </ul>
-    </div>
-  )
+/** Every chart has its numbers as a table, behind the same keys. */
+function useAltT(action: () => void) {
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => {
+      if (!event.altKey || event.ctrlKey || event.metaKey || event.code !== 'KeyT') return
+      event.preventDefault()
+      action()
+    }
+    window.addEventListener('keydown', listener)
+    return () => window.removeEventListener('keydown', listener)
+  })
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
+const heatNames = { latency: 'Latency', ttft: 'First token', cost: 'Cost', tokens: 'Tokens' }
+const heatFormats = { latency: specs.p50, ttft: specs.ttft50, cost: specs.cost, tokens: specs.tokens }
+const heatFormat = (m: Measure) => heatFormats[specs[m].heat].format
+
+/** A band of the heatmap in the language of filters. */
+function between(m: Measure, low: number, high: number): string {
+  switch (specs[m].heat) {
+    case 'cost':
+      return `cost:${(low / 1e9).toFixed(9)}..${(high / 1e9).toFixed(9)}`
+    case 'tokens':
+      return `tokens:${Math.floor(low)}..${Math.ceil(high)}`
+    case 'ttft':
+      return `ttft:${low.toFixed(3)}ms..${high.toFixed(3)}ms`
+    case 'latency':
+      return `latency:${low.toFixed(3)}ms..${high.toFixed(3)}ms`
+  }
+}
+
+const nameOf = (key: string | null, by: string) => (key === null ? 'other' : key === '' ? `no ${by}` : visible(key))
+
+/** Series with the names that people read. */
+function linesOf(data: TimeSeries, by: string) {
+  return { times: data.times, end: data.end, series: data.series.map((s) => ({ name: nameOf(s.key, by), values: s.values, other: s.key === null })) }
 }

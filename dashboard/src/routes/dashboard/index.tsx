@@ -212,7 +212,7 @@ function OverviewPage() {
                 )}
               </Card>
               <Card title="Models" note="by calls" className="xl:col-span-2">
-                {a ? <CallTable by="model" calls={a} groups={a.groups.slice(0, 10)} /> : null}
+                {a ? <CallTable groups={a.groups.slice(0, 10)} /> : null}
                 {a && a.groups.length === 0 ? <p className="py-4 text-center text-muted">No model was called in this range.</p> : null}
               </Card>
             </div>
