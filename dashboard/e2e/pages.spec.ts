@@ -6,8 +6,8 @@ import { ids, seed } from './seed'
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 const pages = [
-  '/dashboard', '/dashboard/start', '/dashboard/traces', `/dashboard/traces/${ids.agent}`, `/dashboard/traces/${ids.agent}?view=flame`, `/dashboard/traces/${ids.japanese}`, `/dashboard/compare?a=${ids.good}&b=${ids.rag}`, '/dashboard/sessions', '/dashboard/sessions/trip-long',
-  '/dashboard/agents', '/dashboard/analytics', '/dashboard/projects', '/dashboard/api-keys', '/dashboard/members', '/dashboard/settings', '/dashboard/account', '/dashboard/nowhere',
+  '/dashboard', '/dashboard/start', '/dashboard/traces', `/dashboard/traces/${ids.agent}`, `/dashboard/traces/${ids.agent}?view=flame`, `/dashboard/traces/${ids.japanese}`, `/dashboard/compare?a=${ids.good}&b=${ids.rag}`, '/dashboard/sessions', '/dashboard/sessions/trip-long', '/dashboard/sessions/code-refunds', '/dashboard/sessions/trip-long?tab=table',
+  '/dashboard/agents', '/dashboard/analytics', '/dashboard/analytics?chart=heatmap&by=tool&by2=model&m=p95', '/dashboard/analytics?chart=table&m=cost', '/dashboard/projects', '/dashboard/api-keys', '/dashboard/members', '/dashboard/settings', '/dashboard/account', '/dashboard/nowhere',
 ]
 
 interface Finding {

@@ -18,10 +18,10 @@ describe('resolveRange', () => {
 describe('moving', () => {
   const dates = { from: '2026-11-23T06:00:00.000Z', to: '2026-11-23T07:00:00.000Z' }
   it.each([
-    [{}, -1, { from: '-2d', to: '-1d' }],
+    [{}, -1, { from: '-2d', to: '-24h' }],
     [{ from: '-15m' }, -1, { from: '-30m', to: '-15m' }],
-    [{ from: '-2d', to: '-1d' }, 1, { from: '-1d', to: undefined }],
-    [{ from: '-36h', to: '-12h' }, 1, { from: '-1d', to: undefined }],
+    [{ from: '-2d', to: '-1d' }, 1, { from: '-24h', to: undefined }],
+    [{ from: '-36h', to: '-12h' }, 1, { from: '-24h', to: undefined }],
     [dates, -1, { from: '2026-11-23T05:00:00.000Z', to: '2026-11-23T06:00:00.000Z' }],
     [dates, 1, { from: '2026-11-23T07:00:00.000Z', to: '2026-11-23T08:00:00.000Z' }],
   ] as const)('%j by %i', (text, direction, want) => expect(shiftRange(text, now, direction)).toEqual(want))

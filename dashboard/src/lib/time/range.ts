@@ -56,7 +56,8 @@ function ageOf(text: string | undefined): number | null {
 
 function printAge(minutes: number): string | undefined {
   if (minutes <= 0) return undefined // now
-  const unit = minutes % 1440 === 0 ? 'd' : minutes % 60 === 0 ? 'h' : 'm'
+  // One day is 24h, as the presets have it.
+  const unit = minutes > 1440 && minutes % 1440 === 0 ? 'd' : minutes % 60 === 0 ? 'h' : 'm'
   const n = (minutes * units.m) / units[unit]
   return n > 9999 ? `-${Math.min(Math.ceil((minutes * units.m) / units.d), 9999)}d` : `-${n}${unit}` // ages have four digits
 }

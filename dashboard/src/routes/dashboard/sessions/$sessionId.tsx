@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
-import { useCallback, useEffect, useMemo } from 'react'
+import { useCallback, useEffect, useMemo, useRef } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { AgentTimeline } from '@/components/session/AgentTimeline'
@@ -79,9 +79,17 @@ function SessionPage() {
     const target = turns[index]
     if (target) set({ at: target.at, turn: undefined })
   }
+  // Keys come faster than the URL follows, and none is lost.
+  const here = useRef(current)
+  useEffect(() => {
+    here.current = current
+  }, [current])
   const step = (by: number) => {
-    const here = turns[current]?.start ?? 0
-    go(by > 0 ? turns.findIndex((t) => t.start > here) : turns.findLastIndex((t) => t.start < here))
+    const from = turns[here.current]?.start ?? 0
+    const next = by > 0 ? turns.findIndex((t) => t.start > from) : turns.findLastIndex((t) => t.start < from)
+    if (next < 0) return
+    here.current = next
+    go(next)
   }
   const open = turns[current]
   useKeys({
