@@ -88,7 +88,7 @@ export function SessionTable({ sessions, folders = false, partial, now, zone, so
                     <span dir="auto" className={cx('user-text truncate', s.input ? 'font-semibold' : 'text-muted')}>
                       {s.input || 'nothing was asked in words'}
                     </span>
-                    <span dir="auto" className="max-w-40 flex-none truncate text-label text-faint">
+                    <span dir="auto" className={cx('max-w-40 flex-none truncate text-label text-faint', s.input && 'max-md:hidden')}>
                       {s.agentName ? `${visible(s.agentName)} · ` : ''}
                       {visible(s.id)}
                     </span>
