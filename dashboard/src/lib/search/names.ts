@@ -1,4 +1,6 @@
-/** What URLs of sessions and analytics can say. It is loaded with every page, so it stands apart from what it means. */
+/** What URLs of sessions and analytics can say. Their schemas take any text, since these are loaded with every page and this need not be. */
+export const oneOf = <T extends string>(names: readonly T[], text: string | undefined): T | undefined => names.find((name) => name === text)
+
 export const sessionTabs = ['chat', 'agent', 'table'] as const
 export const agentParts = ['edits', 'commands', 'waits', 'agents', 'errors'] as const
 export const groupings = ['model', 'provider', 'kind', 'tool', 'user', 'session', 'service', 'release', 'env', 'name', 'status', 'source', 'tag'] as const

@@ -5,6 +5,7 @@ import { RangePicker } from '@/components/frame/RangePicker'
 import { Sessions } from '@/components/session/Sessions'
 import { Select } from '@/components/ui/Select'
 import { useSessions } from '@/hooks/useSessions'
+import { oneOf } from '@/lib/search/names'
 import { optionalText } from '@/lib/search/search'
 import { sessionSorts } from '@/lib/sort/sort'
 
@@ -12,12 +13,13 @@ const agents = { claude_code: 'Claude Code', codex: 'Codex', openclaw: 'OpenClaw
 const sources = Object.keys(agents)
 
 export const Route = createFileRoute('/dashboard/agents')({
-  validateSearch: z.object({ q: optionalText(), sort: z.catch(z.optional(z.enum(sessionSorts)), undefined), source: z.catch(z.optional(z.enum(sources)), undefined) }),
+  validateSearch: z.object({ q: optionalText(), sort: z.catch(z.optional(z.enum(sessionSorts)), undefined), source: optionalText() }),
   component: AgentsPage,
 })
 
 function AgentsPage() {
-  const { q = '', sort, source } = Route.useSearch()
+  const { q = '', sort, source: asked } = Route.useSearch()
+  const source = oneOf(sources, asked)
   // Coding agents are the sources that are no program of one's own.
   const { list, set } = useSessions(q, sort, [{ field: 'source', op: 'is', values: (source ? [source] : sources).map((text) => ({ text })) }])
   return (

@@ -25,7 +25,7 @@ import { specs, type Measure } from '@/lib/analytics/measures'
 import { addTerm, parseFilter, printFilter, termOf } from '@/lib/filter/filter'
 import { joinFilter, splitFilter } from '@/lib/filter/url'
 import { absoluteTime, formatCount } from '@/lib/format/format'
-import { charts, groupings, measures } from '@/lib/search/names'
+import { charts, groupings, measures, oneOf } from '@/lib/search/names'
 import { optionalText } from '@/lib/search/search'
 import { visible } from '@/lib/text/visible'
 import { absolute } from '@/lib/time/range'
@@ -37,22 +37,19 @@ const limits = [20, 100, 500]
 const [firstLimit = 20] = limits
 
 export const Route = createFileRoute('/dashboard/analytics')({
-  validateSearch: z.object({
-    q: optionalText(),
-    by: z.catch(z.optional(z.enum(groupings)), undefined),
-    by2: z.catch(z.optional(z.enum(groupings)), undefined),
-    m: z.catch(z.optional(z.enum(measures)), undefined),
-    chart: z.catch(z.optional(z.enum(charts)), undefined),
-    cmp: optionalText(),
-    rows: optionalText(),
-  }),
+  validateSearch: z.object({ q: optionalText(), by: optionalText(), by2: optionalText(), m: optionalText(), chart: optionalText(), cmp: optionalText(), rows: optionalText() }),
   component: AnalyticsPage,
 })
 
 const named = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, name]))
 
 function AnalyticsPage() {
-  const { q = '', by = 'model', by2, m = 'count', chart: asked, cmp, rows } = Route.useSearch()
+  const search = Route.useSearch()
+  const { q = '', cmp, rows } = search
+  const by = oneOf(groupings, search.by) ?? 'model'
+  const by2 = oneOf(groupings, search.by2)
+  const m = oneOf(measures, search.m) ?? 'count'
+  const asked = oneOf(charts, search.chart)
   const hash = useLocation({ select: (location) => location.hash })
   const project = useProject()
   const { range, set: setRange } = useRange()

@@ -20,7 +20,7 @@ import { useKeys } from '@/hooks/useKeys'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, type Zone } from '@/lib/format/format'
-import { agentParts, sessionTabs } from '@/lib/search/names'
+import { agentParts, oneOf, sessionTabs } from '@/lib/search/names'
 import { optionalText } from '@/lib/search/search'
 import { agentRows, type AgentPart } from '@/lib/session/agent'
 import { rulerOf } from '@/lib/session/ruler'
@@ -33,12 +33,7 @@ type Tab = (typeof sessionTabs)[number]
 const tabs: Record<Tab, string> = { chat: 'Conversation', agent: 'Agent timeline', table: 'Table' }
 
 export const Route = createFileRoute('/dashboard/sessions/$sessionId')({
-  validateSearch: z.object({
-    turn: optionalText(),
-    at: optionalText(),
-    tab: z.catch(z.optional(z.enum(sessionTabs)), undefined),
-    only: z.catch(z.optional(z.enum(agentParts)), undefined),
-  }),
+  validateSearch: z.object({ turn: optionalText(), at: optionalText(), tab: optionalText(), only: optionalText() }),
   component: SessionPage,
 })
 
@@ -52,7 +47,10 @@ function turnAt(turns: Turn[], time: number | null): number {
 
 function SessionPage() {
   const { sessionId } = Route.useParams()
-  const { turn, at, tab: asked, only } = Route.useSearch()
+  const search = Route.useSearch()
+  const { turn, at } = search
+  const asked = oneOf(sessionTabs, search.tab)
+  const only = oneOf(agentParts, search.only)
   const project = useProject()
   const [zone] = useZone()
   const navigate = useNavigate()
