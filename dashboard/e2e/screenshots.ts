@@ -7,7 +7,7 @@ const pictures = [
   ['overview', '/dashboard'],
   ['traces', '/dashboard/traces'],
   ['trace', `/dashboard/traces/${ids.agent}`],
-  ['session', '/dashboard/sessions/support-jp'],
+  ['session', '/dashboard/sessions/trip-long'],
   ['analytics', '/dashboard/analytics'],
 ] as const
 

@@ -33,11 +33,11 @@ interface TimeChartProps {
 const width = 1000
 const height = 200
 
-/** A round number that is not below. */
+/** A round number that is not below, and whose half reads well. */
 function ceiling(value: number): number {
   if (value <= 0) return 1
   const unit = 10 ** Math.floor(Math.log10(value))
-  return ([1, 1.5, 2, 3, 4, 5, 7.5, 10].find((n) => n * unit >= value) ?? 10) * unit
+  return ([1, 2, 4, 6, 8, 10].find((n) => n * unit >= value && n * unit !== 1) ?? 10) * unit
 }
 
 /** A measure over time, by series: straight lines with gaps, stacked bars, or the same numbers as a table. What still grows is drawn lighter. */

@@ -19,6 +19,9 @@ const keys: [string, string][] = [
   ['1 … 5', 'trace: tabs'],
   ['J K', 'trace: next and previous trace'],
   ['v w', 'trace: timeline or flame, and what its width stands for'],
+  ['n p', 'session: next and previous turn'],
+  ['v', 'session: conversation, what the agent did, table'],
+  ['Alt T', 'analytics: the chart as a table'],
   ['l m', 'trace: compare with the last good one, or with a marked one'],
 ]
 
