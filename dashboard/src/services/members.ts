@@ -43,3 +43,12 @@ export async function addMember(project: string, member: NewMember): Promise<Mem
   const body = (await request('/dashboard/api/users', { method: 'POST', project, body: member })) as { user: MemberFromAPI } // POST users
   return apiMemberToMember(body.user)
 }
+
+export async function setRole(project: string, userId: string, role: Role): Promise<void> {
+  await request(`/dashboard/api/users/${encodeURIComponent(userId)}`, { method: 'PATCH', project, body: { role } }) // PATCH users/:id
+}
+
+/** Removes a member; one's own id leaves the project. */
+export async function removeMember(project: string, userId: string): Promise<void> {
+  await request(`/dashboard/api/users/${encodeURIComponent(userId)}`, { method: 'DELETE', project }) // DELETE users/:id
+}

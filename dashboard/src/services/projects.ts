@@ -39,3 +39,19 @@ export async function createProject(name: string): Promise<CreatedProject> {
   const body = (await request('/dashboard/api/projects', { method: 'POST', body: { name } })) as { projectId: string; apiKey: string } // POST projects
   return { id: body.projectId, apiKey: body.apiKey }
 }
+
+const pathOf = (id: string) => `/dashboard/api/projects/${encodeURIComponent(id)}`
+
+export async function renameProject(id: string, name: string): Promise<void> {
+  await request(pathOf(id), { method: 'PATCH', body: { name } }) // PATCH projects/:id
+}
+
+/** Deletes a project: it is gone with the first answer, and its spans after as many as it takes. */
+export async function deleteProject(id: string, name: string, onProgress: (deletedSpans: number) => void): Promise<void> {
+  for (let deleted = 0; ; ) {
+    const step = (await request(pathOf(id), { method: 'DELETE', body: { name } })) as { done: boolean; deletedSpans: number } // DELETE projects/:id
+    deleted += step.deletedSpans
+    onProgress(deleted)
+    if (step.done) return
+  }
+}
