@@ -1,4 +1,4 @@
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link, useLocation, useNavigate } from '@tanstack/react-router'
 import { BarChart3, Bot, CircleUser, Gauge, KeyRound, ListTree, MessagesSquare, Settings, Users, type LucideIcon } from 'lucide-react'
 import { Fragment, useState, type ReactNode } from 'react'
 import { useKeys } from '@/hooks/useKeys'
@@ -89,20 +89,25 @@ export function Frame({ account, projects, project, children }: FrameProps) {
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <OfflineBar />
         <main id="page" tabIndex={-1} className="relative flex min-h-0 flex-1 flex-col overflow-hidden outline-none">
-          {project ? (
-            children
-          ) : (
-            <Empty title="You are in no project">
-              <Link to="/dashboard/projects" className="text-accent underline">
-                Create one
-              </Link>
-              , or ask somebody to add {account.email} to theirs.
-            </Empty>
-          )}
+          {project ? children : <WithoutProject email={account.email}>{children}</WithoutProject>}
         </main>
       </div>
-      <Palette open={open === 'palette'} onOpen={() => setOpen('palette')} onClose={() => setOpen(null)} projects={projects} />
+      <Palette open={open === 'palette'} onOpen={() => setOpen('palette')} onClose={() => setOpen(null)} projects={projects} project={project} />
       {open === 'help' ? <Help onClose={() => setOpen(null)} /> : null}
     </div>
+  )
+}
+
+/** For who is in no project: the pages that need none, and on others what to do. */
+function WithoutProject({ email, children }: { email: string; children: ReactNode }) {
+  const free = useLocation({ select: (at) => /^\/dashboard\/(projects|account)\/?$/.test(at.pathname) })
+  if (free) return children
+  return (
+    <Empty title="You are in no project">
+      <Link to="/dashboard/projects" className="text-accent underline">
+        Create one
+      </Link>
+      , or ask somebody to add {email} to theirs.
+    </Empty>
   )
 }

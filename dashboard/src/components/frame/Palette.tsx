@@ -1,6 +1,9 @@
-import { useNavigate } from '@tanstack/react-router'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useRouter } from '@tanstack/react-router'
 import { useEffect, useEffectEvent, useState } from 'react'
+import { viewPath } from '@/lib/view/view'
 import type { Project } from '@/services/projects'
+import { viewsQuery } from '@/services/views'
 import { cx } from '../ui/classes'
 import { Dialog } from '../ui/Dialog'
 import { inputClass } from '../ui/Field'
@@ -13,8 +16,8 @@ interface Entry {
   go: () => void
 }
 
-/** ⌘K: a page, a project, or the id of a trace or session that was pasted. */
-export function Palette({ open, onOpen, onClose, projects }: { open: boolean; onOpen: () => void; onClose: () => void; projects: Project[] }) {
+/** ⌘K: a page, a saved view, a project, or the id of a trace or session that was pasted. */
+export function Palette({ open, onOpen, onClose, projects, project }: { open: boolean; onOpen: () => void; onClose: () => void; projects: Project[]; project: Project | null }) {
   const onKey = useEffectEvent((event: KeyboardEvent) => {
     if ((event.metaKey || event.ctrlKey) && (event.key === 'k' || event.key === 'p')) {
       event.preventDefault()
@@ -26,16 +29,20 @@ export function Palette({ open, onOpen, onClose, projects }: { open: boolean; on
     window.addEventListener('keydown', listener)
     return () => window.removeEventListener('keydown', listener)
   }, [])
-  return open ? <PaletteDialog onClose={onClose} projects={projects} /> : null
+  return open ? <PaletteDialog onClose={onClose} projects={projects} project={project} /> : null
 }
 
-function PaletteDialog({ onClose, projects }: { onClose: () => void; projects: Project[] }) {
+function PaletteDialog({ onClose, projects, project }: { onClose: () => void; projects: Project[]; project: Project | null }) {
   const navigate = useNavigate()
+  const router = useRouter()
+  const projectId = project?.id ?? ''
+  const views = useQuery({ ...viewsQuery(projectId), enabled: project !== null })
   const [text, setText] = useState('')
   const [chosen, setChosen] = useState(0)
   const wanted = text.trim().toLowerCase()
   const all: Entry[] = [
     ...pages.map((p) => ({ id: p.path, label: p.label, note: p.key ? `g ${p.key}` : 'page', go: () => void navigate({ to: p.path }) })),
+    ...(views.data ?? []).map((v) => ({ id: v.id, label: v.name, note: `view of ${v.page}`, go: () => router.history.push(viewPath(v, projectId)) })),
     ...projects.map((p) => ({ id: p.id, label: p.name, note: 'project', go: () => void navigate({ to: '/dashboard', search: { p: p.id } }) })),
   ]
   const entries = all.filter((e) => e.label.toLowerCase().includes(wanted))
@@ -60,8 +67,8 @@ function PaletteDialog({ onClose, projects }: { onClose: () => void; projects: P
         aria-expanded="true"
         aria-controls="palette"
         aria-activedescendant={entries[at] ? `palette-${entries[at].id}` : undefined}
-        aria-label="A page, a project, or an id"
-        placeholder="A page, a project, or paste a trace or session id"
+        aria-label="A page, a view, a project, or an id"
+        placeholder="A page, a view, a project, or paste a trace or session id"
         autoFocus
         value={text}
         onChange={(event) => {
