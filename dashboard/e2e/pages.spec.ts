@@ -18,7 +18,7 @@ interface Finding {
 
 test.describe.configure({ mode: 'serial' })
 
-test('every page, in both themes and on a phone', async ({ page, pulse }) => {
+test('every page, in both themes and on a phone', async ({ page, pulse, watch }) => {
   test.setTimeout(300_000)
   const { key } = await account(pulse, ada)
   await seed(pulse.url, key)
@@ -37,6 +37,8 @@ test('every page, in both themes and on a phone', async ({ page, pulse }) => {
   }
   await check('/login', 'light')
   await check('/signup', 'light')
+  watch.expected.push(/404/)
+  await check('/invite/unknown', 'light')
   await signIn(page, ada)
   for (const theme of ['light', 'dark']) {
     await page.evaluate((value) => localStorage.setItem('pulse.theme', value), theme)

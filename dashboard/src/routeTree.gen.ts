@@ -23,6 +23,7 @@ import { Route as DashboardMembersRouteImport } from './routes/dashboard/members
 import { Route as DashboardProjectsRouteImport } from './routes/dashboard/projects'
 import { Route as DashboardSettingsRouteImport } from './routes/dashboard/settings'
 import { Route as DashboardStartRouteImport } from './routes/dashboard/start'
+import { Route as InviteTokenRouteImport } from './routes/invite/$token'
 import { Route as DashboardSessionsIndexRouteImport } from './routes/dashboard/sessions/index'
 import { Route as DashboardSessionsSessionIdRouteImport } from './routes/dashboard/sessions/$sessionId'
 import { Route as DashboardTracesIndexRouteImport } from './routes/dashboard/traces/index'
@@ -98,6 +99,11 @@ const DashboardStartRoute = DashboardStartRouteImport.update({
   path: '/start',
   getParentRoute: () => DashboardRouteRoute,
 } as any)
+const InviteTokenRoute = InviteTokenRouteImport.update({
+  id: '/invite/$token',
+  path: '/invite/$token',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const DashboardSessionsIndexRoute = DashboardSessionsIndexRouteImport.update({
   id: '/sessions/',
   path: '/sessions/',
@@ -134,6 +140,7 @@ export interface FileRoutesByFullPath {
   '/dashboard/projects': typeof DashboardProjectsRoute
   '/dashboard/settings': typeof DashboardSettingsRoute
   '/dashboard/start': typeof DashboardStartRoute
+  '/invite/$token': typeof InviteTokenRoute
   '/dashboard/': typeof DashboardIndexRoute
   '/dashboard/sessions/$sessionId': typeof DashboardSessionsSessionIdRoute
   '/dashboard/traces/$traceId': typeof DashboardTracesTraceIdRoute
@@ -153,6 +160,7 @@ export interface FileRoutesByTo {
   '/dashboard/projects': typeof DashboardProjectsRoute
   '/dashboard/settings': typeof DashboardSettingsRoute
   '/dashboard/start': typeof DashboardStartRoute
+  '/invite/$token': typeof InviteTokenRoute
   '/dashboard': typeof DashboardIndexRoute
   '/dashboard/sessions/$sessionId': typeof DashboardSessionsSessionIdRoute
   '/dashboard/traces/$traceId': typeof DashboardTracesTraceIdRoute
@@ -174,6 +182,7 @@ export interface FileRoutesById {
   '/dashboard/projects': typeof DashboardProjectsRoute
   '/dashboard/settings': typeof DashboardSettingsRoute
   '/dashboard/start': typeof DashboardStartRoute
+  '/invite/$token': typeof InviteTokenRoute
   '/dashboard/': typeof DashboardIndexRoute
   '/dashboard/sessions/$sessionId': typeof DashboardSessionsSessionIdRoute
   '/dashboard/traces/$traceId': typeof DashboardTracesTraceIdRoute
@@ -196,6 +205,7 @@ export interface FileRouteTypes {
     | '/dashboard/projects'
     | '/dashboard/settings'
     | '/dashboard/start'
+    | '/invite/$token'
     | '/dashboard/'
     | '/dashboard/sessions/$sessionId'
     | '/dashboard/traces/$traceId'
@@ -215,6 +225,7 @@ export interface FileRouteTypes {
     | '/dashboard/projects'
     | '/dashboard/settings'
     | '/dashboard/start'
+    | '/invite/$token'
     | '/dashboard'
     | '/dashboard/sessions/$sessionId'
     | '/dashboard/traces/$traceId'
@@ -235,6 +246,7 @@ export interface FileRouteTypes {
     | '/dashboard/projects'
     | '/dashboard/settings'
     | '/dashboard/start'
+    | '/invite/$token'
     | '/dashboard/'
     | '/dashboard/sessions/$sessionId'
     | '/dashboard/traces/$traceId'
@@ -247,6 +259,7 @@ export interface RootRouteChildren {
   DashboardRouteRoute: typeof DashboardRouteRouteWithChildren
   LoginRoute: typeof LoginRoute
   SignupRoute: typeof SignupRoute
+  InviteTokenRoute: typeof InviteTokenRoute
 }
 
 declare module '@tanstack/react-router' {
@@ -349,6 +362,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof DashboardStartRouteImport
       parentRoute: typeof DashboardRouteRoute
     }
+    '/invite/$token': {
+      id: '/invite/$token'
+      path: '/invite/$token'
+      fullPath: '/invite/$token'
+      preLoaderRoute: typeof InviteTokenRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/dashboard/sessions/': {
       id: '/dashboard/sessions/'
       path: '/sessions'
@@ -423,6 +443,7 @@ const rootRouteChildren: RootRouteChildren = {
   DashboardRouteRoute: DashboardRouteRouteWithChildren,
   LoginRoute: LoginRoute,
   SignupRoute: SignupRoute,
+  InviteTokenRoute: InviteTokenRoute,
 }
 export const routeTree = rootRouteImport
   ._addFileChildren(rootRouteChildren)

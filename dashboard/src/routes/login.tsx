@@ -12,7 +12,7 @@ import { ApiError } from '@/services/http'
 const search = z.object({ next: optionalText() })
 
 /** Only a path of this site: `next` stands in links that anybody can write. */
-const nextPath = (next: string | undefined) => (next && /^\/dashboard(?![^/?#])/.test(next) ? next : '/dashboard')
+const nextPath = (next: string | undefined) => (next && /^\/(dashboard(?![^/?#])|invite\/[\w-]+$)/.test(next) ? next : '/dashboard')
 
 export const Route = createFileRoute('/login')({
   validateSearch: search,

@@ -2,13 +2,16 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { PageHeader } from '@/components/frame/PageHeader'
+import { DeleteProject } from '@/components/project/DeleteProject'
 import { Button } from '@/components/ui/Button'
 import { Copy } from '@/components/ui/Copy'
-import { Field } from '@/components/ui/Field'
+import { Field, inputClass } from '@/components/ui/Field'
+import { ErrorState } from '@/components/ui/state/ErrorState'
+import { toast } from '@/components/ui/Toasts'
 import { Loading } from '@/components/ui/state/Loading'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
-import { createProject, projectsKey, projectsQuery } from '@/services/projects'
+import { createProject, deleteProject, projectsKey, projectsQuery, renameProject, type Project } from '@/services/projects'
 
 export const Route = createFileRoute('/dashboard/projects')({ component: ProjectsPage })
 
@@ -16,6 +19,7 @@ function ProjectsPage() {
   const projects = useQuery(projectsQuery)
   const [zone] = useZone()
   const [name, setName] = useState('')
+  const [doomed, setDoomed] = useState<Project | null>(null)
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const create = useMutation({
@@ -41,28 +45,40 @@ function ProjectsPage() {
             Create
           </Button>
         </form>
-        {projects.data ? (
+        {projects.error && !projects.data ? (
+          <ErrorState error={projects.error} what="Projects" onRetry={() => void projects.refetch()} />
+        ) : projects.data?.length === 0 ? (
+          <p className="text-muted">You are in no project.</p>
+        ) : projects.data ? (
           <table className="w-full max-w-[900px] rounded-card border bg-surface">
             <thead>
               <tr className="h-8 text-left text-label text-faint">
                 <th className="pl-3.5 font-normal">name</th>
                 <th className="font-normal">your role</th>
                 <th className="font-normal">created</th>
-                <th className="pr-3.5 font-normal">id</th>
+                <th className="font-normal">id</th>
+                <th className="pr-3.5">
+                  <span className="sr-only">actions</span>
+                </th>
               </tr>
             </thead>
             <tbody>
               {projects.data.map((p) => (
                 <tr key={p.id} className="h-9 border-t">
                   <td className="pl-3.5 font-semibold">
-                    <Link to="/dashboard" search={{ p: p.id }} dir="auto">
-                      {p.name}
-                    </Link>
+                    <Name project={p} />
                   </td>
                   <td>{p.role === 'admin' ? 'administrator' : 'member'}</td>
                   <td className="text-muted">{absoluteTime(p.createdAt, zone)}</td>
-                  <td className="pr-3.5 font-mono text-label text-faint">
+                  <td className="font-mono text-label text-faint">
                     {p.id.slice(0, 8)}… <Copy text={p.id} label={`Copy the id of ${p.name}`} quiet />
+                  </td>
+                  <td className="pr-3.5 text-right">
+                    {p.role === 'admin' ? (
+                      <Button look="danger" aria-label={`Delete ${p.name}`} onClick={() => setDoomed(p)}>
+                        Delete
+                      </Button>
+                    ) : null}
                   </td>
                 </tr>
               ))}
@@ -72,6 +88,70 @@ function ProjectsPage() {
           <Loading />
         )}
       </div>
+      {doomed ? (
+        <DeleteProject
+          name={doomed.name}
+          onClose={() => {
+            setDoomed(null)
+            void queryClient.invalidateQueries({ queryKey: projectsKey })
+          }}
+          onDelete={async (onProgress) => {
+            await deleteProject(doomed.id, doomed.name, onProgress)
+            await queryClient.invalidateQueries({ queryKey: projectsKey })
+            toast(`${doomed.name} is deleted`)
+            setDoomed(null)
+          }}
+        />
+      ) : null}
     </>
+  )
+}
+
+/** A project's name, which its administrators change in place. */
+function Name({ project }: { project: Project }) {
+  const queryClient = useQueryClient()
+  const [name, setName] = useState<string | null>(null)
+  const rename = useMutation({
+    mutationFn: (to: string) => renameProject(project.id, to),
+    onSuccess: async () => {
+      await queryClient.invalidateQueries({ queryKey: projectsKey })
+      setName(null)
+    },
+  })
+  if (name === null) {
+    return (
+      <>
+        <Link to="/dashboard" search={{ p: project.id }} dir="auto">
+          {project.name}
+        </Link>
+        {project.role === 'admin' ? (
+          <Button look="quiet" className="ml-1 font-normal" aria-label={`Rename ${project.name}`} onClick={() => setName(project.name)}>
+            Rename
+          </Button>
+        ) : null}
+      </>
+    )
+  }
+  return (
+    <form
+      className="flex flex-wrap items-center gap-1"
+      onSubmit={(event) => {
+        event.preventDefault()
+        rename.mutate(name.trim())
+      }}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') setName(null)
+      }}
+    >
+      <input className={`${inputClass} !h-7 !w-52`} aria-label={`New name of ${project.name}`} required maxLength={200} autoFocus value={name} onChange={(event) => setName(event.target.value)} />
+      <Button type="submit" busy={rename.isPending}>
+        Save
+      </Button>
+      {rename.error ? (
+        <span role="alert" className="w-full font-normal text-error">
+          {rename.error.message}
+        </span>
+      ) : null}
+    </form>
   )
 }

@@ -1,17 +1,23 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { createFileRoute } from '@tanstack/react-router'
+import { createFileRoute, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { PageHeader } from '@/components/frame/PageHeader'
+import { DeleteProject } from '@/components/project/DeleteProject'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { Copy } from '@/components/ui/Copy'
 import { Field } from '@/components/ui/Field'
+import { FormDialog } from '@/components/ui/FormDialog'
+import { toast } from '@/components/ui/Toasts'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
 import { ApiError } from '@/services/http'
+import { removeMember } from '@/services/members'
+import { deleteProject, projectsKey } from '@/services/projects'
+import { putSettings, settingsKey, settingsQuery, type Settings } from '@/services/settings'
 import { deletePrice, pricesKey, pricesQuery, putPrice } from '@/services/prices'
 
 export const Route = createFileRoute('/dashboard/settings')({ component: SettingsPage })
@@ -25,8 +31,6 @@ function SettingsPage() {
       <div className="flex min-h-0 flex-1 flex-col gap-3.5 overflow-y-auto p-3.5">
         <Card title="Project" className="flex-none">
           <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1">
-            <dt className="text-faint">name</dt>
-            <dd dir="auto">{project.name}</dd>
             <dt className="text-faint">id</dt>
             <dd className="font-mono text-[12px]">
               {project.id} <Copy text={project.id} label="Copy project id" quiet />
@@ -36,11 +40,126 @@ function SettingsPage() {
             <dt className="text-faint">your role</dt>
             <dd>{project.role === 'admin' ? 'administrator' : 'member'}</dd>
           </dl>
-          <p className="mt-2 text-muted">How long traces are kept is a setting of the server: RETENTION_DAYS.</p>
+          <General key={project.id} projectId={project.id} admin={project.role === 'admin'} />
         </Card>
         <Prices projectId={project.id} admin={project.role === 'admin'} />
+        <Leaving />
       </div>
     </>
+  )
+}
+
+function General({ projectId, admin }: { projectId: string; admin: boolean }) {
+  const settings = useQuery(settingsQuery(projectId))
+  if (settings.error && !settings.data) return <ErrorState error={settings.error} what="Settings" onRetry={() => void settings.refetch()} />
+  if (!settings.data) return <Loading rows={3} />
+  return <GeneralForm projectId={projectId} admin={admin} stored={settings.data} />
+}
+
+function GeneralForm({ projectId, admin, stored }: { projectId: string; admin: boolean; stored: Settings }) {
+  const queryClient = useQueryClient()
+  const [name, setName] = useState(stored.name)
+  const [days, setDays] = useState(String(stored.retentionDays ?? ''))
+  const [timeZone, setTimeZone] = useState(stored.timeZone)
+  const save = useMutation({
+    mutationFn: () => putSettings(projectId, { name: name.trim(), retentionDays: days.trim() === '' ? null : Number(days), timeZone: timeZone.trim() }),
+    onSuccess: async (now) => {
+      queryClient.setQueryData(settingsKey(projectId), now)
+      await queryClient.invalidateQueries({ queryKey: projectsKey })
+      toast('Settings saved')
+    },
+  })
+  const server = stored.serverRetentionDays
+  const shorter = days.trim() !== '' && Number(days) < (stored.retentionDays ?? server ?? Infinity)
+  return (
+    <form
+      className="mt-3 flex max-w-[520px] flex-col gap-3"
+      onSubmit={(event) => {
+        event.preventDefault()
+        save.mutate()
+      }}
+    >
+      <Field label="Name of the project" required maxLength={200} disabled={!admin} value={name} onChange={(event) => setName(event.target.value)} />
+      <Field
+        label="Keep traces for days"
+        type="number"
+        min={1}
+        max={server ?? 36_500}
+        placeholder={server === null ? 'for ever' : String(server)}
+        disabled={!admin}
+        value={days}
+        onChange={(event) => setDays(event.target.value)}
+        hint={shorter ? `What is older than ${days} days is deleted for good when maintenance runs next.` : server === null ? 'Empty keeps them for ever.' : `The server keeps none for more than ${server} days.`}
+      />
+      <Field
+        label="Time zone"
+        placeholder="Europe/Berlin"
+        list="zones"
+        disabled={!admin}
+        value={timeZone}
+        onChange={(event) => setTimeZone(event.target.value)}
+        hint="The project's, for those who read it over the API. These pages show times in UTC or in your own zone."
+      />
+      <datalist id="zones">
+        {Intl.supportedValuesOf('timeZone').map((zone) => (
+          <option key={zone} value={zone} />
+        ))}
+      </datalist>
+      {save.error ? (
+        <p role="alert" className="text-error">
+          {save.error.message}
+        </p>
+      ) : null}
+      {admin ? (
+        <Button type="submit" look="primary" busy={save.isPending} className="self-start">
+          Save settings
+        </Button>
+      ) : (
+        <p className="text-muted">Administrators of the project change them.</p>
+      )}
+    </form>
+  )
+}
+
+/** The ways out: for oneself, or for the whole project. */
+function Leaving() {
+  const project = useProject()
+  const { account } = Route.useRouteContext()
+  const queryClient = useQueryClient()
+  const navigate = useNavigate()
+  const [open, setOpen] = useState<'leave' | 'delete' | null>(null)
+  const gone = async (text: string) => {
+    toast(text)
+    await navigate({ to: '/dashboard/projects' })
+    await queryClient.invalidateQueries({ queryKey: projectsKey })
+  }
+  const leave = useMutation({ mutationFn: () => removeMember(project.id, account.id), onSuccess: () => gone(`You have left ${project.name}`) })
+  return (
+    <Card title="Leave or delete" className="flex-none">
+      <div className="flex flex-wrap gap-2">
+        <Button look="danger" onClick={() => setOpen('leave')}>
+          Leave the project
+        </Button>
+        {project.role === 'admin' ? (
+          <Button look="danger" onClick={() => setOpen('delete')}>
+            Delete the project
+          </Button>
+        ) : null}
+      </div>
+      {open === 'leave' ? (
+        <FormDialog title={`Leave ${project.name}`} action="Leave" look="danger" busy={leave.isPending} onSubmit={() => leave.mutate()} onClose={() => setOpen(null)}>
+          <p>You will not see the project any more, until somebody adds you again.</p>
+          {leave.error ? (
+            <p role="alert" className="text-error">
+              {leave.error.message}
+            </p>
+          ) : null}
+        </FormDialog>
+      ) : null}
+      {open === 'delete' ? (
+        <DeleteProject name={project.name} onClose={() => setOpen(null)} onDelete={(onProgress) => deleteProject(project.id, project.name, onProgress).then(() => gone(`${project.name} is deleted`))} />
+      ) : null}
+    </Card>
   )
 }
 
