@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +20,11 @@ func (b *bench) browser(ctx context.Context, s *server, of string) error {
 		return err
 	}
 	playwright := filepath.Join(dir, "node_modules", ".bin", "playwright")
-	if _, err := os.Stat(playwright); err != nil {
+	if _, err := os.Stat(playwright); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintln(os.Stderr, "the pages are not measured in a browser: run make dashboard first")
 		return nil
+	} else if err != nil {
+		return err
 	}
 	out := filepath.Join(b.sub("browser"), "budgets.json")
 	cmd := exec.CommandContext(ctx, playwright, "test", "--config", "playwright.budgets.ts")
