@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 	"time"
-	_ "time/tzdata" // neither Lambda nor an empty container has zones
 
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/reqctx"
@@ -60,7 +59,9 @@ func (g *Group) putSettings(w http.ResponseWriter, r *http.Request) error {
 	return api.WriteJSON(w, http.StatusOK, g.showSettings(s))
 }
 
-// timeZone gives the member that names a zone; "" for none.
+// timeZone gives the member that names a zone; "" for none. Neither Lambda nor an
+// empty container has zones: who serves this serves exploreapi too, which brings
+// them, and the functions that only share packages with it stay small.
 func (b body) timeZone() (string, error) {
 	const longest = 64
 	name, err := b.text("timeZone", longest)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pulse-traces/pulse/migrations"
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -121,7 +123,11 @@ func TestMigrate(t *testing.T) {
 	t.Run("Twice", func(t *testing.T) {
 		t.Parallel()
 		db := openURL(t, testkit.Postgres(t))
-		for _, want := range []int{3, 0} {
+		files, err := fs.Glob(migrations.Postgres(), "*.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []int{len(files), 0} {
 			applied := 0
 			if err := db.Migrate(t.Context(), func(string) { applied++ }); err != nil {
 				t.Fatal(err)
