@@ -22,6 +22,7 @@ test('a link lets somebody new in, once', async ({ page, pulse, watch }) => {
   await page.getByRole('button', { name: 'I have copied it' }).click()
   await expect(page.getByText('Whoever has the link')).toBeVisible()
   expect(await page.content()).not.toContain(link)
+  watch.expected.push(/401/) // what the page asks before it is left
   await page.context().clearCookies()
 
   await page.goto(link)
@@ -63,6 +64,7 @@ test('a link for who has an account goes by way of sign-in; another is revoked',
   await page.getByRole('button', { name: 'Revoke' }).click()
   await expect(page.getByText('Pending invites')).toHaveCount(0)
   link = await invite()
+  watch.expected.push(/401/) // what the page asks before it is left
   await page.context().clearCookies()
 
   await page.goto(revoked)
@@ -74,6 +76,7 @@ test('a link for who has an account goes by way of sign-in; another is revoked',
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('button', { name: `Join as ${tom.email}` }).click()
   await expect(page).toHaveURL(new RegExp(`/dashboard.*p=${projectId}`))
+  watch.expected.push(/401/) // what the page asks before it is left
   await page.context().clearCookies()
 
   await signIn(page, mia)
@@ -83,7 +86,7 @@ test('a link for who has an account goes by way of sign-in; another is revoked',
   await expect(page.getByLabel('Role of Tom')).toHaveValue('admin')
 })
 
-test('views: saved, opened from the menu and the palette, shared, deleted', async ({ page }) => {
+test('views: saved, opened from the menu and the palette, shared, deleted', async ({ page, watch }) => {
   await signIn(page, mia)
   await page.goto('/dashboard/traces?q=status:error&sort=cost&from=-7d#text=secretword')
   await page.getByRole('button', { name: 'Save view' }).click()
@@ -94,6 +97,7 @@ test('views: saved, opened from the menu and the palette, shared, deleted', asyn
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
   expect((await sent).postData()).not.toContain('secretword')
   await expect(page.getByRole('button', { name: 'Costly errors' })).toBeVisible()
+  watch.expected.push(/401/) // what the page asks before it is left
   await page.context().clearCookies()
 
   await signIn(page, tom)
