@@ -4,9 +4,9 @@ go 1.26.0
 
 ignore (
 	./dashboard/node_modules
-	./sdk/typescript/node_modules
-	./sdk/typescript/.cache
 	./sdk/python/.cache
+	./sdk/typescript/.cache
+	./sdk/typescript/node_modules
 )
 
 require (
