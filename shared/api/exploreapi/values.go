@@ -95,6 +95,9 @@ func (g *Group) values(w http.ResponseWriter, r *http.Request) error {
 // tailPause is how often a question for newer traces looks while it waits.
 const tailPause = time.Second
 
+// beforeAll is the place before every trace.
+var beforeAll = place{ID: " "}
+
 // tail answers the traces that are newer than a place, newest first. Without one
 // it answers none, and where they begin.
 func (g *Group) tail(w http.ResponseWriter, r *http.Request) error {
@@ -111,21 +114,26 @@ func (g *Group) tail(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := struct {
 		Items []view.TraceRow `json:"items"`
-		Next  *string         `json:"next"` // null while there is no trace
+		Next  string          `json:"next"`
+		More  bool            `json:"more"` // between items and the place there are others
 	}{Items: []view.TraceRow{}}
 	ctx := r.Context()
 	end := g.Now().Add(g.Wait)
 	for {
 		g.Barrier(ctx)
-		hits, err := g.newer(ctx, q, after)
+		hits, more, err := g.newer(ctx, q, after)
 		if err != nil {
 			return queryFault(err)
 		}
 		next := after
-		if len(hits) > 0 {
+		switch {
+		case len(hits) > 0:
 			next = placeOf(&hits[0].Trace)
+		case after == place{}:
+			next = beforeAll
 		}
-		if answer.Next = orNull(next.String()); after == (place{}) {
+		answer.Next, answer.More = next.String(), more
+		if after == (place{}) {
 			return api.WriteJSON(w, http.StatusOK, answer)
 		}
 		if len(hits) > 0 || !g.Now().Before(end) {
@@ -142,21 +150,23 @@ func (g *Group) tail(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// newer gives the newest traces behind a place, the newest of all without one.
-func (g *Group) newer(ctx context.Context, q store.TraceQuery, after place) ([]store.TraceHit, error) {
+// newer gives the newest traces behind a place, the newest of all without one,
+// and whether there are more behind it than those.
+func (g *Group) newer(ctx context.Context, q store.TraceQuery, after place) (hits []store.TraceHit, more bool, err error) {
 	limit := 1
 	if after.ID != "" {
-		limit = maxRows
+		limit = maxRows + 1
 		if from := time.UnixMicro(after.Start).UTC(); q.Time.From == nil || q.Time.From.Before(from) {
 			q.Time.From = &from
 		}
 	}
 	found, err := g.Traces.SearchTraces(ctx, reqctx.Project(ctx), q, store.SearchPage{Sort: store.SortStart, Limit: limit})
 	if err != nil || after.ID == "" {
-		return found.Hits, err
+		return found.Hits, false, err
 	}
-	return slices.DeleteFunc(found.Hits, func(h store.TraceHit) bool {
+	hits = slices.DeleteFunc(found.Hits, func(h store.TraceHit) bool {
 		at := h.Start.UnixMicro()
 		return at < after.Start || at == after.Start && h.ID <= after.ID
-	}), nil
+	})
+	return hits[:min(len(hits), maxRows)], len(hits) > maxRows, nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 type valueList struct {
@@ -97,9 +99,10 @@ func TestTail(t *testing.T) {
 	s := setup(t)
 	type answer struct {
 		Items []struct{ TraceID string }
-		Next  *string
+		Next  string
+		More  bool
 	}
-	ask := func(in object) (ids []string, next *string) {
+	ask := func(in object) (ids []string, next string) {
 		var a answer
 		s.ask(t, "/tail", in, &a)
 		for _, i := range a.Items {
@@ -107,33 +110,50 @@ func TestTail(t *testing.T) {
 		}
 		return ids, a.Next
 	}
-	if ids, next := ask(object{}); ids != nil || next != nil {
-		t.Errorf("of nothing: %s %v", ids, next)
+	ids, before := ask(object{})
+	if ids != nil || before == "" {
+		t.Errorf("of nothing: %s %q", ids, before)
+	}
+	if ids, same := ask(object{"after": before}); ids != nil || same != before {
+		t.Errorf("still nothing: %s", ids)
 	}
 	s.write(t, mine, call("b", minute(1)))
-	_, next := ask(object{})
-	if next == nil {
-		t.Fatal("no place to go on from")
+	if ids, _ := ask(object{"after": before}); !slices.Equal(ids, []string{"b"}) {
+		t.Errorf("the first: %s", ids)
 	}
-	if ids, same := ask(object{"after": *next}); ids != nil || *same != *next {
+	_, next := ask(object{})
+	if ids, same := ask(object{"after": next}); ids != nil || same != next {
 		t.Errorf("nothing new: %s", ids)
 	}
 	failed := call("d", minute(2))
 	failed.Status = "error"
 	s.write(t, mine, call("a", minute(1)), call("c", minute(1)), failed)
 	s.write(t, theirs, call("e", minute(3)))
-	ids, later := ask(object{"after": *next})
+	ids, later := ask(object{"after": next})
 	if !slices.Equal(ids, []string{"d", "c"}) {
 		t.Error(ids)
 	}
-	if ids, _ := ask(object{"after": *later}); ids != nil {
+	if ids, _ := ask(object{"after": later}); ids != nil {
 		t.Error(ids)
 	}
-	if ids, _ := ask(object{"after": *next, "q": "status:error"}); !slices.Equal(ids, []string{"d"}) {
+	if ids, _ := ask(object{"after": next, "q": "status:error"}); !slices.Equal(ids, []string{"d"}) {
 		t.Error(ids)
 	}
 	if got := s.refused(t, "/tail", `{"after":"x"}`); got != "Invalid query: [[after]]" {
 		t.Error(got)
+	}
+	var many []trace.Span
+	for i := range 200 {
+		many = append(many, call(fmt.Sprintf("m%03d", i), minute(4)))
+	}
+	for i, want := range []bool{false, true} { // the 201st does not fit
+		s.write(t, mine, many...)
+		many = []trace.Span{call("last", minute(5))}
+		var a answer
+		s.ask(t, "/tail", object{"after": later}, &a)
+		if len(a.Items) != 200 || a.More != want {
+			t.Errorf("%d: %d traces, more: %v", i, len(a.Items), a.More)
+		}
 	}
 }
 
