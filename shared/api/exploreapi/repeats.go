@@ -129,7 +129,7 @@ func (f *repeats) addTool(s *trace.Span) {
 	_, _ = hash.Write(arguments)
 	l := f.loops[hash.Sum64()]
 	if l == nil {
-		l = &loop{Name: name, Arguments: orEmpty(view.Cut(string(arguments), maxArgumentChars))}
+		l = &loop{Name: name, Arguments: text(view.Cut(string(arguments), maxArgumentChars))}
 		f.loops[hash.Sum64()] = l
 	} else if s.DurationMS != nil {
 		l.DurationMS += *s.DurationMS
@@ -226,11 +226,4 @@ func members(v jsontext.Value) map[string]jsontext.Value {
 		return nil
 	}
 	return all
-}
-
-func orEmpty(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
