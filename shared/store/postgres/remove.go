@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
 )
 
 // RemoveProject deletes a project and leaves its spans to PurgeProject. It takes
@@ -66,28 +67,14 @@ var purges = []struct {
 
 // PurgeProject deletes what a removed project has left.
 func (db *DB) PurgeProject(ctx context.Context, project account.ProjectID, budget time.Duration) (store.Purged, error) {
-	var out store.Purged
 	if _, err := db.RemovedBy(ctx, project); err != nil {
+		return store.Purged{}, err
+	}
+	out, err := fold.Purge(budget, len(purges), func(i int) (int64, error) { return db.purge(ctx, purges[i].sql, project, purges[i].limit) })
+	if err != nil || !out.Done {
 		return out, err
 	}
-	begin := time.Now()
-	for i := 0; i < len(purges); {
-		n, err := db.purge(ctx, purges[i].sql, project, purges[i].limit)
-		if err != nil {
-			return out, err
-		}
-		if i == 0 {
-			out.Spans += n
-		}
-		if n == 0 {
-			i++ // and on, whatever the time: each call must bring the end nearer
-			continue
-		}
-		if budget > 0 && time.Since(begin) >= budget {
-			return out, nil
-		}
-	}
-	err := execute(ctx, db.pool, `DELETE FROM removed_projects WHERE project_id = $1`, string(project))
+	err = execute(ctx, db.pool, `DELETE FROM removed_projects WHERE project_id = $1`, string(project))
 	out.Done = err == nil
 	return out, err
 }

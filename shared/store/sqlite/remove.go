@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
 )
 
 // purgeBuckets is how many buckets of roll-ups, each of some rows, one
@@ -76,22 +77,9 @@ func (db *DB) PurgeProject(ctx context.Context, project account.ProjectID, budge
 	if err != nil {
 		return out, err
 	}
-	begin := time.Now()
-	for i := 0; i < len(purges); {
-		n, err := db.purge(ctx, purges[i].text, number, purges[i].limit)
-		if err != nil {
-			return out, err
-		}
-		if i == 0 {
-			out.Spans += n
-		}
-		if n == 0 {
-			i++ // and on, whatever the time: each call must bring the end nearer
-			continue
-		}
-		if budget > 0 && time.Since(begin) >= budget {
-			return out, nil
-		}
+	out, err = fold.Purge(budget, len(purges), func(i int) (int64, error) { return db.purge(ctx, purges[i].text, number, purges[i].limit) })
+	if err != nil || !out.Done {
+		return out, err
 	}
 	err = db.inTx(ctx, func(tx *sql.Tx) error {
 		return errors.Join(
