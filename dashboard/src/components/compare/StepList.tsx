@@ -1,6 +1,5 @@
-import { useVirtualizer } from '@tanstack/react-virtual'
 import { ChevronRight } from 'lucide-react'
-import { useEffect, useRef } from 'react'
+import { useRows } from '@/hooks/useRows'
 import { difference, type Pair } from '@/lib/diff/align'
 import { formatCount, formatDuration } from '@/lib/format/format'
 import type { Span } from '@/services/spans'
@@ -46,12 +45,8 @@ const rowHeight = 28
 
 /** The steps of two traces, those that are the same step in one row. */
 export function StepList({ pairs, left, right, rows, selected, onSelect, onOpenFold }: StepListProps) {
-  const scroller = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 12 })
   const position = rows.findIndex((row) => row.type === 'pair' && row.place === selected)
-  useEffect(() => {
-    if (position >= 0) virtual.scrollToIndex(position, { align: 'auto' })
-  }, [position, virtual])
+  const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at: position })
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="grid h-7 flex-none grid-cols-[1fr_72px_1fr_72px] items-center gap-x-2 border-b px-3.5 text-label text-faint" aria-hidden="true">
@@ -61,8 +56,8 @@ export function StepList({ pairs, left, right, rows, selected, onSelect, onOpenF
         <span className="text-right">time</span>
       </div>
       <div ref={scroller} role="listbox" aria-label="Steps of both traces" tabIndex={0} aria-activedescendant={position >= 0 ? `pair-${selected}` : undefined} className="min-h-0 flex-1 overflow-y-auto outline-none">
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map((item) => {
+        <div className="relative" style={{ height }}>
+          {items.map((item) => {
             const row = rows[item.index]
             if (!row) return null
             const style = { transform: `translateY(${item.start}px)`, height: rowHeight }

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useMemo, useRef } from 'react'
+import { useMemo } from 'react'
+import { useRows } from '@/hooks/useRows'
 import { absoluteTime, formatCount, formatDuration, formatMoney, type Zone } from '@/lib/format/format'
 import { isPart, sumOf, type AgentPart, type AgentRow, type AgentRowKind } from '@/lib/session/agent'
 import { agentParts } from '@/lib/search/names'
@@ -38,13 +38,7 @@ const columns = 'grid-cols-[24px_72px_minmax(96px,160px)_minmax(0,1fr)_80px_72px
 export function AgentTimeline({ rows, part, onPart, folder, partial, zone, onEnd }: AgentTimelineProps) {
   const sums = useMemo(() => sumOf(rows), [rows])
   const shown = useMemo(() => rows.filter((row) => isPart(row, part)), [rows, part])
-  const scroller = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: shown.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20 })
-  const items = virtual.getVirtualItems()
-  const last = items.at(-1)?.index ?? 0
-  useEffect(() => {
-    if (last >= shown.length - 10) onEnd()
-  }, [last, shown.length, onEnd])
+  const { scroller, items, height } = useRows({ count: shown.length, rowHeight, onEnd })
   const plus = partial ? '+' : ''
   const texts: Record<AgentPart, [number, string]> = {
     edits: [sums.edits, `${sums.edits === 1 && !partial ? 'edit' : 'edits'} in ${formatCount(sums.files.length)}${plus} ${sums.files.length === 1 ? 'file' : 'files'}`],
@@ -97,7 +91,7 @@ export function AgentTimeline({ rows, part, onPart, folder, partial, zone, onEnd
           </div>
         </div>
         <div ref={scroller} role="rowgroup" className="min-h-0 flex-1 overflow-y-auto" tabIndex={0}>
-          <div className="relative" style={{ height: virtual.getTotalSize() }}>
+          <div className="relative" style={{ height }}>
             {items.map((item) => {
               const row = shown[item.index]
               return row ? <Row key={row.id} row={row} folder={folder} zone={zone} rowIndex={item.index + 2} top={item.start} /> : null

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useMemo, useRef, type ReactNode } from 'react'
+import { useMemo, type ReactNode } from 'react'
+import { useRows } from '@/hooks/useRows'
 import { absoluteTime, formatCount, formatDuration, formatMoney, relativeTime, type Zone } from '@/lib/format/format'
 import { byFolder, type Folder } from '@/lib/session/folders'
 import type { SessionSort } from '@/lib/sort/sort'
@@ -39,17 +39,8 @@ export function SessionTable({ sessions, folders = false, partial, now, zone, so
     let index = 0
     return byFolder(sessions).flatMap((folder): Row[] => [{ type: 'folder', folder }, ...folder.sessions.map((session): Row => ({ type: 'session', session, index: index++ }))])
   }, [sessions, folders])
-  const scroller = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20 })
-  const items = virtual.getVirtualItems()
-  const last = items.at(-1)?.index ?? 0
-  useEffect(() => {
-    if (last >= rows.length - 10) onEnd()
-  }, [last, rows.length, onEnd])
-  useEffect(() => {
-    const at = rows.findIndex((row) => row.type === 'session' && row.index === active)
-    if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' })
-  }, [active, rows, virtual])
+  const at = rows.findIndex((row) => row.type === 'session' && row.index === active)
+  const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at, onEnd })
   const header = { sort, onSort }
   return (
     <div role="table" aria-label="Sessions" aria-rowcount={rows.length + 1} className="flex min-h-0 flex-1 flex-col bg-surface">
@@ -69,7 +60,7 @@ export function SessionTable({ sessions, folders = false, partial, now, zone, so
         </div>
       </div>
       <div ref={scroller} role="rowgroup" className="min-h-0 flex-1 overflow-y-auto" tabIndex={0}>
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
+        <div className="relative" style={{ height }}>
           {items.map((item) => {
             const row = rows[item.index]
             if (!row) return null

@@ -1,6 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useRef } from 'react'
+import { useRows } from '@/hooks/useRows'
 import { absoluteTime, formatCount, formatDuration, formatMoney, type Zone } from '@/lib/format/format'
 import type { Turn } from '@/services/sessions'
 import { cx } from '../ui/classes'
@@ -19,16 +18,7 @@ const wide = 'max-md:hidden'
 
 /** A session in rows: one turn each, with how long nobody said anything before it. */
 export function TurnTable({ turns, at, zone, onPick, onEnd }: TurnTableProps) {
-  const scroller = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: turns.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20 })
-  const items = virtual.getVirtualItems()
-  const last = items.at(-1)?.index ?? 0
-  useEffect(() => {
-    if (last >= turns.length - 10) onEnd()
-  }, [last, turns.length, onEnd])
-  useEffect(() => {
-    if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' })
-  }, [at, virtual])
+  const { scroller, items, height } = useRows({ count: turns.length, rowHeight, at, onEnd })
   const heads: [string, string?][] = [['#'], ['time', wide], ['after', wide], ['what was asked'], ['model', wide], ['spans', wide], ['tools', wide], ['duration'], ['first token', wide], ['tokens', wide], ['cost', wide]]
   return (
     <div role="table" aria-label="Turns" aria-rowcount={turns.length + 1} className="flex min-h-0 flex-1 flex-col bg-surface">
@@ -45,7 +35,7 @@ export function TurnTable({ turns, at, zone, onPick, onEnd }: TurnTableProps) {
         </div>
       </div>
       <div ref={scroller} role="rowgroup" className="min-h-0 flex-1 overflow-y-auto" tabIndex={0}>
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
+        <div className="relative" style={{ height }}>
           {items.map((item) => {
             const turn = turns[item.index]
             if (!turn) return null

@@ -1,4 +1,5 @@
-import { useEffect, useMemo, useRef, useState, type PointerEvent } from 'react'
+import { useMemo, useState, type PointerEvent } from 'react'
+import { useCanvas } from '@/hooks/useCanvas'
 import { shareOf } from '@/hooks/useDrag'
 import { formatCount, formatDuration, formatMoney, formatRate } from '@/lib/format/format'
 import { flameChart, flameValues, type FlameBox, type FlameMeasure } from '@/lib/tree/flame'
@@ -22,16 +23,13 @@ interface FlameProps {
 }
 
 const rowHeight = 20
-const narrowest = 0.4 // pixels that a box must have to be drawn
+const narrowest = 0.0003 // of the width: half a pixel of a wide screen
 
 /** The trace as an icicle: each span as wide as what it and all below it took, used or cost. A click selects, a double click fills the width. */
 export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected, onSelect, theme }: FlameProps) {
-  const holder = useRef<HTMLDivElement>(null)
-  const canvas = useRef<HTMLCanvasElement>(null)
-  const [width, setWidth] = useState(0)
   const [hover, setHover] = useState<FlameBox | null>(null)
   const values = useMemo(() => flameValues(spans, ends, measure), [spans, ends, measure])
-  const chart = useMemo(() => flameChart(spans, ends, values, root, width > 0 ? narrowest / width : 1), [spans, ends, values, root, width])
+  const chart = useMemo(() => flameChart(spans, ends, values, root, narrowest), [spans, ends, values, root])
   const rows = useMemo(() => {
     const list: FlameBox[][] = Array.from({ length: chart.levels }, () => [])
     for (const box of chart.boxes) list[box.level]?.push(box)
@@ -40,37 +38,13 @@ export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected,
   }, [chart])
   const height = Math.min(chart.levels, mostRows) * rowHeight
 
-  useEffect(() => {
-    const element = holder.current
-    if (!element) return
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth))
-    observer.observe(element)
-    return () => observer.disconnect()
-  }, [])
-
-  useEffect(() => {
-    const element = canvas.current
-    const context = element?.getContext('2d')
-    if (!element || !context || width === 0) return
-    const ratio = window.devicePixelRatio || 1
-    element.width = width * ratio
-    element.height = height * ratio
-    context.scale(ratio, ratio)
-    const style = getComputedStyle(element)
-    const token = (name: string) => style.getPropertyValue(name).trim()
-    const colors = new Map<string, string>()
-    const color = (variable: string) => {
-      let value = colors.get(variable)
-      if (value === undefined) colors.set(variable, (value = token(variable.slice(4, -1))))
-      return value
-    }
-    context.font = `12px ${style.fontFamily}`
+  const { holder, canvas } = useCanvas(height, ({ context, width, color }) => {
     context.textBaseline = 'middle'
     for (const box of chart.boxes) {
       const span = spans[box.index]
       if (!span || box.level >= mostRows) continue
       const x = box.from * width
-      const w = Math.max((box.to - box.from) * width - 1, narrowest)
+      const w = Math.max((box.to - box.from) * width - 1, 0.5)
       const y = box.level * rowHeight
       const look = lookOf(span)
       context.globalAlpha = span.failed ? 0.35 : look.letter === 'C' ? 0.12 : 0.25
@@ -92,7 +66,7 @@ export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected,
         context.restore()
       }
     }
-  }, [chart, spans, selected, width, height, theme])
+  }, [chart, spans, selected, theme])
 
   const boxAt = (event: PointerEvent | React.MouseEvent): FlameBox | null => {
     const [across, down] = shareOf(event as PointerEvent)

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react'
+import { useCanvas } from '@/hooks/useCanvas'
 import { shareOf, useDrag } from '@/hooks/useDrag'
 import { formatOffset } from '@/lib/format/format'
 import type { Bounds } from '@/lib/tree/tree'
@@ -17,8 +17,6 @@ const height = 44
 
 /** All spans in one strip, those that failed below and above all else. A drag zooms, a double click shows all. */
 export function Minimap({ spans, bounds, zoom, theme, onZoom }: MinimapProps) {
-  const canvas = useRef<HTMLCanvasElement>(null)
-  const [width, setWidth] = useState(0)
   const whole = Math.max(bounds.end - bounds.start, 0.001)
   const between = (from: number, to: number) => ({ start: Math.min(from, to), end: Math.max(from, to) })
   const { drag, handlers } = useDrag(
@@ -28,31 +26,7 @@ export function Minimap({ spans, bounds, zoom, theme, onZoom }: MinimapProps) {
     },
   )
 
-  useEffect(() => {
-    const element = canvas.current
-    if (!element) return
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth))
-    observer.observe(element)
-    return () => observer.disconnect()
-  }, [])
-
-  useEffect(() => {
-    const element = canvas.current
-    const context = element?.getContext('2d')
-    if (!element || !context || width === 0) return
-    const ratio = window.devicePixelRatio || 1
-    element.width = width * ratio
-    element.height = height * ratio
-    context.scale(ratio, ratio)
-    const style = getComputedStyle(element)
-    const colors = new Map<string, string>()
-    const color = (token: string) => {
-      const known = colors.get(token)
-      if (known) return known
-      const value = style.getPropertyValue(token.slice(4, -1)).trim()
-      colors.set(token, value)
-      return value
-    }
+  const { holder, canvas } = useCanvas(height, ({ context, width, color }) => {
     const draw = (span: Span, fill: string, y: number, h: number) => {
       const x = ((span.start - bounds.start) / whole) * width
       context.fillStyle = fill
@@ -67,11 +41,12 @@ export function Minimap({ spans, bounds, zoom, theme, onZoom }: MinimapProps) {
     }
     context.globalAlpha = 1
     for (const span of spans) if (span.failed && span.depth > 0) draw(span, color('var(--error)'), 18, 22)
-  }, [spans, bounds, whole, width, theme])
+  }, [spans, bounds, whole, theme])
 
   const shown = drag ? between(drag.from, drag.to) : zoom
   return (
     <div
+      ref={holder}
       className="relative flex-none cursor-crosshair touch-none border-b bg-surface"
       style={{ height }}
       role="img"

@@ -1,6 +1,5 @@
-import { useVirtualizer } from '@tanstack/react-virtual'
 import { ChevronDown, ChevronRight } from 'lucide-react'
-import { useEffect, useRef } from 'react'
+import { useRows } from '@/hooks/useRows'
 import { formatDuration, formatMoney, formatOffset } from '@/lib/format/format'
 import type { Bounds, Row } from '@/lib/tree/tree'
 import type { Span } from '@/services/spans'
@@ -25,12 +24,8 @@ const rowHeight = 26
 
 /** The spans as a tree, each with its bar in time. Only the rows that can be seen are in the document. */
 export function SpanTree({ spans, ends, rows, window: shown, origin, selected, collapsed, onSelect, onToggle, onOpenFold }: SpanTreeProps) {
-  const scroller = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 12 })
   const position = rows.findIndex((row) => row.type === 'span' && row.index === selected)
-  useEffect(() => {
-    if (position >= 0) virtual.scrollToIndex(position, { align: 'auto' })
-  }, [position, virtual])
+  const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at: position })
 
   const width = Math.max(shown.end - shown.start, 0.001)
   const ticks = [0, 0.25, 0.5, 0.75].map((share) => formatOffset(shown.start + share * width - origin))
@@ -50,8 +45,8 @@ export function SpanTree({ spans, ends, rows, window: shown, origin, selected, c
         <div className="w-16 flex-none text-right max-sm:hidden">cost</div>
       </div>
       <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto outline-none" role="tree" aria-label="Spans" tabIndex={0} aria-activedescendant={position >= 0 ? `span-${selected}` : undefined}>
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map((item) => {
+        <div className="relative" style={{ height }}>
+          {items.map((item) => {
             const row = rows[item.index]
             if (!row) return null
             const style = { transform: `translateY(${item.start}px)`, height: rowHeight }

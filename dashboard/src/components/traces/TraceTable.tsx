@@ -1,6 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useRef } from 'react'
+import { useRows } from '@/hooks/useRows'
 import { absoluteTime, formatCount, formatDuration, formatMoney, relativeTime, type Zone } from '@/lib/format/format'
 import type { TraceSort } from '@/lib/sort/sort'
 import type { Trace } from '@/services/traces'
@@ -26,16 +25,7 @@ const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px
 
 /** Traces in rows: what failed is marked, numbers stand right, with a thin bar behind what is slow or dear. */
 export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, selected, onSelect, onEnd }: TraceTableProps) {
-  const scroller = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: traces.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20 })
-  const items = virtual.getVirtualItems()
-  const last = items.at(-1)?.index ?? 0
-  useEffect(() => {
-    if (last >= traces.length - 10) onEnd()
-  }, [last, traces.length, onEnd])
-  useEffect(() => {
-    if (active >= 0) virtual.scrollToIndex(active, { align: 'auto' })
-  }, [active, virtual])
+  const { scroller, items, height } = useRows({ count: traces.length, rowHeight, at: active, onEnd })
   const slow = percentile(traces.map((t) => t.durationMs))
   const dear = percentile(traces.map((t) => Number(t.costNanoUsd ?? 0)))
   return (
@@ -59,7 +49,7 @@ export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, 
         </div>
       </div>
       <div ref={scroller} role="rowgroup" className="min-h-0 flex-1 overflow-y-auto" tabIndex={0}>
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
+        <div className="relative" style={{ height }}>
           {items.map((item) => {
             const trace = traces[item.index]
             if (!trace) return null

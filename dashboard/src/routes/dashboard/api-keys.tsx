@@ -3,10 +3,9 @@ import { createFileRoute, Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { Button, buttonClass } from '@/components/ui/Button'
-import { Copy } from '@/components/ui/Copy'
-import { Dialog } from '@/components/ui/Dialog'
 import { Field } from '@/components/ui/Field'
 import { FormDialog } from '@/components/ui/FormDialog'
+import { SecretDialog } from '@/components/ui/SecretDialog'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
@@ -102,18 +101,7 @@ function CreateDialog({ projectId, onClose }: { projectId: string; onClose: () =
     },
   })
   if (created) {
-    return (
-      <Dialog title={`Key ${created.name}`} onClose={onClose} dismissible={false}>
-        <p className="mb-2 text-muted">This is the only time that it is shown.</p>
-        <code className="user-text block rounded-control bg-sunken p-2 font-mono text-[12px]">{created.secret}</code>
-        <div className="mt-3 flex justify-end gap-2">
-          <Copy text={created.secret} label="Copy key" />
-          <Button look="primary" onClick={onClose}>
-            I have copied it
-          </Button>
-        </div>
-      </Dialog>
-    )
+    return <SecretDialog title={`Key ${created.name}`} note="This is the only time that it is shown." secret={created.secret} copy="Copy key" onClose={onClose} />
   }
   return (
     <FormDialog title="Create a key" action="Create" busy={create.isPending} onSubmit={() => create.mutate()} onClose={onClose}>

@@ -1,6 +1,6 @@
-import { useInfiniteQuery, useQueries } from '@tanstack/react-query'
+import { useQueries } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
-import { useEffect, useMemo, useState } from 'react'
+import { useMemo, useState } from 'react'
 import * as z from 'zod/mini'
 import { FactTable } from '@/components/compare/FactTable'
 import { StepList, stepRows } from '@/components/compare/StepList'
@@ -14,6 +14,7 @@ import { Loading } from '@/components/ui/state/Loading'
 import { Tabs } from '@/components/ui/Tabs'
 import { useKeys } from '@/hooks/useKeys'
 import { useProject } from '@/hooks/useProject'
+import { useTree } from '@/hooks/useTree'
 import { useZone } from '@/hooks/useZone'
 import { alignSteps, difference, openingPair } from '@/lib/diff/align'
 import { absoluteTime, formatCount, formatDuration, formatMoney } from '@/lib/format/format'
@@ -21,7 +22,7 @@ import { asMarkdown } from '@/lib/messages/print'
 import { optionalText } from '@/lib/search/search'
 import { bounds } from '@/lib/tree/tree'
 import { sumsOf } from '@/lib/tree/sums'
-import { payloadQuery, treeQuery, type Payload, type Span } from '@/services/spans'
+import { payloadQuery, type Payload, type Span } from '@/services/spans'
 
 export const Route = createFileRoute('/dashboard/compare')({
   validateSearch: z.object({ a: optionalText(), b: optionalText(), step: optionalText(), tab: optionalText() }),
@@ -43,21 +44,10 @@ function ComparePage() {
   return <Loader key={`${a} ${b}`} a={a} b={b} />
 }
 
-/** All spans of a trace, which comes page after page. */
-function useSpans(project: string, id: string) {
-  const tree = useInfiniteQuery(treeQuery(project, id))
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = tree
-  useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage()
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage])
-  const spans = useMemo(() => tree.data?.pages.flatMap((page) => page.spans) ?? [], [tree.data])
-  return { spans, complete: tree.data !== undefined && !hasNextPage, error: tree.error, retry: () => void tree.refetch() }
-}
-
 function Loader({ a, b }: { a: string; b: string }) {
   const project = useProject()
-  const left = useSpans(project.id, a)
-  const right = useSpans(project.id, b)
+  const left = useTree(project.id, a)
+  const right = useTree(project.id, b)
   const failed = left.error ? { ...left, what: 'Trace A' } : right.error ? { ...right, what: 'Trace B' } : null
   if (failed?.error) return <ErrorState error={failed.error} what={failed.what} onRetry={failed.retry} />
   if (!left.complete || !right.complete) return <Loading rows={20} label="Loading both traces" />

@@ -4,10 +4,9 @@ import { useState } from 'react'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
-import { Copy } from '@/components/ui/Copy'
-import { Dialog } from '@/components/ui/Dialog'
 import { Field } from '@/components/ui/Field'
 import { FormDialog } from '@/components/ui/FormDialog'
+import { SecretDialog } from '@/components/ui/SecretDialog'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { NoPermission } from '@/components/ui/state/NoPermission'
@@ -150,18 +149,7 @@ function InviteDialog({ projectId, onClose }: { projectId: string; onClose: () =
     onSuccess: () => queryClient.invalidateQueries({ queryKey: invitesKey(projectId) }),
   })
   if (invite.data !== undefined) {
-    return (
-      <Dialog title="Invite" onClose={onClose} dismissible={false}>
-        <p className="mb-2 text-muted">Send this link to one person. It is shown only now, and can be used once.</p>
-        <code className="user-text block rounded-control bg-sunken p-2 font-mono text-[12px]">{invite.data}</code>
-        <div className="mt-3 flex justify-end gap-2">
-          <Copy text={invite.data} label="Copy link" />
-          <Button look="primary" onClick={onClose}>
-            I have copied it
-          </Button>
-        </div>
-      </Dialog>
-    )
+    return <SecretDialog title="Invite" note="Send this link to one person. It is shown only now, and can be used once." secret={invite.data} copy="Copy link" onClose={onClose} />
   }
   return (
     <FormDialog title="Invite by link" action="Make the link" busy={invite.isPending} onSubmit={() => invite.mutate()} onClose={onClose}>

@@ -1,6 +1,6 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { useMemo, useRef, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { askedOf, conversationOf } from '@/components/conversation/said'
@@ -26,6 +26,7 @@ import { useKeys } from '@/hooks/useKeys'
 import { useNow } from '@/hooks/useNow'
 import { usePreference } from '@/hooks/usePreference'
 import { useProject } from '@/hooks/useProject'
+import { useTree } from '@/hooks/useTree'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from '@/lib/format/format'
 import { asAnthropic, asCurl, asMarkdown, asOpenAI } from '@/lib/messages/print'
@@ -36,7 +37,7 @@ import { ancestors, bounds as boundsOf, failuresBelow, faults, nextOf, openingSp
 import { ApiError } from '@/services/http'
 import { neighboursQuery } from '@/services/counts'
 import { repeatsQuery } from '@/services/repeats'
-import { partsOf, payloadQuery, treeQuery, type Payload, type Span } from '@/services/spans'
+import { partsOf, payloadQuery, type Payload, type Span } from '@/services/spans'
 
 export const Route = createFileRoute('/dashboard/traces/$traceId')({
   validateSearch: z.object({ span: optionalText(), tab: optionalText(), zoom: optionalText(), find: optionalText(), only: optionalText(), view: optionalText(), width: optionalText(), root: optionalText() }),
@@ -46,18 +47,11 @@ export const Route = createFileRoute('/dashboard/traces/$traceId')({
 function TracePage() {
   const { traceId } = Route.useParams()
   const project = useProject()
-  const tree = useInfiniteQuery(treeQuery(project.id, traceId))
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = tree
+  const tree = useTree(project.id, traceId)
+  const { spans, first } = tree
+  const total = first?.total ?? 0
 
-  // A tree is read whole, page after page: what failed may stand on the last.
-  useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage()
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage])
-
-  const spans = useMemo(() => tree.data?.pages.flatMap((page) => page.spans) ?? [], [tree.data])
-  const total = tree.data?.pages[0]?.total ?? 0
-
-  if (tree.isPending) return <Loading rows={20} label="Loading the trace" />
+  if (tree.pending) return <Loading rows={20} label="Loading the trace" />
   if (tree.error && spans.length === 0) {
     if (tree.error instanceof ApiError && tree.error.status === 404) {
       return (
@@ -69,9 +63,8 @@ function TracePage() {
         </Elsewhere>
       )
     }
-    return <ErrorState error={tree.error} what="The trace" onRetry={() => void tree.refetch()} />
+    return <ErrorState error={tree.error} what="The trace" onRetry={tree.retry} />
   }
-  const first = tree.data?.pages[0]
   return <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} />
 }
 
@@ -166,6 +159,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
     toast(marked === traceId ? 'No longer marked' : 'Marked: press m on another trace to compare')
   }
   const tabs: PaneTab[] = ['conversation', 'io', 'cost', 'attributes', 'raw']
+  const tab = tabs.find((t) => t === search.tab) ?? 'conversation'
   useKeys({
     ArrowDown: () => move(1), j: () => move(1), ArrowUp: () => move(-1), k: () => move(-1),
     ArrowRight: () => (collapsed.has(selected) ? toggle(selected, false) : move(1)),
@@ -189,14 +183,14 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
       setFind('')
       set({ find: undefined, only: undefined, zoom: undefined, root: undefined })
     },
-    ...Object.fromEntries(tabs.map((tab, i) => [String(i + 1), () => set({ tab })])),
+    ...Object.fromEntries(tabs.map((it, i) => [String(i + 1), () => set({ tab: it })])),
   })
 
   const top = spans[0]
   const payload = useQuery({ ...payloadQuery(projectId, traceId, span ?? { id: '', index: 0 }), enabled: span !== undefined })
   if (!top || !span) return <Empty title="This trace has no spans yet" />
   const earlier = span.kind === 'llm_call' ? (spans.find((s) => s.id === repeats?.calls.get(span.id)?.after) ?? spans.findLast((s) => s.index < span.index && s.kind === 'llm_call' && s.counted)) : undefined
-  const earlierPayload = useQuery({ ...payloadQuery(projectId, traceId, earlier ?? { id: '', index: 0 }), enabled: earlier !== undefined })
+  const earlierPayload = useQuery({ ...payloadQuery(projectId, traceId, earlier ?? { id: '', index: 0 }), enabled: earlier !== undefined && tab === 'conversation' })
   const before = earlier && earlierPayload.data ? { name: stepName(spans, earlier), payload: earlierPayload.data, tokens: repeats?.calls.get(span.id)?.sameInputTokens ?? null } : null
   const fault = failed[0] === undefined ? undefined : spans[failed[0]]
 
@@ -339,7 +333,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
           </section>
         ) : null}
         <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
-          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tabs.find((t) => t === search.tab) ?? 'conversation'} onTab={(tab) => set({ tab })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} before={before} />
+          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tab} onTab={(next) => set({ tab: next })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} before={before} />
         </section>
       </div>
     </>
