@@ -7,8 +7,7 @@ const chromium = process.env['CHROMIUM'] ?? ['/usr/bin/chromium', '/usr/bin/chro
 export default defineConfig({
   testDir: 'e2e',
   workers: 1,
-  // A machine that does other things may be too slow once; the report then says flaky.
-  retries: process.env['CI'] ? 1 : 0,
+  retries: 0,
   timeout: 60_000,
   expect: { timeout: 10_000 },
   reporter: 'list',
