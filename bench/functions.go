@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/pulse-traces/pulse/shared/store"
@@ -152,15 +150,9 @@ func ingestCPU(ctx context.Context, s *server, bodies [][]byte, d time.Duration)
 // bareCPU decodes and compresses bodies for d, one after the other, and gives
 // the seconds of processor time per trace.
 func bareCPU(bodies [][]byte, d time.Duration) (float64, error) {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	encoder, err := bareEncoder(zstd.SpeedDefault)
 	if err != nil {
 		return 0, err
-	}
-	type bare struct {
-		record
-		RequestBody  jsontext.Value `json:"request_body"`
-		ResponseBody jsontext.Value `json:"response_body"`
-		Metadata     jsontext.Value `json:"metadata"`
 	}
 	var out []byte
 	traces := 0
@@ -170,12 +162,11 @@ func bareCPU(bodies [][]byte, d time.Duration) (float64, error) {
 	}
 	start := time.Now()
 	for i := 0; time.Since(start) < d; i++ {
-		var rows []bare
-		if err := json.Unmarshal(bodies[i%len(bodies)], &rows); err != nil {
+		var n int
+		if out, n, err = barePack(encoder, out[:0], bodies[i%len(bodies)]); err != nil {
 			return 0, err
 		}
-		out = encoder.EncodeAll(bodies[i%len(bodies)], out[:0])
-		traces += len(rows)
+		traces += n
 	}
 	after, err := cpuSeconds(os.Getpid())
 	return (after - before) / float64(traces), err
