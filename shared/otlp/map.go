@@ -18,6 +18,8 @@ import (
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
+var ownTraceID = []byte("pulse.trace_id") // a client's own
+
 // TraceID gives the id of the trace that the span belongs to, which is what
 // records are spread over queues by. It costs little beside Map.
 func (s Span) TraceID() trace.TraceID {
@@ -34,12 +36,12 @@ func (s Span) TraceID() trace.TraceID {
 		case fieldTextTraceID:
 			text = f.data
 		case fieldAttributes:
-			if bytes.Contains(f.data, []byte("pulse.trace_id")) { // a client's own id
+			if keyBegins(f.data, ownTraceID) {
 				return s.mappedTraceID()
 			}
 		}
 	}
-	if bytes.Contains(s.group.resource, []byte("pulse.trace_id")) {
+	if bytes.Contains(s.group.resource, ownTraceID) {
 		return s.mappedTraceID()
 	}
 	if t := id(own, text); t != "" {

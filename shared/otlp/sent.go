@@ -77,7 +77,7 @@ var ownPrefix = []byte("pulse.")
 
 // refusable reports whether it takes more to know that a span can be stored.
 func (s Span) refusable() bool {
-	if bytes.Contains(s.data, ownPrefix) || bytes.Contains(s.group.resource, ownPrefix) || bytes.Contains(s.group.scope, ownPrefix) {
+	if bytes.Contains(s.group.resource, ownPrefix) || bytes.Contains(s.group.scope, ownPrefix) {
 		return true
 	}
 	for b := s.data; len(b) > 0; {
@@ -86,9 +86,24 @@ func (s Span) refusable() bool {
 			return true
 		}
 		b = rest
-		if f.num == fieldStart && !nanos(min(f.n, math.MaxInt64)).Before(trace.MaxTime) {
+		switch {
+		case f.num == fieldAttributes && keyBegins(f.data, ownPrefix),
+			f.num == fieldStart && !nanos(min(f.n, math.MaxInt64)).Before(trace.MaxTime):
 			return true
 		}
+	}
+	return false
+}
+
+// keyBegins reports whether the key of an attribute begins with prefix, or
+// cannot be told. It does not look at the value, which may be long.
+func keyBegins(attribute, prefix []byte) bool {
+	for len(attribute) > 0 {
+		f, rest, err := next(attribute)
+		if err != nil || f.num == fieldKey && bytes.HasPrefix(f.data, prefix) {
+			return true
+		}
+		attribute = rest
 	}
 	return false
 }
