@@ -169,13 +169,27 @@ type item struct {
 	err      *error
 }
 
-// read reads a step.
+// read reads a step, half of it beside the caller.
 func (d *Drain) read(ctx context.Context, deliveries []wal.Delivery) []item {
 	items := make([]item, len(deliveries))
-	for i := range deliveries {
-		items[i].delivery = &deliveries[i]
-		items[i].batch, items[i].unread = d.decode(ctx, &deliveries[i])
+	some := func(from, to int) {
+		for i := from; i < to; i++ {
+			items[i].delivery = &deliveries[i]
+			items[i].batch, items[i].unread = d.decode(ctx, &deliveries[i])
+		}
 	}
+	half := len(items) / 2
+	if half == 0 {
+		some(0, len(items))
+		return items
+	}
+	done := make(chan struct{})
+	d.Go(func() {
+		defer close(done)
+		some(0, half)
+	})
+	some(half, len(items))
+	<-done
 	return items
 }
 
