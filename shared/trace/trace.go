@@ -242,6 +242,9 @@ type Session struct {
 	InputTokens, OutputTokens, CostNanoUSD int64
 	EndDurationMS                          *float64 // largest duration of a session_end span
 	CWD, Model, AgentName                  *string  // the largest value
+	// Turns is what the traces of the session add up to. Spans count in it that
+	// do not name the session themselves: many programs name it at the root only.
+	Turns Turns
 
 	// Filled by reads.
 	ToolCalls  int64 // distinct tool use ids (else span ids) among spans of KindToolUse
@@ -276,6 +279,41 @@ func (s *Session) Add(sp *Span) {
 		s.EndDurationMS = larger(s.EndDurationMS, sp.DurationMS)
 	}
 	s.CWD, s.Model, s.AgentName = larger(s.CWD, sp.CWD), larger(s.Model, sp.Model), larger(s.AgentName, sp.AgentName)
+}
+
+// Total is what the session's spans, and all spans of its traces, add up to.
+func (s *Session) Total() Turns {
+	own := Turns{s.SpanCount, s.ErrorCount, s.InputTokens, s.OutputTokens, s.CostNanoUSD}
+	return Turns{
+		max(own.Spans, s.Turns.Spans), max(own.Errors, s.Turns.Errors), max(own.InputTokens, s.Turns.InputTokens),
+		max(own.OutputTokens, s.Turns.OutputTokens), max(own.CostNanoUSD, s.Turns.CostNanoUSD),
+	}
+}
+
+// Turns are sums over traces.
+type Turns struct{ Spans, Errors, InputTokens, OutputTokens, CostNanoUSD int64 }
+
+// maxTurn bounds what one trace adds to Turns: sums can be taken back then,
+// whatever a sender makes up. It is more than a million dollars.
+const maxTurn = 1 << 50
+
+// TurnOf is what a trace adds to the Turns of its session.
+func TurnOf(t *Trace) Turns {
+	if t.SessionID == "" || t.Start == nil {
+		return Turns{}
+	}
+	return Turns{
+		min(t.SpanCount, maxTurn), min(t.ErrorCount, maxTurn), min(deref(t.InputTokens), maxTurn), min(deref(t.OutputTokens), maxTurn),
+		min(deref(t.CostNanoUSD), maxTurn),
+	}
+}
+
+// Plus adds n times o to t.
+func (t Turns) Plus(o Turns, n int64) Turns {
+	return Turns{
+		t.Spans + n*o.Spans, t.Errors + n*o.Errors, t.InputTokens + n*o.InputTokens, t.OutputTokens + n*o.OutputTokens,
+		t.CostNanoUSD + n*o.CostNanoUSD,
+	}
 }
 
 // DurationMS is the longest session_end's duration, or the time from the first

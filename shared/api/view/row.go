@@ -279,11 +279,11 @@ type SessionRow struct {
 
 // SessionRowOf makes the row of what a search found.
 func SessionRowOf(h *store.SessionHit) SessionRow {
-	s := &h.Session
+	s, total := &h.Session, h.Session.Total()
 	row := SessionRow{
 		SessionID: s.ID, FirstTime: Exactly(s.First), LastTime: Exactly(s.Last), DurationMS: s.DurationMS(), TraceCount: s.TraceCount, ToolCalls: s.ToolCalls, EditedFiles: s.FileCount,
-		AgentRuns: s.AgentRuns, SpanCount: s.SpanCount, ErrorCount: s.ErrorCount, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
-		CostNanoUSD: Digits(&s.CostNanoUSD), Sources: s.Sources.Sources(), Model: s.Model, AgentName: s.AgentName, CWD: s.CWD,
+		AgentRuns: s.AgentRuns, SpanCount: total.Spans, ErrorCount: total.Errors, InputTokens: total.InputTokens, OutputTokens: total.OutputTokens,
+		CostNanoUSD: Digits(&total.CostNanoUSD), Sources: s.Sources.Sources(), Model: s.Model, AgentName: s.AgentName, CWD: s.CWD,
 	}
 	if h.First != nil {
 		first := TraceRowOf(h.First)

@@ -211,6 +211,16 @@ type State struct {
 	// Stale is what Change could not bring up to date: the engine makes it anew
 	// from the spans, once they are written, and puts it in with Take.
 	Stale Stale
+	// What was stored of traces and of the turns of sessions, which AddTurns
+	// needs.
+	turns   map[trace.TraceID]turn
+	turnsOf map[trace.SessionID]trace.Turns
+}
+
+// turn is what a trace adds to a session.
+type turn struct {
+	session trace.SessionID
+	trace.Turns
 }
 
 // Stale names what is to be made anew.
@@ -230,6 +240,60 @@ func NewState() *State {
 		Distinct:    Distincts{},
 		TraceCounts: map[TraceCountKey]int64{},
 		Stale:       Stale{Traces: map[trace.TraceID]bool{}, Sessions: map[trace.SessionID]bool{}, Distinct: map[int64]bool{}},
+		turns:       map[trace.TraceID]turn{},
+		turnsOf:     map[trace.SessionID]trace.Turns{},
+	}
+}
+
+// StoredTrace puts in a trace as it is stored.
+func (s *State) StoredTrace(t *trace.Trace) {
+	s.Traces[t.ID] = t
+	if t.SessionID != "" {
+		s.turns[t.ID] = turn{t.SessionID, trace.TurnOf(t)}
+	}
+}
+
+// StoredSession puts in a session as it is stored.
+func (s *State) StoredSession(se *trace.Session) {
+	s.Sessions[se.ID] = se
+	s.turnsOf[se.ID] = se.Turns
+}
+
+// changedTurns is what sessions gain by the traces of the state.
+func (s *State) changedTurns() map[trace.SessionID]trace.Turns {
+	gains := map[trace.SessionID]trace.Turns{}
+	for id, t := range s.Traces {
+		if was, ok := s.turns[id]; t.SessionID != "" && (!ok || was != turn{t.SessionID, trace.TurnOf(t)}) {
+			gains[t.SessionID] = gains[t.SessionID].Plus(trace.TurnOf(t), 1)
+		}
+	}
+	for id, was := range s.turns {
+		if t := s.Traces[id]; t == nil || was != (turn{t.SessionID, trace.TurnOf(t)}) {
+			gains[was.session] = gains[was.session].Plus(was.Turns, -1)
+		}
+	}
+	return gains
+}
+
+// SessionsOfTurns names the sessions that AddTurns changes and that are not in
+// the state: the caller puts in those that are stored. It comes once the stale
+// traces and sessions were taken.
+func (s *State) SessionsOfTurns() []trace.SessionID {
+	var ids []trace.SessionID
+	for id := range s.changedTurns() {
+		if s.Sessions[id] == nil && !s.Stale.Sessions[id] {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// AddTurns brings the turns of the sessions up to date with the traces.
+func (s *State) AddTurns() {
+	gains := s.changedTurns()
+	for id, se := range s.Sessions {
+		se.Turns = s.turnsOf[id].Plus(gains[id], 1)
 	}
 }
 

@@ -52,11 +52,11 @@ func SessionKey(s *trace.Session, sort store.SessionSort) int64 {
 		}
 		return s.Last.Sub(s.First).Microseconds()
 	case store.SortErrors:
-		return s.ErrorCount
+		return s.Total().Errors
 	case store.SortVolume:
-		return s.SpanCount
+		return s.Total().Spans
 	case store.SortSpending:
-		return s.CostNanoUSD
+		return s.Total().CostNanoUSD
 	}
 	return s.Last.UnixMicro()
 }

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,7 +21,7 @@ const recountGroups = 1000
 // of traces and of sessions, and needs memory for the roll-ups only. With fix
 // it keeps writers of the project waiting.
 func (db *DB) Recount(ctx context.Context, project account.ProjectID, fix bool) (int64, error) {
-	r := &recount{project: project, fix: fix, sums: fold.NewState()}
+	r := &recount{project: project, fix: fix, sums: fold.NewState(), turns: map[trace.SessionID]trace.Turns{}}
 	in := db.inSnapshot
 	if fix {
 		in = db.inTx
@@ -43,6 +45,8 @@ type recount struct {
 	sums      *fold.State // roll-ups and counts of everything; no traces or sessions
 	differing int64
 	shown     map[trace.SpanID]*trace.Span // what spans should show that show something else
+	// turns are what sessions lack by wrong traces that are not fixed.
+	turns map[trace.SessionID]trace.Turns
 }
 
 func (r *recount) run(ctx context.Context) error {
@@ -159,9 +163,16 @@ func (r *recount) compareTraces(ctx context.Context, state *fold.State, from tra
 	for _, t := range rows {
 		stored[t.ID] = t
 	}
+	turn := func(t *trace.Trace, n int64) {
+		if t != nil && !r.fix {
+			r.turns[t.SessionID] = r.turns[t.SessionID].Plus(trace.TurnOf(t), n)
+		}
+	}
 	var wrong []*traceRow
 	for _, t := range differing(stored, state.Traces) {
 		wrong = append(wrong, newTraceRow(t))
+		turn(t, 1)
+		turn(stored[t.ID], -1)
 	}
 	if err := put(ctx, r, traceTable, wrong); err != nil {
 		return err
@@ -169,6 +180,7 @@ func (r *recount) compareTraces(ctx context.Context, state *fold.State, from tra
 	var gone []string
 	for _, t := range absent(stored, state.Traces) {
 		gone = append(gone, string(t.ID))
+		turn(t, -1)
 	}
 	return r.remove(ctx, len(gone), `DELETE FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, gone)
 }
@@ -206,6 +218,9 @@ func (r *recount) compareSessions(ctx context.Context, state *fold.State, from t
 	for _, s := range rows {
 		stored[s.ID] = s
 	}
+	if err := r.addTurns(ctx, state); err != nil {
+		return err
+	}
 	if err := put(ctx, r, sessionTable, differing(stored, state.Sessions)); err != nil {
 		return err
 	}
@@ -214,6 +229,20 @@ func (r *recount) compareSessions(ctx context.Context, state *fold.State, from t
 		gone = append(gone, string(s.ID))
 	}
 	return r.remove(ctx, len(gone), `DELETE FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, gone)
+}
+
+// addTurns adds up the turns of the sessions of state.
+func (r *recount) addTurns(ctx context.Context, state *fold.State) error {
+	for id, se := range state.Sessions {
+		se.Turns = r.turns[id]
+	}
+	return each(ctx, r.tx, scanTrace, func(t *trace.Trace) error {
+		if se := state.Sessions[t.SessionID]; se != nil {
+			se.Turns = se.Turns.Plus(trace.TurnOf(t), 1)
+		}
+		return nil
+	}, `SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND session_id <> '' AND session_id = ANY($2)`,
+		string(r.project), texts(slices.Collect(maps.Keys(state.Sessions))))
 }
 
 func (r *recount) rollups(ctx context.Context) error {

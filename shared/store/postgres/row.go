@@ -333,6 +333,11 @@ var sessionTable = newTable("sessions", 1,
 	col("cwd", "text", func(s *trace.Session) **string { return &s.CWD }),
 	col("model", "text", func(s *trace.Session) **string { return &s.Model }),
 	col("agent_name", "text", func(s *trace.Session) **string { return &s.AgentName }),
+	col("turn_spans", "bigint", func(s *trace.Session) *int64 { return &s.Turns.Spans }),
+	col("turn_errors", "bigint", func(s *trace.Session) *int64 { return &s.Turns.Errors }),
+	col("turn_input_tokens", "bigint", func(s *trace.Session) *int64 { return &s.Turns.InputTokens }),
+	col("turn_output_tokens", "bigint", func(s *trace.Session) *int64 { return &s.Turns.OutputTokens }),
+	col("turn_cost_nano_usd", "bigint", func(s *trace.Session) *int64 { return &s.Turns.CostNanoUSD }),
 )
 
 // rollupRow is a row of rollups.

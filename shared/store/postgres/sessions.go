@@ -64,9 +64,9 @@ var sessionKeys = map[store.SessionSort]string{
 	store.SortRecent:   "(extract(epoch FROM last_time) * 1000000)::bigint",
 	store.SortOldest:   "(-extract(epoch FROM first_time) * 1000000)::bigint",
 	store.SortDuration: "trunc(coalesce(end_duration_ms * 1000, (extract(epoch FROM last_time - first_time) * 1000000)::double precision))::bigint",
-	store.SortErrors:   "error_count",
-	store.SortVolume:   "span_count",
-	store.SortSpending: "cost_nano_usd",
+	store.SortErrors:   "greatest(error_count, turn_errors)",
+	store.SortVolume:   "greatest(span_count, turn_spans)",
+	store.SortSpending: "greatest(cost_nano_usd, turn_cost_nano_usd)",
 }
 
 // Sessions gives the first sessions of a window.

@@ -330,20 +330,24 @@ func loadState(ctx context.Context, q querier, project account.ProjectID, keys f
 			return nil, nil, err
 		}
 		for _, t := range traces {
-			state.Traces[t.ID], stored[t.ID] = t, true
+			state.StoredTrace(t)
+			stored[t.ID] = true
 		}
 	}
-	if len(keys.Sessions) > 0 {
-		sessions, err := collect(ctx, q, sessionTable.scan,
-			`SELECT `+sessionTable.list+` FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, string(project), texts(keys.Sessions))
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, s := range sessions {
-			state.Sessions[s.ID] = s
-		}
+	return state, stored, loadSessions(ctx, q, project, keys.Sessions, state)
+}
+
+// loadSessions puts stored sessions into a state.
+func loadSessions(ctx context.Context, q querier, project account.ProjectID, ids []trace.SessionID, state *fold.State) error {
+	if len(ids) == 0 {
+		return nil
 	}
-	return state, stored, nil
+	sessions, err := collect(ctx, q, sessionTable.scan,
+		`SELECT `+sessionTable.list+` FROM sessions WHERE project_id = $1 AND session_id = ANY($2)`, string(project), texts(ids))
+	for _, s := range sessions {
+		state.StoredSession(s)
+	}
+	return err
 }
 
 // texts gives ids as pgx encodes them.
@@ -383,6 +387,10 @@ func (w *writing) saveState(ctx context.Context, state *fold.State, stored map[t
 	if err := traceTable.copy(ctx, w.tx, w.project, mapped); err != nil {
 		return err
 	}
+	if err := loadSessions(ctx, w.tx, w.project, state.SessionsOfTurns(), state); err != nil {
+		return err
+	}
+	state.AddTurns()
 	sessions := make([]*trace.Session, 0, len(state.Sessions))
 	for _, s := range state.Sessions {
 		sessions = append(sessions, s)

@@ -219,6 +219,9 @@ func (r *recount) sessions(ctx context.Context) error {
 		if err := recountSessions(ctx, r.tx, r.project, ids, state); err != nil {
 			return err
 		}
+		if err := recountTurns(ctx, r.tx, r.project, ids, state); err != nil {
+			return err
+		}
 		stored, want := rowsByKey[trace.SessionID]{}, rowsByKey[trace.SessionID]{}
 		for id, s := range old.Sessions {
 			stored[id] = appendSession(nil, r.project, s)
@@ -230,6 +233,21 @@ func (r *recount) sessions(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// recountTurns adds up the turns of the sessions of state. Traces must be right.
+func recountTurns(ctx context.Context, q querier, project projectNumber, ids []trace.SessionID, state *fold.State) error {
+	list, err := jsonList(ids)
+	if err != nil {
+		return err
+	}
+	return query(ctx, q, "read traces of sessions", func(rows *sql.Rows) error {
+		t, err := scanTrace(rows)
+		if se := state.Sessions[t.SessionID]; se != nil {
+			se.Turns = se.Turns.Plus(trace.TurnOf(&t), 1)
+		}
+		return err
+	}, selectTrace+tracesBySession+`WHERE project = ? AND session_id <> '' AND session_id IN (SELECT value FROM json_each(?))`, int64(project), list)
 }
 
 // rollups compares day by day: a finer bucket belongs to one day.

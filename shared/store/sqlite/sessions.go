@@ -62,9 +62,9 @@ var sessionKeys = map[store.SessionSort]string{
 	store.SortRecent:   "last_time",
 	store.SortOldest:   "-first_time",
 	store.SortDuration: "CAST(coalesce(end_duration_ms * 1000, last_time - first_time) AS INTEGER)",
-	store.SortErrors:   "error_count",
-	store.SortVolume:   "span_count",
-	store.SortSpending: "cost_nano_usd",
+	store.SortErrors:   "max(error_count, turn_errors)",
+	store.SortVolume:   "max(span_count, turn_spans)",
+	store.SortSpending: "max(cost_nano_usd, turn_cost_nano_usd)",
 }
 
 // Sessions implements fold.SessionSource.

@@ -120,7 +120,10 @@ func TestUpgradeOfVersion2(t *testing.T) {
 			`DROP TABLE invites`, `DROP TABLE views`, `DROP TABLE project_settings`, `DROP TABLE removed_projects`,
 			`DROP TABLE prices`, `ALTER TABLE spans DROP COLUMN cost_source`, `DELETE FROM goose_db_version WHERE version_id > 2`,
 		}
-		for table, columns := range map[string][]string{"spans": sqlite.MappedColumns, "traces": sqlite.MappedTraceColumns} {
+		for table, columns := range map[string][]string{
+			"spans": sqlite.MappedColumns, "traces": sqlite.MappedTraceColumns,
+			"sessions": {"turn_spans", "turn_errors", "turn_input_tokens", "turn_output_tokens", "turn_cost_nano_usd"},
+		} {
 			for _, c := range columns {
 				statements = append(statements, `ALTER TABLE `+table+` DROP COLUMN "`+c+`"`)
 			}

@@ -299,18 +299,25 @@ func loadState(ctx context.Context, q querier, project projectNumber, keys fold.
 		return nil, err
 	}
 	for i := range traces {
-		state.Traces[traces[i].ID] = &traces[i]
+		state.StoredTrace(&traces[i])
 	}
-	list, err := jsonList(keys.Sessions)
+	return state, loadSessions(ctx, q, project, keys.Sessions, state)
+}
+
+// loadSessions puts stored sessions into a state.
+func loadSessions(ctx context.Context, q querier, project projectNumber, ids []trace.SessionID, state *fold.State) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := jsonList(ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = query(ctx, q, "read sessions", func(rows *sql.Rows) error {
+	return query(ctx, q, "read sessions", func(rows *sql.Rows) error {
 		s, err := scanSession(rows)
-		state.Sessions[s.ID] = &s
+		state.StoredSession(&s)
 		return err
 	}, selectSession+`WHERE project = ? AND session_id IN (SELECT value FROM json_each(?))`, int64(project), list)
-	return state, err
 }
 
 // writeState stores what a state changed, and first makes anew what is stale.
@@ -328,6 +335,10 @@ func (w *writing) writeState(ctx context.Context, state *fold.State) error {
 	if err := w.takeSessions(ctx, state); err != nil {
 		return err
 	}
+	if err := loadSessions(ctx, w.tx, w.project, state.SessionsOfTurns(), state); err != nil {
+		return err
+	}
+	state.AddTurns()
 	var args []any
 	for _, id := range slices.Sorted(maps.Keys(state.Sessions)) {
 		args = appendSession(args, w.project, state.Sessions[id])
@@ -508,6 +519,7 @@ func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 var sessionColumns = []string{
 	"project", "session_id", "first_time", "last_time", "span_count", "traced_count", "error_count", "agent_runs",
 	"sources", "input_tokens", "output_tokens", "cost_nano_usd", "end_duration_ms", "cwd", "model", "agent_name",
+	"turn_spans", "turn_errors", "turn_input_tokens", "turn_output_tokens", "turn_cost_nano_usd",
 }
 
 var selectSession = "SELECT " + strings.Join(sessionColumns[1:], ", ") + " FROM sessions "
@@ -515,7 +527,7 @@ var selectSession = "SELECT " + strings.Join(sessionColumns[1:], ", ") + " FROM 
 func appendSession(args []any, project projectNumber, s *trace.Session) []any {
 	return append(args, int64(project), string(s.ID), s.First.UnixMicro(), s.Last.UnixMicro(), s.SpanCount, s.TracedCount, s.ErrorCount,
 		s.AgentRuns, int64(s.Sources), s.InputTokens, s.OutputTokens, s.CostNanoUSD, orNull(s.EndDurationMS), orNull(s.CWD),
-		orNull(s.Model), orNull(s.AgentName))
+		orNull(s.Model), orNull(s.AgentName), s.Turns.Spans, s.Turns.Errors, s.Turns.InputTokens, s.Turns.OutputTokens, s.Turns.CostNanoUSD)
 }
 
 // scanSession reads a row of selectSession.
@@ -523,7 +535,8 @@ func scanSession(rows *sql.Rows) (trace.Session, error) {
 	var s trace.Session
 	var first, last int64
 	err := rows.Scan(&s.ID, &first, &last, &s.SpanCount, &s.TracedCount, &s.ErrorCount, &s.AgentRuns, &s.Sources, &s.InputTokens,
-		&s.OutputTokens, &s.CostNanoUSD, &s.EndDurationMS, &s.CWD, &s.Model, &s.AgentName)
+		&s.OutputTokens, &s.CostNanoUSD, &s.EndDurationMS, &s.CWD, &s.Model, &s.AgentName,
+		&s.Turns.Spans, &s.Turns.Errors, &s.Turns.InputTokens, &s.Turns.OutputTokens, &s.Turns.CostNanoUSD)
 	s.First, s.Last = time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()
 	return s, err
 }

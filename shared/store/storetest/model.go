@@ -278,6 +278,11 @@ func (m model) listSessions(f store.SessionFilter) []trace.Session {
 			se.FileCount++
 		}
 	}
+	for _, t := range m.traces() {
+		if se := byID[t.SessionID]; se != nil {
+			se.Turns = se.Turns.Plus(trace.TurnOf(&t), 1)
+		}
+	}
 	var out []trace.Session
 	for _, s := range byID {
 		if s.TracedCount > 0 && (f.Time.To == nil || s.First.Before(*f.Time.To)) && (f.Time.From == nil || !s.Last.Before(*f.Time.From)) &&

@@ -43,11 +43,11 @@ func sessionSearches(t *testing.T, open OpenFunc) {
 						}
 						return float64(s.Last.Sub(s.First).Microseconds())
 					case store.SortErrors:
-						return float64(s.ErrorCount)
+						return float64(s.Total().Errors)
 					case store.SortVolume:
-						return float64(s.SpanCount)
+						return float64(s.Total().Spans)
 					case store.SortSpending:
-						return float64(s.CostNanoUSD)
+						return float64(s.Total().CostNanoUSD)
 					}
 					return 0
 				}
@@ -96,6 +96,36 @@ func sessionSearches(t *testing.T, open OpenFunc) {
 			for _, cursor := range []string{"x", got.Next} {
 				_, err = s.SearchSessions(t.Context(), p, store.TraceQuery{}, store.SessionPage{Sort: store.SortRecent, Limit: 3, Cursor: cursor})
 				wantCode(t, err, fault.Invalid)
+			}
+		},
+		"RootAloneNamesTheSession": func(t *testing.T, s store.Store) {
+			p := newProject(t, s, "a")
+			root := called("root", "", minute(0), 0)
+			root.SessionID, root.Kind, root.CostNanoUSD = "x", trace.KindAgentRun, nil
+			call := called("call", "root", minute(1), 5)
+			call.SessionID, call.Status = "", trace.StatusError
+			call.InputTokens, call.OutputTokens, call.CostNanoUSD = ptr[int64](7), ptr[int64](3), ptr[int64](11)
+			total := func() trace.Turns {
+				t.Helper()
+				if n := must[int64](t)(s.Recount(t.Context(), p, false)); n != 0 {
+					t.Fatalf("%d rows differ from a recount", n)
+				}
+				hits := must[store.SessionHits](t)(s.SearchSessions(t.Context(), p, store.TraceQuery{}, store.SessionPage{Sort: store.SortSpending, Limit: 3})).Hits
+				if len(hits) != 1 || hits[0].ID != "x" {
+					t.Fatalf("%+v", hits)
+				}
+				return hits[0].Total()
+			}
+			write(t, s, p, call) // before its trace has a session
+			write(t, s, p, root)
+			same(t, "the call came first", trace.Turns{Spans: 2, Errors: 1, InputTokens: 7, OutputTokens: 3, CostNanoUSD: 11}, total())
+			late := call
+			late.ID, late.Status = "late", trace.StatusSuccess
+			write(t, s, p, late) // whose session is in no span of the batch
+			same(t, "a late call", trace.Turns{Spans: 3, Errors: 1, InputTokens: 14, OutputTokens: 6, CostNanoUSD: 22}, total())
+			must[store.Deleted](t)(s.DeleteTraces(t.Context(), p, []trace.TraceID{"t"}))
+			if hits := must[store.SessionHits](t)(s.SearchSessions(t.Context(), p, store.TraceQuery{}, store.SessionPage{Sort: store.SortSpending, Limit: 3})).Hits; len(hits) != 0 {
+				t.Fatalf("%+v", hits)
 			}
 		},
 		"Turns": func(t *testing.T, s store.Store) {
