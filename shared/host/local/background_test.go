@@ -33,7 +33,18 @@ func niceOfThread(t *testing.T) int {
 	return nice
 }
 
+// usualNice is niceOfThread for a test that sees threads yield, which no thread
+// can where all are the last to run.
+func usualNice(t *testing.T) int {
+	usual := niceOfThread(t)
+	if usual == 19 {
+		t.Skip("the test itself runs at the lowest priority")
+	}
+	return usual
+}
+
 func TestInBackground(t *testing.T) {
+	usual := usualNice(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var inside sync.WaitGroup
 	var handle wal.Handler
@@ -45,7 +56,7 @@ func TestInBackground(t *testing.T) {
 	}
 	var urgent atomic.Bool
 	handle = inBackground(ctx, func(_ context.Context, deliveries []wal.Delivery) []error {
-		if yields := niceOfThread(t) > 0; runtime.GOOS == "linux" && yields != (deliveries[0].ID == "together") {
+		if yields := niceOfThread(t) > usual; runtime.GOOS == "linux" && yields != (deliveries[0].ID == "together") {
 			t.Errorf("%s: on a thread that yields: %v", deliveries[0].ID, yields)
 		}
 		if ctx.Err() == nil && deliveries[0].ID == "together" {
@@ -70,10 +81,11 @@ func TestInBackground(t *testing.T) {
 }
 
 func TestBesideBackground(t *testing.T) {
+	usual := usualNice(t)
 	for _, urgent := range []bool{false, true} {
 		nice := make(chan int)
 		besideBackground(func() bool { return urgent })(func() { nice <- niceOfThread(t) })
-		if yields := <-nice > 0; runtime.GOOS == "linux" && yields == urgent {
+		if yields := <-nice > usual; runtime.GOOS == "linux" && yields == urgent {
 			t.Errorf("urgent %v: on a thread that yields: %v", urgent, yields)
 		}
 	}
