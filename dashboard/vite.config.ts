@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import tailwindcss from '@tailwindcss/vite'
 import { tanstackRouter } from '@tanstack/router-plugin/vite'
 import react from '@vitejs/plugin-react'
+import type { Rolldown } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 // `npm run dev` shows a Pulse that runs elsewhere: PULSE_URL, else `make run`.
@@ -15,9 +16,37 @@ export default defineConfig({
     reportCompressedSize: false,
     assetsInlineLimit: 0, // a data URL of a font or script would break the page's policy
     modulePreload: { polyfill: false },
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: chunkOf, debugName: 'by page', includeDependenciesRecursively: false }] } } },
   },
   server: {
     proxy: Object.fromEntries(['/api', '/dashboard/api', '/v1', '/health'].map((path) => [path, pulse])),
   },
   test: { include: ['src/**/*.test.{ts,tsx}'] },
 })
+
+/**
+ * Which script a module is in, so that a page asks for few and nobody who signs
+ * in waits for what only pages need: one has all of sign-in, one what surrounds
+ * every page, one what many pages share, one what few share with the overview.
+ * The others are as the bundler cuts them.
+ */
+function chunkOf(id: string, bundle: Rolldown.ChunkingContext) {
+  const of = rootsOf(id, bundle)
+  const any = (path: string) => [...of].some((root) => root.includes(path))
+  if (any('/src/main.tsx') || any('/index.html') || any('/src/routes/login.tsx?')) return 'sign-in'
+  if (any('/src/routes/dashboard/route.tsx?')) return 'frame'
+  if (of.size >= 5) return 'pages'
+  return of.size > 1 && any('/src/routes/dashboard/index.tsx?') ? 'overview' : null
+}
+
+/** The modules that are loaded on demand and bring in a module. */
+function rootsOf(id: string, bundle: Rolldown.ChunkingContext) {
+  const found = new Set<string>()
+  const seen = new Set([id])
+  for (const next of seen) {
+    const module = bundle.getModuleInfo(next)
+    if (!module || module.isEntry || module.dynamicImporters.length > 0) found.add(next)
+    for (const importer of module?.importers ?? []) seen.add(importer)
+  }
+  return found
+}
