@@ -239,11 +239,14 @@ func toldMessage(event, role string, body ref) []trace.Message {
 		}
 		return []trace.Message{m}
 	}
+	parts := blocks(textTree(body.get("content")))
 	m, ok := messageOf(body)
-	if !ok {
+	if ok && parts != nil && body.get("content").isText() { // Strands: the blocks as a text
+		m.Parts = parts
+	} else if !ok {
 		m, _ = messageBody(body)
 		m.Role = role
-		if parts := blocks(textTree(body.get("content"))); parts != nil {
+		if parts != nil {
 			m.Parts = parts
 		} else if call := body.get("id").text(); role == roleTool && call != "" {
 			p := trace.Part{Type: trace.PartToolResult, ID: call}

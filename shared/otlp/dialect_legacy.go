@@ -11,6 +11,8 @@ func init() {
 			{key: "gen_ai.prompt.name", fact: factNone, keep: true},
 			{key: "gen_ai.prompt.*", fact: factInputAt},
 			{key: "gen_ai.completion.*", fact: factOutputAt},
+			{key: "llm.prompts.*", fact: factInputAt},
+			{key: "llm.completions.*", fact: factOutputAt},
 			{key: "gen_ai.prompt", fact: factInput},
 			{key: "gen_ai.completion", fact: factOutput},
 			{key: "llm.request.functions.*", fact: factToolsAt},

@@ -147,6 +147,14 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 			want: map[string]string{"kind": "llm_call", "in": "user: Hi", "out": `assistant: Let me see calc({"e": "1+1"})#t1`, "usage": "3/2", "finishReason": "tool_use"},
 		},
 		{
+			name: "Strands: blocks of a message that names its role",
+			span: `"name":"chat","events":[
+				{"name":"gen_ai.user.message","attributes":[{"key":"role","value":{"stringValue":"user"}},{"key":"content","value":{"stringValue":"[{\"text\": \"Hi\"}]"}}]},
+				{"name":"gen_ai.choice","attributes":[{"key":"finish_reason","value":{"stringValue":"end_turn"}},{"key":"message","value":{"stringValue":"[{\"text\": \"Hello\"}]"}}]}]`,
+			attrs: map[string]string{"gen_ai.system": "strands-agents", "gen_ai.operation.name": "chat", "gen_ai.request.model": "us.anthropic.claude-sonnet-4"},
+			want:  map[string]string{"kind": "llm_call", "in": "user: Hi", "out": "assistant: Hello", "finishReason": "end_turn"},
+		},
+		{
 			name: "Strands: a tool",
 			span: `"name":"execute_tool calc","events":[
 				{"name":"gen_ai.tool.message","attributes":[{"key":"role","value":{"stringValue":"tool"}},{"key":"content","value":{"stringValue":"{\"e\": \"1+1\"}"}},{"key":"id","value":{"stringValue":"t1"}}]},
@@ -289,6 +297,23 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 				"mastra.model_generation.input": `{"messages":[{"role":"user","content":"Hi"}]}`, "mastra.model_generation.output": `{"text":"Hello"}`,
 			},
 			want: map[string]string{"kind": "llm_call", "model": "gpt-4o", "in": "user: Hi", "out": "assistant: Hello"},
+		},
+		{
+			name: "LiveKit: the context of a call", span: `"name":"llm_request"`, scope: "livekit-agents",
+			attrs: map[string]string{
+				"gen_ai.request.model": "gpt-4o-mini", "lk.response.text": "Hello",
+				"lk.chat_ctx": `{"items":[{"id":"item_1","type":"message","role":"system","content":["S"]},{"id":"item_2","type":"message","role":"user","content":["Hi"]}]}`,
+			},
+			want: map[string]string{"kind": "llm_call", "model": "gpt-4o-mini", "in": "system: S; user: Hi", "out": "assistant: Hello"},
+		},
+		{
+			name: "OpenLLMetry, before the conventions", span: `"name":"openai.chat"`,
+			attrs: map[string]string{
+				"llm.request.type": "chat", "llm.vendor": "OpenAI", "llm.request.model": "gpt-4", "llm.prompts.0.role": "user", "llm.prompts.0.content": "Hi",
+				"llm.completions.0.role": "assistant", "llm.completions.0.content": "Hello", "llm.completions.0.finish_reason": "stop",
+				"llm.usage.prompt_tokens": `={"intValue":"3"}`, "llm.usage.completion_tokens": `={"intValue":"2"}`,
+			},
+			want: map[string]string{"kind": "llm_call", "model": "gpt-4", "in": "user: Hi", "out": "assistant: Hello", "usage": "3/2", "finishReason": "stop"},
 		},
 		{
 			name: "LiveKit: a tool", span: `"name":"function_tool"`, scope: "livekit-agents",

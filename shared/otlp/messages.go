@@ -198,6 +198,11 @@ func (c *conversation) request(r ref, depth int) {
 		c.value(v, depth+1)
 		return
 	}
+	if items := r.get("items"); items.kind() == kindList { // LiveKit
+		if _, ok := messageOf(items.first()); ok {
+			c.list(items, depth+1)
+		}
+	}
 }
 
 // answer reads the messages of a provider's answer.
