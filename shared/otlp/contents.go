@@ -200,6 +200,9 @@ func (r *reading) told() (in, out []trace.Message) {
 			continue
 		}
 		body := parseTree(string(appendPairs(nil, e.attributes))).root()
+		if content := textTree(body.get("gen_ai.event.content")); content.kind() == kindObject { // Azure's SDKs
+			body = content
+		}
 		messages := toldMessage(string(e.name), role, body)
 		if strings.HasSuffix(string(e.name), "choice") || strings.HasSuffix(string(e.name), "completion") {
 			out = append(out, messages...)

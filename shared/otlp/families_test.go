@@ -299,6 +299,27 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 			want: map[string]string{"kind": "llm_call", "model": "gpt-4o", "in": "user: Hi", "out": "assistant: Hello"},
 		},
 		{
+			name: "Azure's SDKs: contents of events as JSON",
+			span: `"name":"chat gpt-4o","events":[
+				{"name":"gen_ai.user.message","attributes":[{"key":"gen_ai.system","value":{"stringValue":"az.ai.inference"}},{"key":"gen_ai.event.content","value":{"stringValue":"{\"role\":\"user\",\"content\":\"Hi\"}"}}]},
+				{"name":"gen_ai.choice","attributes":[{"key":"gen_ai.event.content","value":{"stringValue":"{\"message\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\",\"index\":0}"}}]}]`,
+			attrs: map[string]string{"gen_ai.operation.name": "chat", "gen_ai.system": "az.ai.inference", "gen_ai.request.model": "gpt-4o"},
+			want:  map[string]string{"kind": "llm_call", "in": "user: Hi", "out": "assistant: Hello", "finishReason": "stop"},
+		},
+		{
+			name: "a request and its answer, and no word of what they are", span: `"name":"openai.chat.completions.create"`,
+			attrs: map[string]string{
+				"input.value":  `{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}]}`,
+				"output.value": `{"model":"gpt-4o-2024","choices":[{"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}`,
+			},
+			want: map[string]string{"kind": "llm_call", "model": "gpt-4o", "modelUsed": "gpt-4o-2024", "in": "user: Hi", "out": "assistant: Hello", "usage": "3/2", "finishReason": "stop"},
+		},
+		{
+			name: "a tool that is given a model's name", span: `"name":"route"`,
+			attrs: map[string]string{"input.value": `{"model":"gpt-4o","messages":[]}`, "output.value": `{"choices":["a"]}`},
+			want:  map[string]string{"kind": "tool_use"},
+		},
+		{
 			name: "LiveKit: the context of a call", span: `"name":"llm_request"`, scope: "livekit-agents",
 			attrs: map[string]string{
 				"gen_ai.request.model": "gpt-4o-mini", "lk.response.text": "Hello",

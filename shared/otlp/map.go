@@ -425,6 +425,8 @@ func (r *reading) kindByContents() trace.Kind {
 	switch {
 	case model && (counts || talk || r.knows(factProvider)):
 		return trace.KindLLMCall
+	case !r.has(factToolName) && r.exchange():
+		return trace.KindLLMCall
 	case r.has(factToolName) || r.knows(factToolInput, factToolOutput):
 		return trace.KindToolUse
 	case r.has(factDocumentsAt) || r.has(factQuery):
@@ -440,6 +442,14 @@ func (r *reading) kindByContents() trace.Kind {
 		}
 	}
 	return trace.KindGeneric
+}
+
+// exchange reports whether the span holds the request and the answer of a model's
+// provider.
+func (r *reading) exchange() bool {
+	request, answer := r.bodyOf(factRequest), r.bodyOf(factResponse)
+	return request.get("model").isText() && request.get("messages", "contents", "input", "prompt").there() &&
+		answer.get("usage", "usageMetadata").kind() == kindObject && answer.get("choices", "content", "output", "candidates").kind() == kindList
 }
 
 // knows reports whether any attribute tells one of the facts that is not only

@@ -7,10 +7,12 @@ const (
 	openAI    = "openai"
 	anthropic = "anthropic"
 	azure     = "azure.ai.openai"
-	bedrock   = "aws.bedrock"
-	gemini    = "gcp.gemini"
-	vertexAI  = "gcp.vertex_ai"
-	fireworks = "fireworksai"
+	// azureInference is Azure's API for the models of all makers.
+	azureInference = "azure.ai.inference"
+	bedrock        = "aws.bedrock"
+	gemini         = "gcp.gemini"
+	vertexAI       = "gcp.vertex_ai"
+	fireworks      = "fireworksai"
 )
 
 // aliases brings the names that senders have for a provider, folded, to one: its
@@ -20,7 +22,7 @@ const (
 var aliases = map[string]string{
 	"openai": openAI, "textcompletionopenai": openAI,
 	"azure": azure, "azureopenai": azure, "azaiopenai": azure, "azureaiopenai": azure, "azuretext": azure, "microsoftazure": azure,
-	"azureai": "azure.ai.inference", "azaiinference": "azure.ai.inference", "azureaiinference": "azure.ai.inference", "azureaifoundry": "azure.ai.inference",
+	"azureai": azureInference, "azaiinference": azureInference, "azureaiinference": azureInference, "azureaifoundry": azureInference,
 	"claude": anthropic,
 	"aws":    bedrock, "amazon": bedrock, "bedrock": bedrock, "awsbedrock": bedrock, "amazonbedrock": bedrock,
 	"bedrockconverse": bedrock, "bedrockmantle": bedrock, "awsbedrockconverse": bedrock,
@@ -118,6 +120,9 @@ func (t *Table) find(provider, model string, day date) (prices string, ok bool) 
 			return t.sold(maker, rest, day)
 		}
 		return "", false
+	}
+	if p == azureInference { // the other API sells the same models
+		return t.sold(azure, name, day)
 	}
 	if routers[p] { // some senders cut the maker's name off
 		return t.onlyMaker(name, day)

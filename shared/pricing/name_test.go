@@ -102,6 +102,20 @@ func TestNameOfTwoSellers(t *testing.T) {
 	}
 }
 
+// Azure's two APIs sell the models of OpenAI at one price.
+func TestAzureInference(t *testing.T) {
+	t.Parallel()
+	table := newTable("azure.ai.openai\techo\t2025-01-01\tin=1\nazure.ai.inference\tllama\t2025-01-01\tin=2\n")
+	for model, want := range map[string]string{"echo": "in=1", "llama": "in=2", "other": ""} {
+		if got, _ := table.find("az.ai.inference", model, day); got != want {
+			t.Errorf("%s: found %q, want %q", model, got, want)
+		}
+	}
+	if got, ok := table.find("azure", "llama", day); ok {
+		t.Errorf("llama of the other API: found %q", got)
+	}
+}
+
 func TestProviderKey(t *testing.T) {
 	t.Parallel()
 	for _, names := range [][]string{
