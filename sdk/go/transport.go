@@ -128,6 +128,10 @@ func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
 	if port, err := strconv.Atoi(req.URL.Port()); err == nil {
 		s.set("server.port", port)
 	}
+	// The clients of OpenAI and Anthropic say which attempt a request is.
+	if n, err := strconv.Atoi(req.Header.Get("X-Stainless-Retry-Count")); err == nil && n > 0 {
+		s.set("http.request.resend_count", n)
+	}
 	if valid {
 		s.set("pulse.request", c.settings.content(json.RawMessage(body), requestTree))
 	}
