@@ -87,7 +87,7 @@ func TestRetries(t *testing.T) {
 		}
 		got = append(got, of)
 	}
-	if want := [][2]string{{"", ""}, {"1", ""}, {"2", `{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}`}}; !reflect.DeepEqual(got, want) {
+	if want := [][2]string{{"", ""}, {"1", ""}, {"2", `{"completion_tokens":2,"prompt_tokens":3,"total_tokens":5}`}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("resend counts and usage %v, want %v", got, want)
 	}
 }
