@@ -118,6 +118,21 @@ test('views: saved, opened from the menu and the palette, shared, deleted', asyn
   await page.getByRole('button', { name: 'Delete Costly errors' }).click()
   await page.getByRole('button', { name: 'Close' }).click()
   await expect(page.getByRole('button', { name: 'Save view' })).toBeVisible()
+
+  for (const [at, name] of [['analytics?by=provider&m=cost&from=-7d', 'Money by provider'], ['sessions?sort=cost&from=-7d', 'Costly sessions']] as const) {
+    await page.goto(`/dashboard/${at}&p=${projectId}`)
+    await page.getByRole('button', { name: 'Save view' }).click()
+    await page.getByRole('menuitem', { name: 'Save this view…' }).click()
+    await page.getByRole('textbox', { name: 'Name' }).fill(name)
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+    await expect(page.getByRole('button', { name })).toBeVisible()
+  }
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox', { name: 'A page, a view' }).fill('money')
+  await expect(page.getByRole('dialog').getByRole('option')).toContainText(['view of analytics'])
+  await page.keyboard.press('Enter')
+  await expect(page).toHaveURL(/\/dashboard\/analytics\?.*by=provider/)
+  await expect(page.getByRole('button', { name: 'Money by provider' })).toBeVisible()
 })
 
 test('settings, rename, and the end of a project', async ({ page }) => {

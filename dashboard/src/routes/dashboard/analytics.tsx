@@ -15,6 +15,7 @@ import { Select } from '@/components/ui/Select'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { PageViews } from '@/components/views/PageViews'
 import { toast } from '@/components/ui/Toasts'
 import { cx } from '@/components/ui/classes'
 import { useKeys } from '@/hooks/useKeys'
@@ -92,6 +93,7 @@ function AnalyticsPage() {
       </PageHeader>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
         <FilterBar value={text} suggest={(field) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))} onChange={(next) => setFilter(next)} />
+        <PageViews page="analytics" />
         <span className="self-center text-muted" role="status">
           {total === null || total === undefined ? '' : `${formatCount(total)} ${total === 1 ? 'trace' : 'traces'}`}
           {scannedTo ? ` · back to ${absoluteTime(scannedTo, zone)} only` : ''}

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
 import { Sessions } from '@/components/session/Sessions'
+import { PageViews } from '@/components/views/PageViews'
 import { useSessions } from '@/hooks/useSessions'
 import { optionalText } from '@/lib/search/search'
 import { sessionSorts } from '@/lib/sort/sort'
@@ -18,6 +19,7 @@ function SessionsPage() {
   return (
     <>
       <PageHeader title="Sessions">
+        <PageViews page="sessions" />
         <RangePicker />
       </PageHeader>
       <Sessions

@@ -1,5 +1,5 @@
-import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
-import { createFileRoute, useLocation, useNavigate, useRouter } from '@tanstack/react-router'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { createFileRoute, useLocation, useNavigate } from '@tanstack/react-router'
 import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
@@ -15,7 +15,7 @@ import { Button } from '@/components/ui/Button'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
-import { SavedViews } from '@/components/views/SavedViews'
+import { PageViews } from '@/components/views/PageViews'
 import { copyText } from '@/components/ui/Copy'
 import { toast } from '@/components/ui/Toasts'
 import { useKeys } from '@/hooks/useKeys'
@@ -31,8 +31,6 @@ import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
 import { optionalText } from '@/lib/search/search'
 import { facetsQuery, fieldValues, histogramQuery } from '@/services/counts'
 import { traceSorts } from '@/lib/sort/sort'
-import { savedQuery, viewPath } from '@/lib/view/view'
-import { changeView, createView, deleteView, viewsKey, viewsQuery } from '@/services/views'
 import { firstTracesQuery, tracesQuery } from '@/services/traces'
 
 export const Route = createFileRoute('/dashboard/traces/')({
@@ -124,7 +122,7 @@ function TracesPage() {
         <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => setFilter(toggleTerm(filter, 'status', 'error'))}>
           ✕ only errors
         </Button>
-        <TraceViews />
+        <PageViews page="traces" />
         <span className="self-center text-muted" role="status">
           {total === null ? '' : `${formatTotal(total)} ${total.value === 1 ? 'trace' : 'traces'}`}
         </span>
@@ -192,27 +190,5 @@ function TracesPage() {
         </Suspense>
       ) : null}
     </>
-  )
-}
-
-function TraceViews() {
-  const project = useProject()
-  const { account } = Route.useRouteContext()
-  const search = useLocation({ select: (location) => savedQuery(location.searchStr) })
-  const router = useRouter()
-  const queryClient = useQueryClient()
-  const all = useQuery(viewsQuery(project.id))
-  const views = all.data?.filter((view) => view.page === 'traces') ?? []
-  const refresh = () => queryClient.invalidateQueries({ queryKey: viewsKey(project.id) })
-  return (
-    <SavedViews
-      views={views}
-      current={views.find((view) => savedQuery(view.query) === search)}
-      mayChange={(view) => view.createdBy === account.id || project.role === 'admin'}
-      onOpen={(view) => router.history.push(viewPath(view, project.id))}
-      onSave={(name, shared) => createView(project.id, { name, page: 'traces', query: search, shared }).then(refresh)}
-      onShare={(view, shared) => changeView(project.id, view.id, { shared }).then(refresh)}
-      onDelete={(view) => deleteView(project.id, view.id).then(refresh)}
-    />
   )
 }
