@@ -33,7 +33,8 @@ export function initPulse(options: PulseOptions = {}): void {
     pulse = { settings, transport: new Transport(settings) };
     atExit?.({
       waiting: () => pulse?.transport.waiting() ?? false,
-      flush: () => flush(),
+      left: () => pulse?.transport.left() ?? 0,
+      flush: () => flush(pulse?.transport.left()),
       stop: () => pulse?.transport.stop(),
       settled: () => pulse?.transport.settled(),
       remains: () => pulse!.transport.remains(),

@@ -8,8 +8,16 @@ export interface Runtime {
   sha256?(base64: string): string;
   /** Keeps what waits in files of a directory. */
   spill?(directory: string): Spill;
+  /** Sends a request without holding up the end of the program; undefined where only the web's fetch is there. */
+  post?(url: string, headers: Record<string, string>, body: string | ArrayBuffer, signal: AbortSignal): Promise<Answer>;
   /** Calls flush, once per end of the program, and sendNow if only what is synchronous still runs. */
   atExit?(exit: Exit): void;
+}
+
+export interface Answer {
+  status: number;
+  text: string;
+  retryAfter: string | null;
 }
 
 /** Where spans wait on the disk. */
@@ -40,6 +48,8 @@ export interface Storage {
 export interface Exit {
   /** Whether anything waits to be sent. */
   waiting(): boolean;
+  /** How many milliseconds the end of the program may still wait: what flushes waited in vain is gone. */
+  left(): number;
   flush(): Promise<unknown>;
   /** Lets go of what is being sent, so that it holds up nothing. */
   stop(): void;

@@ -1,5 +1,5 @@
 import type { Settings } from "./options.js";
-import { type Kept, runtime, type Spill } from "./runtime.js";
+import { type Kept, runtime, type Answer, type Spill } from "./runtime.js";
 import { version } from "./version.js";
 import { quietly, warnOnce } from "./warn.js";
 
@@ -36,6 +36,7 @@ export class Transport {
   private wake: (() => void) | undefined;
   private request: AbortController | undefined;
   private stopped = false;
+  private vain = 0; // how long flushes waited since something was sent
   private readonly fetch = globalThis.fetch;
   private readonly head: string;
   private readonly spill: Spill | undefined;
@@ -85,7 +86,9 @@ export class Transport {
   async flush(timeout = this.settings.flushTimeout): Promise<boolean> {
     if (!this.waiting()) return true;
     this.flushing++;
+    this.stopped = false; // the program went on
     this.wake?.();
+    const began = performance.now();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeout)));
     try {
@@ -94,7 +97,14 @@ export class Transport {
       clearTimeout(timer);
       this.flushing--;
     }
-    return !this.waiting();
+    if (!this.waiting()) return true;
+    this.vain += performance.now() - began;
+    return false;
+  }
+
+  /** How long the end of the program may still wait. */
+  left(): number {
+    return Math.max(Math.round(this.settings.flushTimeout - this.vain), 0);
   }
 
   /** Lets go of the request that runs, for the end of a program that would wait for it. */
@@ -120,8 +130,13 @@ export class Transport {
       bodies.push(this.bodyOf(batch));
       items = items.slice(batch.length);
     }
-    return { url: this.url(), headers: this.headers(), bodies, timeout: this.settings.flushTimeout };
+    return { url: this.url(), headers: this.headers(), bodies, timeout: this.left() };
   }
+
+  private readonly overFetch = async (url: string, headers: Record<string, string>, body: string | ArrayBuffer, signal: AbortSignal): Promise<Answer> => {
+    const response = await this.fetch.call(globalThis, url, { method: "POST", headers, body, redirect: "manual", signal });
+    return { status: response.status, text: await response.text(), retryAfter: response.headers.get("retry-after") };
+  };
 
   private start(): Promise<void> {
     clearTimeout(this.timer);
@@ -137,6 +152,7 @@ export class Transport {
       if (again === undefined) {
         this.settle(this.sending);
         this.sending = [];
+        this.vain = 0;
         wait = firstWait;
         continue;
       }
@@ -190,8 +206,7 @@ export class Transport {
 
   /** Sends spans. Undefined says that they are settled, a number when to try again: 0 leaves that to the caller. */
   private async post(items: Item[]): Promise<number | undefined> {
-    let response: Response;
-    let text = "";
+    let answer: Answer;
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       const headers = this.headers();
@@ -201,16 +216,16 @@ export class Transport {
         body = await new Response(new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
       }
       this.request = new AbortController();
-      timer = setTimeout(() => this.request?.abort(), this.settings.timeout);
-      response = await this.fetch.call(globalThis, this.url(), { method: "POST", headers, body, redirect: "manual", signal: this.request.signal });
-      text = await response.text();
+      timer = letGo(setTimeout(() => this.request?.abort(), this.settings.timeout));
+      answer = await (runtime().post ?? this.overFetch)(this.url(), headers, body, this.request.signal);
     } catch {
       return 0;
     } finally {
       clearTimeout(timer);
       this.request = undefined;
     }
-    if (response.ok) {
+    const { status, text } = answer;
+    if (status >= 200 && status < 300) {
       const refused = refusedOf(text);
       if (refused === undefined) return 0; // somebody else's answer
       this.counts.sent += items.length - refused;
@@ -218,9 +233,9 @@ export class Transport {
       if (refused) warnOnce("rejected", `Pulse refused spans: ${text.slice(0, 300)}`);
       return undefined;
     }
-    if (retried.includes(response.status)) return retryAfter(response.headers.get("retry-after"));
+    if (retried.includes(status)) return retryAfter(answer.retryAfter);
     this.counts.rejected += items.length;
-    warnOnce("rejected", `Pulse refused spans with ${response.status}: ${text.slice(0, 300)}`);
+    warnOnce("rejected", `Pulse refused spans with ${status}: ${text.slice(0, 300)}`);
     return undefined;
   }
 }

@@ -95,6 +95,30 @@ test("a program ends in time while Pulse hangs", async () => {
   assert.ok(Date.now() - began < 5000);
 });
 
+test("a program that is done does not wait for a request that hangs", async () => {
+  await to.trouble({ mode: "blackhole" });
+  const began = Date.now();
+  // A batch of one is sent at once, so that the request hangs as the program ends. The time limit of a request is its usual one.
+  const { code } = await (await program(calls("hang-at-once", "await new Promise((done) => setTimeout(done, 300));"), { ...env, PULSE_API_URL: to.proxy, PULSE_BATCH_SIZE: "1", PULSE_FLUSH_TIMEOUT: "500" })).ended;
+  const took = Date.now() - began;
+  await to.trouble({ mode: "ok" });
+  assert.equal(code, 0);
+  assert.ok(took < 4000, `${took} ms`);
+});
+
+test("all that waits for Pulse at the end shares one time limit", async () => {
+  await to.trouble({ mode: "blackhole" });
+  const end = 'const { flush } = await import("@pulse/sdk"); await flush(); console.log("flushed"); process.exit(0)';
+  const run = await program(calls("hang-twice", end), { ...env, PULSE_API_URL: to.proxy, PULSE_FLUSH_TIMEOUT: "3000" });
+  await until(() => run.output().includes("flushed"));
+  const flushed = Date.now();
+  const { code, output } = await run.ended;
+  const more = Date.now() - flushed;
+  await to.trouble({ mode: "ok" });
+  assert.equal(code, 0, output);
+  assert.ok(more < 2000, `${more} ms`);
+});
+
 for (const state of [{ mode: "500" }, { mode: "503" }, { mode: "garbage" }, { mode: "reset" }, { mode: "delay", delayMs: 400 }]) {
   test("a program does not feel that Pulse answers " + state.mode, async () => {
     await to.trouble(state);
