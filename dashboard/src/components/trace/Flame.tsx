@@ -1,4 +1,5 @@
 import { useMemo, useState, type PointerEvent } from 'react'
+import { useAltT } from '@/hooks/useAltT'
 import { useCanvas } from '@/hooks/useCanvas'
 import { shareOf } from '@/hooks/useDrag'
 import { formatCount, formatDuration, formatMoney, formatRate } from '@/lib/format/format'
@@ -28,6 +29,8 @@ const narrowest = 0.0003 // of the width: half a pixel of a wide screen
 /** The trace as an icicle: each span as wide as what it and all below it took, used or cost. A click selects, a double click fills the width. */
 export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected, onSelect, theme }: FlameProps) {
   const [hover, setHover] = useState<FlameBox | null>(null)
+  const [table, setTable] = useState(false)
+  useAltT(() => setTable((old) => !old))
   const values = useMemo(() => flameValues(spans, ends, measure), [spans, ends, measure])
   const chart = useMemo(() => flameChart(spans, ends, values, root, narrowest), [spans, ends, values, root])
   const rows = useMemo(() => {
@@ -85,6 +88,9 @@ export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected,
             </button>
           ))}
         </span>
+        <button type="button" aria-pressed={table} title="The same numbers as a table (Alt+T)" className={cx('h-6', table ? 'font-semibold text-text' : 'text-accent')} onClick={() => setTable(!table)}>
+          table
+        </button>
         {root >= 0 ? (
           <button type="button" className="h-6 text-accent" onClick={() => onRoot(-1)}>
             ← whole trace
@@ -94,7 +100,8 @@ export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected,
           {shown && shownSpan ? `${shownSpan.name} · ${print(shown.value, measure)} · ${formatRate(shown.value / chart.total)}` : `${print(chart.total, measure)} in all`}
         </span>
       </div>
-      <div ref={holder} className="mx-3.5" style={{ height: Math.max(height, rowHeight) }}>
+      {table && chart.boxes.length > 0 ? <LargestTable boxes={chart.boxes} total={chart.total} spans={spans} measure={measure} selected={selected} onSelect={onSelect} /> : null}
+      <div ref={holder} hidden={table && chart.boxes.length > 0} className="mx-3.5" style={{ height: Math.max(height, rowHeight) }}>
         {chart.boxes.length === 0 ? (
           <p className="text-muted">{measure === 'time' ? 'No span told how long it took.' : measure === 'tokens' ? 'No model call told its tokens.' : 'No model call has a price.'}</p>
         ) : (
@@ -116,12 +123,52 @@ export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected,
           />
         )}
       </div>
-      {chart.levels > mostRows ? <p className="px-3.5 text-label text-faint">{formatCount(chart.levels - mostRows)} deeper levels: fill the width with a span to see them.</p> : null}
+      {chart.levels > mostRows && !table ? <p className="px-3.5 text-label text-faint">{formatCount(chart.levels - mostRows)} deeper levels: fill the width with a span to see them.</p> : null}
     </div>
   )
 }
 
 const mostRows = 40
+const mostLargest = 100
+
+interface LargestTableProps extends Pick<FlameProps, 'spans' | 'measure' | 'selected' | 'onSelect'> {
+  boxes: FlameBox[]
+  total: number
+}
+
+/** What the icicle shows, in numbers: the widest spans first. */
+function LargestTable({ boxes, total, spans, measure, selected, onSelect }: LargestTableProps) {
+  const largest = boxes.toSorted((a, b) => b.value - a.value || a.level - b.level).slice(0, mostLargest)
+  return (
+    <div className="mx-3.5 max-h-80 overflow-auto" role="region" aria-label="Largest spans" tabIndex={0}>
+      <table className="w-full">
+        <thead className="text-label text-faint">
+          <tr>
+            <th className="text-left font-normal">span</th>
+            <th className="px-2 text-right font-normal">level</th>
+            <th className="px-2 text-right font-normal">{measure === 'cost' ? 'money' : measure}, with all below</th>
+            <th className="px-2 text-right font-normal">share</th>
+          </tr>
+        </thead>
+        <tbody>
+          {largest.map((box) => (
+            <tr key={box.index} aria-selected={box.index === selected} className={cx('border-t', box.index === selected && 'bg-select')}>
+              <td className="max-w-0 w-full truncate">
+                <button type="button" className="user-text max-w-full truncate text-left text-accent" dir="auto" onClick={() => onSelect(box.index)}>
+                  {spans[box.index]?.name}
+                </button>
+              </td>
+              <td className="px-2 text-right">{box.level + 1}</td>
+              <td className="px-2 text-right whitespace-nowrap">{print(box.value, measure)}</td>
+              <td className="px-2 text-right">{formatRate(box.value / total)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {boxes.length > mostLargest ? <p className="text-label text-faint">{formatCount(boxes.length - mostLargest)} smaller ones are not listed.</p> : null}
+    </div>
+  )
+}
 
 function print(value: number, measure: FlameMeasure): string {
   if (measure === 'time') return formatDuration(value)

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { createFileRoute, useLocation, useNavigate } from '@tanstack/react-router'
-import { useEffect, useMemo, useState } from 'react'
+import { useMemo, useState } from 'react'
 import * as z from 'zod/mini'
 import { BreakdownTable, shownMeasures } from '@/components/analytics/BreakdownTable'
 import { Heatmap } from '@/components/chart/Heatmap'
@@ -18,6 +18,7 @@ import { Loading } from '@/components/ui/state/Loading'
 import { PageViews } from '@/components/views/PageViews'
 import { toast } from '@/components/ui/Toasts'
 import { cx } from '@/components/ui/classes'
+import { useAltT } from '@/hooks/useAltT'
 import { useKeys } from '@/hooks/useKeys'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
@@ -182,19 +183,6 @@ function AnalyticsPage() {
       </div>
     </>
   )
-}
-
-/** Every chart has its numbers as a table, behind the same keys. */
-function useAltT(action: () => void) {
-  useEffect(() => {
-    const listener = (event: KeyboardEvent) => {
-      if (!event.altKey || event.ctrlKey || event.metaKey || event.code !== 'KeyT') return
-      event.preventDefault()
-      action()
-    }
-    window.addEventListener('keydown', listener)
-    return () => window.removeEventListener('keydown', listener)
-  })
 }
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
