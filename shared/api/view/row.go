@@ -279,7 +279,8 @@ type SessionRow struct {
 
 // SessionRowOf makes the row of what a search found.
 func SessionRowOf(h *store.SessionHit) SessionRow {
-	s, total := &h.Session, h.Session.Total()
+	s := &h.Session
+	total := s.Total()
 	row := SessionRow{
 		SessionID: s.ID, FirstTime: Exactly(s.First), LastTime: Exactly(s.Last), DurationMS: s.DurationMS(), TraceCount: s.TraceCount, ToolCalls: s.ToolCalls, EditedFiles: s.FileCount,
 		AgentRuns: s.AgentRuns, SpanCount: total.Spans, ErrorCount: total.Errors, InputTokens: total.InputTokens, OutputTokens: total.OutputTokens,
