@@ -28,6 +28,11 @@ test('sign-up to the first trace, in one go', async ({ page, pulse }) => {
   await expect(page.locator('pre')).toContainText(key)
   await expect(page.getByText('Waiting for the first trace')).toBeVisible()
 
+  // What is refused is told on the page that waits for it.
+  const refused = await fetch(`${pulse.url}/v1/traces/batch`, { method: 'POST', headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }, body: JSON.stringify([{ trace_id: 7 }]) })
+  expect(refused.status).toBe(400)
+  await expect(page.getByRole('region', { name: 'Refused in the last day' })).toContainText('trace_id')
+
   const sent = await fetch(`${pulse.url}/v1/traces/batch`, {
     method: 'POST',
     headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
@@ -37,6 +42,7 @@ test('sign-up to the first trace, in one go', async ({ page, pulse }) => {
   await page.getByRole('link', { name: 'Open the trace' }).click()
   await expect(page.getByText('Hello from the first run')).toBeVisible()
   await expect(page.getByText('Hi!')).toBeVisible()
+  await expect(page.getByText('ended → accepted → stored')).toBeVisible()
 
   projectId = new URL(page.url()).searchParams.get('p') ?? (await page.evaluate(() => localStorage.getItem('pulse.project'))) ?? ''
   // The key is gone with the page.

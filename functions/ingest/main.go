@@ -25,6 +25,6 @@ func groups(ctx context.Context, d *host.Deps) ([]api.Group, error) {
 	}
 	return []api.Group{
 		ingestapi.New(ingestapi.Deps{Accept: accept, Price: d.Prices.Price, Rejected: d.Rejected}),
-		otlpapi.New(otlpapi.Deps{Accept: accept, Rejected: d.Metrics.Rejected, GRPC: host.ServesGRPC(d.Config)}),
+		otlpapi.New(otlpapi.Deps{Accept: accept, Rejected: d.Rejected, GRPC: host.ServesGRPC(d.Config)}),
 	}, nil
 }

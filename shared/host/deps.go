@@ -21,6 +21,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
+	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/betterauth"
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/drain"
@@ -29,6 +30,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/metrics"
 	"github.com/pulse-traces/pulse/shared/pricebook"
+	"github.com/pulse-traces/pulse/shared/rejection"
 	"github.com/pulse-traces/pulse/shared/store"
 )
 
@@ -54,7 +56,8 @@ type Deps struct {
 	// LogCheck fails while records cannot be accepted; stream.Ingest sets it.
 	LogCheck healthapi.Check
 
-	closers []func() error
+	rejections *rejection.Book
+	closers    []func() error
 }
 
 // NewDeps makes the parts over a store, and makes no connection.
@@ -64,6 +67,11 @@ func NewDeps(cfg *config.Config, log *slog.Logger, st store.Store) (*Deps, error
 		return nil, err
 	}
 	d := &Deps{Config: cfg, Log: log, Store: prices.Over(st), Prices: prices, Keys: newKeys(cfg, log, st)}
+	d.rejections = rejection.New(st, log, time.Now)
+	d.OnClose(func() error {
+		d.rejections.Flush(context.Background())
+		return nil
+	})
 	if cfg.AuthSecret != "" {
 		if d.Auth, err = newAuth(cfg, st); err != nil {
 			return nil, fmt.Errorf("make auth service: %w", err)
@@ -138,8 +146,11 @@ func (d *Deps) DatabaseCheck() healthapi.Check {
 	return healthapi.Check{Name: "database", Run: d.Store.Ping}
 }
 
-// Rejected counts a request to ingest that was refused.
-func (d *Deps) Rejected(err error) { d.Metrics.Rejected(err, 1) }
+// Rejected counts n records that ingest refused, or a request.
+func (d *Deps) Rejected(ctx context.Context, err error, n int) {
+	d.Metrics.Rejected(err, n)
+	d.rejections.Add(ctx, reqctx.Project(ctx), err, n)
+}
 
 // NewDrain makes the drain into the store.
 func (d *Deps) NewDrain() *drain.Drain {

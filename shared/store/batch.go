@@ -54,7 +54,22 @@ const chunkTargetBytes = 64 << 10
 // Pack makes a batch of spans with their payloads. It keeps spans, and clears
 // their Payload fields.
 func Pack(project account.ProjectID, arrived time.Time, spans []trace.Span) Batch {
-	return PackAs(uuid.Must(uuid.NewV7()), project, arrived, spans)
+	return PackAs(idAt(arrived), project, arrived, spans)
+}
+
+// idAt makes a v7 of a moment.
+func idAt(t time.Time) uuid.UUID {
+	id := uuid.Must(uuid.NewV7())
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(t.UnixMilli(), 0)))
+	copy(id[:6], ms[2:])
+	return id
+}
+
+// AcceptedAt tells when the payloads of a chunk were accepted, in whole
+// milliseconds: a v7 begins with its moment.
+func AcceptedAt(chunk uuid.UUID) time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(append([]byte{0, 0}, chunk[:6]...)))).UTC()
 }
 
 // PackAs is Pack for a batch that has its id, a v7: of the same spans it makes

@@ -100,8 +100,21 @@ type TraceSearcher interface {
 	// by start, then id: the first MaxFailures, with payloads as in TraceHit.
 	// NotFound if there is no such trace.
 	FindTrace(ctx context.Context, project account.ProjectID, id trace.TraceID) (TraceHit, []trace.Span, error)
+	// Receipt tells when a trace was accepted and stored, by the payloads of its
+	// last ReceiptSpans spans by start; zero for one that is not there, has no
+	// payload, or came from an earlier service.
+	Receipt(ctx context.Context, project account.ProjectID, id trace.TraceID) (Receipt, error)
 	// AnySpan gives one span of whatever form with its payload, without Raw.
 	AnySpan(ctx context.Context, project account.ProjectID, id trace.SpanID) (trace.Span, error)
+}
+
+// ReceiptSpans is how many spans of a trace its receipt looks at.
+const ReceiptSpans = 10_000
+
+// Receipt is what became of a trace. Its spans may have come in several requests.
+type Receipt struct {
+	FirstAccepted, LastAccepted time.Time // whole milliseconds
+	Stored                      time.Time // the last of it
 }
 
 // Measure is what a series or a group shows of its traces.

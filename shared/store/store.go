@@ -41,6 +41,7 @@ type Store interface {
 	AnalyticsReader
 	Maintainer
 	PriceStore
+	RejectionStore
 	UserStore
 	SessionStore
 	ProjectStore
@@ -241,7 +242,7 @@ type Maintainer interface {
 	// Retentions gives the projects that set a retention of their own, by id.
 	Retentions(ctx context.Context) ([]Retention, error)
 	// PurgeSessions deletes sign-in sessions and invites that ended before now, and
-	// counts the sessions.
+	// rejections older than RejectionsKept, and counts the sessions.
 	PurgeSessions(ctx context.Context, now time.Time) (int64, error)
 	// Recount builds the roll-ups, traces and sessions of a project anew from
 	// its spans, after what the spans keep of one another (trace.Repeating), and
@@ -278,6 +279,26 @@ type Rewrite struct {
 type Rewritten struct {
 	Read, Changed int64
 	Next          string // "" at the end
+}
+
+// RejectionStore keeps what of a project's data was refused.
+type RejectionStore interface {
+	// AddRejections adds to the counts of minutes and reasons. Invalid if there is
+	// no such project.
+	AddRejections(ctx context.Context, project account.ProjectID, r []Rejection) error
+	// Rejections gives those since a moment, the latest minute first, then by
+	// reason, at most limit.
+	Rejections(ctx context.Context, project account.ProjectID, since time.Time, limit int) ([]Rejection, error)
+}
+
+// RejectionsKept is for how long rejections are kept.
+const RejectionsKept = 7 * 24 * time.Hour
+
+// Rejection is what was refused in one minute for one reason.
+type Rejection struct {
+	Minute time.Time // its begin
+	Reason string    // what the sender was told
+	Count  int64     // records, or requests that could not be read
 }
 
 // PriceStore keeps the prices that a project sets for itself.

@@ -2,6 +2,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { request } from './http'
 import { keepOf } from './keep'
 import { tracesKey } from './traces'
+import { visible } from '@/lib/text/visible'
 import type { Range } from '@/lib/time/range'
 
 interface HistogramFromAPI {
@@ -71,6 +72,15 @@ export interface Freshness {
   /** Up to when all that was accepted can be read; null if nobody knows. */
   completeTo: Date | null
   lagMs: number | null
+  /** What was refused in the last day, the latest first. */
+  rejected: Rejection[]
+}
+
+/** What was refused in one minute, and what the sender was told. */
+export interface Rejection {
+  at: Date
+  reason: string
+  count: number
 }
 
 export const freshnessQuery = (project: string) =>
@@ -78,8 +88,16 @@ export const freshnessQuery = (project: string) =>
     queryKey: ['freshness', project],
     refetchInterval: 10_000,
     queryFn: async ({ signal }): Promise<Freshness> => {
-      const body = (await request('/dashboard/api/query/status', { project, signal })) as { completeTo: string | null; lagMs: number | null } // GET query/status
-      return { completeTo: body.completeTo ? new Date(body.completeTo) : null, lagMs: body.lagMs }
+      const body = (await request('/dashboard/api/query/status', { project, signal })) as {
+        completeTo: string | null
+        lagMs: number | null
+        rejected: { at: string; reason: string; count: number }[]
+      } // GET query/status
+      return {
+        completeTo: body.completeTo ? new Date(body.completeTo) : null,
+        lagMs: body.lagMs,
+        rejected: body.rejected.map((r) => ({ at: new Date(r.at), reason: visible(r.reason), count: r.count })),
+      }
     },
   })
 

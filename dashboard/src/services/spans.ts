@@ -95,6 +95,7 @@ interface TreeFromAPI {
   }
   errors: { spanId: string; name: string; error: string | null; cause: boolean }[]
   totals: { name: string | null; provider: string | null; model: string | null; sessionId: string | null; userId: string | null }
+  receipt: { firstAcceptedAt: string; acceptedAt: string; storedAt: string } | null
   next: string | null
 }
 
@@ -125,6 +126,8 @@ export interface SpanPage {
   errors: { spanId: string; error: string | null }[]
   sessionId: string | null
   provider: string | null
+  /** When the last of it was taken and could be read, by the server's clock, in milliseconds. */
+  receipt: { accepted: number; stored: number } | null
   next: string | null
 }
 
@@ -135,7 +138,15 @@ export const treeQuery = (project: string, traceId: string) =>
     initialPageParam: '',
     queryFn: async ({ pageParam, signal }): Promise<SpanPage> => {
       const body = (await request(`/dashboard/api/query/traces/${encodeURIComponent(traceId)}/tree${query({ cursor: pageParam })}`, { project, signal })) as TreeFromAPI // GET query/traces/:id/tree
-      return { spans: apiTreeToSpans(body), total: body.total, errors: body.errors, sessionId: body.totals.sessionId, provider: body.totals.provider, next: body.next }
+      return {
+        spans: apiTreeToSpans(body),
+        total: body.total,
+        errors: body.errors,
+        sessionId: body.totals.sessionId,
+        provider: body.totals.provider,
+        receipt: body.receipt && { accepted: milliseconds(body.receipt.acceptedAt), stored: milliseconds(body.receipt.storedAt) },
+        next: body.next,
+      }
     },
     getNextPageParam: (last) => last.next ?? undefined,
   })

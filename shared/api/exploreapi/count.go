@@ -11,6 +11,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/reqctx"
+	"github.com/pulse-traces/pulse/shared/api/view"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -138,6 +139,18 @@ func (in *input) fields(name string) []filter.Field {
 	return list(in, name, store.GroupFields(), len(store.GroupFields()))
 }
 
+// rejectedBody is what was refused in a minute for one reason.
+type rejectedBody struct {
+	At     string `json:"at"` // the minute's begin
+	Reason string `json:"reason"`
+	Count  int64  `json:"count"`
+}
+
+const (
+	rejectedFor = 24 * time.Hour
+	maxRejected = 20
+)
+
 func (g *Group) status(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	g.Barrier(ctx)
@@ -146,7 +159,9 @@ func (g *Group) status(w http.ResponseWriter, r *http.Request) error {
 		FirstTraceAt *string  `json:"firstTraceAt"`
 		CompleteTo   *string  `json:"completeTo"`
 		LagMS        *float64 `json:"lagMs"`
-	}{CompleteTo: g.completeTo(ctx)}
+		// Rejected is the latest of the last day.
+		Rejected []rejectedBody `json:"rejected"`
+	}{CompleteTo: g.completeTo(ctx), Rejected: []rejectedBody{}}
 	if lag, ok := g.lag(ctx); ok {
 		ms := float64(lag.Microseconds()) / 1000
 		answer.LagMS = &ms
@@ -156,6 +171,13 @@ func (g *Group) status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer.Traces, answer.FirstTraceAt = status.Traces, timeOrNull(status.First)
+	rejected, err := g.Rejected.Rejections(ctx, reqctx.Project(ctx), g.Now().Add(-rejectedFor), maxRejected)
+	if err != nil {
+		return err
+	}
+	for _, r := range rejected {
+		answer.Rejected = append(answer.Rejected, rejectedBody{view.Timestamp(r.Minute), r.Reason, r.Count})
+	}
 	return api.WriteJSON(w, http.StatusOK, answer)
 }
 

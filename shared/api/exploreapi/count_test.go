@@ -6,9 +6,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
@@ -51,7 +54,7 @@ func TestHistogramAndFacets(t *testing.T) {
 			`200 {"facets":{"model":[{"value":"m0","count":4},{"value":"m1","count":3}],"status":[{"value":"success","count":9},{"value":"error","count":1}],"tag":[]},"exact":true,"scannedTo":null}`,
 		},
 		{"POST", "/facets", `{"fields":["kind"],"q":"status:error"}`, `200 {"facets":{"kind":[{"value":"llm_call","count":1}]},"exact":true,"scannedTo":null}`},
-		{"GET", "/status", "", `200 {"traces":10,"firstTraceAt":"2026-01-25T00:00:00.000000Z","completeTo":"2026-01-25T11:59:58.000000Z","lagMs":2000}`},
+		{"GET", "/status", "", `200 {"traces":10,"firstTraceAt":"2026-01-25T00:00:00.000000Z","completeTo":"2026-01-25T11:59:58.000000Z","lagMs":2000,"rejected":[]}`},
 		{"GET", "/traces/t4/neighbours", "", `200 {"next":"t3","previous":"t5","lastGood":"t1"}`},
 		{"GET", "/traces/t4/neighbours?q=model%3Am0&from=2026-01-25T00:00:00Z", "", `200 {"next":"t3","previous":"t6","lastGood":"t1"}`},
 		{"GET", "/traces/other/neighbours", "", `404 {"error":"Trace not found"}`},
@@ -94,6 +97,24 @@ func TestHistogramAndFacets(t *testing.T) {
 			t.Errorf("%d %s", status, got)
 		}
 	})
+}
+
+// TestStatusOfWhatWasRefused shows the last day's, and nobody else's.
+func TestStatusOfWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	now := s.deps.Now()
+	for i, project := range []account.ProjectID{mine, mine, mine, theirs} {
+		ago := []time.Duration{0, time.Hour, 25 * time.Hour, 0}[i]
+		if err := s.db.AddRejections(t.Context(), project, []store.Rejection{{Minute: now.Add(-ago), Reason: fmt.Sprint("reason ", i), Count: int64(i + 1)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var a struct{ Rejected json.RawMessage }
+	s.ask(t, "/status", nil, &a)
+	if want := `[{"at":"2026-01-25T12:00:00.000Z","reason":"reason 0","count":1},{"at":"2026-01-25T11:00:00.000Z","reason":"reason 1","count":2}]`; string(a.Rejected) != want {
+		t.Errorf("%s, want %s", a.Rejected, want)
+	}
 }
 
 // TestResolve finds an id wherever the user may look.

@@ -23,6 +23,7 @@ type Deps struct {
 	Export   store.TraceExporter
 	Delete   store.TraceDeleter
 	Projects store.ProjectStore
+	Rejected store.RejectionStore
 	// Barrier, if set, is called before each read and returns once what was
 	// accepted before is readable, or when its maker's patience ends.
 	Barrier func(context.Context)

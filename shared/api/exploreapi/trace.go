@@ -67,6 +67,21 @@ type failure struct {
 
 const maxErrorChars = 2000
 
+// receipt is what became of a trace, by the clock of whoever took it.
+type receipt struct {
+	FirstAcceptedAt string `json:"firstAcceptedAt"`
+	AcceptedAt      string `json:"acceptedAt"` // the last of it
+	StoredAt        string `json:"storedAt"`   // the last of it
+}
+
+// receiptOf gives null for a trace that nothing is known of.
+func receiptOf(r store.Receipt) *receipt {
+	if r.Stored.IsZero() {
+		return nil
+	}
+	return &receipt{view.Exactly(r.FirstAccepted), view.Exactly(r.LastAccepted), view.Exactly(r.Stored)}
+}
+
 func (g *Group) tree(w http.ResponseWriter, r *http.Request) error {
 	id, err := api.PathID(r, noTrace)
 	if err != nil {
@@ -88,6 +103,12 @@ func (g *Group) tree(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return api.Missing(queryFault(err), noTrace)
 	}
+	var came store.Receipt
+	if tree.First == 0 { // the pages behind it have the same
+		if came, err = g.Traces.Receipt(ctx, project, trace.TraceID(id)); err != nil {
+			return err
+		}
+	}
 	base := hit.Main.Start
 	if hit.Start != nil {
 		base = *hit.Start
@@ -102,8 +123,9 @@ func (g *Group) tree(w http.ResponseWriter, r *http.Request) error {
 		Cols      columns       `json:"cols"`
 		Errors    []failure     `json:"errors"` // of the whole trace, at most 100
 		Totals    view.TraceRow `json:"totals"`
+		Receipt   *receipt      `json:"receipt"` // null where nobody knows, and on the pages behind the first
 		Next      *string       `json:"next"`
-	}{N: len(tree.Spans), First: tree.First, Total: tree.Total, StartTime: row.StartTime, Errors: []failure{}, Totals: row, Next: orNull(tree.Next)}
+	}{Receipt: receiptOf(came), N: len(tree.Spans), First: tree.First, Total: tree.Total, StartTime: row.StartTime, Errors: []failure{}, Totals: row, Next: orNull(tree.Next)}
 	for i := range tree.Spans {
 		answer.Cols.add(&tree.Spans[i], base)
 	}

@@ -19,6 +19,7 @@ import (
 
 type tree struct {
 	N, First  int
+	Receipt   *struct{ FirstAcceptedAt, AcceptedAt, StoredAt string }
 	Total     int
 	StartTime string
 	Cols      struct {
@@ -67,6 +68,9 @@ func TestTree(t *testing.T) {
 	}
 	if len(a.Errors) != 2 || a.Errors[1].SpanID != "tool" || *a.Errors[1].Error != "timeout" || !a.Errors[1].Cause || a.Errors[0].Cause || a.Errors[0].Error != nil {
 		t.Errorf("%+v", a.Errors)
+	}
+	if r := a.Receipt; r == nil || r.FirstAcceptedAt != "2026-01-25T01:00:00.000000Z" || r.AcceptedAt != r.FirstAcceptedAt || r.StoredAt <= r.AcceptedAt {
+		t.Errorf("%+v", a.Receipt)
 	}
 	var lone tree
 	s.ask(t, "/traces/lone/tree", nil, &lone)

@@ -28,8 +28,8 @@ type Deps struct {
 	// show rows: what is stored is priced again where it is. On an error the answer
 	// has no costs.
 	Price func(ctx context.Context, project account.ProjectID, spans []trace.Span) error
-	// Rejected, if set, is told of every request that was refused, and why.
-	Rejected func(err error)
+	// Rejected, if set, is told of every request that was refused, and why; n is 1.
+	Rejected func(ctx context.Context, err error, n int)
 }
 
 // Group is a set of ingest routes.
@@ -69,7 +69,7 @@ func (g *Group) counted(h api.HandlerFunc) api.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
 		if err != nil && g.Rejected != nil {
-			g.Rejected(err)
+			g.Rejected(r.Context(), err, 1)
 		}
 		return err
 	}

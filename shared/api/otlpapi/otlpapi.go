@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/otlp"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
@@ -26,7 +27,7 @@ type Deps struct {
 	Accept Accepter
 	// Rejected, if set, is told of what was refused, and why: a request, which
 	// counts as one, or n records of a request whose others were taken.
-	Rejected func(err error, n int)
+	Rejected func(ctx context.Context, err error, n int)
 	// GRPC adds the methods of OTLP over gRPC, for a server that speaks HTTP/2.
 	// API Gateway passes no gRPC on.
 	GRPC bool
@@ -83,7 +84,7 @@ func (g *Group) counted(h api.HandlerFunc) api.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
 		if err != nil && g.Rejected != nil {
-			g.Rejected(err, 1)
+			g.Rejected(r.Context(), err, 1)
 		}
 		return err
 	}
@@ -98,8 +99,8 @@ func (g *Group) export(r *http.Request, s *signal, body []byte, enc otlp.Encodin
 		}
 	}
 	p, err := s.take(g, r.Context(), body, enc)
-	if err == nil && p.rejected > 0 && g.Rejected != nil {
-		g.Rejected(errRejected, p.rejected)
+	if err == nil && p.rejected > 0 && s.keeps && g.Rejected != nil {
+		g.Rejected(r.Context(), fault.New(fault.Invalid, p.reason), p.rejected)
 	}
 	return p, err
 }

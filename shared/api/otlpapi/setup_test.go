@@ -54,7 +54,7 @@ func setup(t testing.TB) *server {
 	}, otlpapi.New(otlpapi.Deps{
 		Accept: s, GRPC: true,
 		Now: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) },
-		Rejected: func(err error, n int) {
+		Rejected: func(_ context.Context, err error, n int) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.refused = append(s.refused, fmt.Sprint(fault.CodeOf(err), " ", n))

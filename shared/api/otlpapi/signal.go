@@ -14,13 +14,14 @@ type signal struct {
 	name     string // at the end of paths
 	method   string // of gRPC
 	rejected string // the member of a partial success in JSON
+	keeps    bool   // false: all of it is rejected, and no fault of the sender's
 	take     func(g *Group, ctx context.Context, body []byte, enc otlp.Encoding) (partial, error)
 }
 
 var signals = []*signal{
-	{"traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export", "rejectedSpans", (*Group).traces},
-	{"logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export", "rejectedLogRecords", (*Group).logs},
-	{"metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "rejectedDataPoints", (*Group).metrics},
+	{"traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export", "rejectedSpans", true, (*Group).traces},
+	{"logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export", "rejectedLogRecords", true, (*Group).logs},
+	{"metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "rejectedDataPoints", false, (*Group).metrics},
 }
 
 // partial is what of a request was left out, and why the first was.
@@ -35,9 +36,6 @@ func (p *partial) add(rejected int, reason string) {
 	}
 	p.rejected += rejected
 }
-
-// errRejected is the kind of fault of what is left out.
-var errRejected = fault.New(fault.Invalid, "")
 
 const (
 	// stepBytes is about how much of a request is read into spans at once: they

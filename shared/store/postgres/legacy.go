@@ -109,7 +109,7 @@ func (m legacyMover) MoveLegacy(ctx context.Context, t legacy.Table, limits lega
 			return err
 		}
 		plan := legacy.NewPlan(t, rows, projects, now)
-		outcomes, err := writeAll(ctx, tx, plan.Batches)
+		outcomes, err := writeAll(ctx, tx, plan.Batches, time.Time{})
 		if err != nil {
 			return err
 		}

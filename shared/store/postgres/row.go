@@ -198,12 +198,14 @@ var spanTable = newTable("spans", 1, slices.Concat(plainSpanTable.columns, []col
 type chunkRow struct {
 	day      time.Time
 	id, data []byte
+	storedAt *time.Time
 }
 
 var chunkTable = newTable("payload_chunks", 2,
 	col("day", "date", func(r *chunkRow) *time.Time { return &r.day }),
 	col("chunk_id", "bytea", func(r *chunkRow) *[]byte { return &r.id }),
 	col("data", "bytea", func(r *chunkRow) *[]byte { return &r.data }),
+	col("stored_at", "timestamptz", func(r *chunkRow) **time.Time { return &r.storedAt }),
 )
 
 // traceRow is a row of traces.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pulse-traces/pulse/shared/account"
@@ -55,6 +56,30 @@ func (db *DB) AnySpan(ctx context.Context, project account.ProjectID, id trace.S
 		}
 		return *spans[id], nil
 	})
+}
+
+// Receipt tells when a trace was accepted and stored.
+func (db *DB) Receipt(ctx context.Context, project account.ProjectID, id trace.TraceID) (store.Receipt, error) {
+	var out store.Receipt
+	type row struct {
+		chunk  []byte
+		stored time.Time
+	}
+	err := each(ctx, db.pool, func(r pgx.CollectableRow) (row, error) {
+		var one row
+		err := r.Scan(&one.chunk, &one.stored)
+		return one, err
+	}, func(r row) error {
+		fold.AddReceipt(&out, uuid.UUID(r.chunk), r.stored.UTC())
+		return nil
+	}, `WITH chunks AS (SELECT DISTINCT payload_day, payload_chunk FROM (
+			(SELECT payload_day, payload_chunk FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = $2 AND trace_id <> ''
+				ORDER BY start_time DESC, span_id DESC LIMIT $3)
+			UNION ALL SELECT payload_day, payload_chunk FROM spans WHERE project_id = $1 AND span_id = $2 AND form = 'trace') s
+			WHERE payload_chunk IS NOT NULL)
+		SELECT p.chunk_id, p.stored_at FROM chunks c JOIN payload_chunks p ON p.project_id = $1 AND p.day = c.payload_day AND p.chunk_id = c.payload_chunk
+		WHERE p.stored_at IS NOT NULL`, string(project), string(id), store.ReceiptSpans)
+	return out, err
 }
 
 // searching implements fold.Counter.

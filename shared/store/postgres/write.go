@@ -46,7 +46,7 @@ func (db *DB) WriteBatches(ctx context.Context, batches []store.Batch) ([]store.
 	}
 	var outcomes []store.Outcome
 	err := db.inTx(ctx, func(tx pgx.Tx) (err error) {
-		outcomes, err = writeAll(ctx, tx, batches)
+		outcomes, err = writeAll(ctx, tx, batches, time.Now())
 		return err
 	})
 	if e, ok := errors.AsType[*sqlError](err); ok && e.state == noPartition {
@@ -59,8 +59,9 @@ func (db *DB) WriteBatches(ctx context.Context, batches []store.Batch) ([]store.
 }
 
 // writeAll is WriteBatches within a transaction. The days of the batches must be
-// there (see ensureDays).
-func writeAll(ctx context.Context, tx pgx.Tx, batches []store.Batch) ([]store.Outcome, error) {
+// there (see ensureDays). The zero time is that of what an earlier service
+// stored.
+func writeAll(ctx context.Context, tx pgx.Tx, batches []store.Batch, now time.Time) ([]store.Outcome, error) {
 	outcomes := make([]store.Outcome, len(batches))
 	for b := range batches {
 		outcomes[b].Inserted = make([]bool, len(batches[b].Spans))
@@ -76,7 +77,7 @@ func writeAll(ctx context.Context, tx pgx.Tx, batches []store.Batch) ([]store.Ou
 		return nil, err
 	}
 	for _, w := range works {
-		if err := writeProject(ctx, tx, batches, w, outcomes); err != nil {
+		if err := writeProject(ctx, tx, batches, w, now, outcomes); err != nil {
 			return nil, err
 		}
 	}
@@ -107,14 +108,16 @@ type writing struct {
 	project account.ProjectID
 	from    time.Time                 // what is made anew leaves out spans that started before
 	rows    map[trace.SpanID]*spanRow // that were read
+	now     time.Time                 // zero: chunks do not say when they were stored
 }
 
 func newWriting(tx pgx.Tx, project account.ProjectID) *writing {
 	return &writing{tx: tx, project: project, rows: map[trace.SpanID]*spanRow{}}
 }
 
-func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, work fold.Work, outcomes []store.Outcome) error {
+func writeProject(ctx context.Context, tx pgx.Tx, batches []store.Batch, work fold.Work, now time.Time, outcomes []store.Outcome) error {
 	w := newWriting(tx, work.Project)
+	w.now = now
 	stored, err := w.lookUp(ctx, work)
 	if err != nil {
 		return err
@@ -165,7 +168,7 @@ func (w *writing) store(ctx context.Context, batches []store.Batch, items []fold
 		}
 	}
 	changed := append(w.changedRows(batches, joined, verdicts, chunks), w.markedRows(verdicts.Marked)...)
-	if err := addChunks(ctx, w.tx, w.project, batches, chunks); err != nil {
+	if err := w.addChunks(ctx, batches, chunks); err != nil {
 		return err
 	}
 	// Nobody else adds spans to this project now, so that these are still new.
@@ -297,25 +300,29 @@ type chunkAt struct{ batch, chunk int }
 
 // addChunks stores the chunks that new spans refer to. One may be there
 // already: retention deletes spans by their start, chunks by their arrival.
-func addChunks(ctx context.Context, tx pgx.Tx, project account.ProjectID, batches []store.Batch, chunks map[chunkAt]struct{}) error {
+func (w *writing) addChunks(ctx context.Context, batches []store.Batch, chunks map[chunkAt]struct{}) error {
 	rows := make(map[uuid.UUID]*chunkRow, len(chunks))
 	days, ids := make([]string, 0, len(chunks)), make([][]byte, 0, len(chunks))
+	var now *time.Time
+	if !w.now.IsZero() {
+		now = &w.now
+	}
 	for at := range chunks {
 		b := &batches[at.batch]
 		c := &b.Chunks[at.chunk]
-		rows[c.ID] = &chunkRow{day: dayOf(b.Arrived), id: c.ID[:], data: c.Data}
+		rows[c.ID] = &chunkRow{day: dayOf(b.Arrived), id: c.ID[:], data: c.Data, storedAt: now}
 		days, ids = append(days, dayOf(b.Arrived).Format(time.DateOnly)), append(ids, c.ID[:])
 	}
 	slices.Sort(days)
-	stored, err := collect(ctx, tx, pgx.RowTo[[]byte], `SELECT chunk_id FROM payload_chunks
-		WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3)`, string(project), slices.Compact(days), ids)
+	stored, err := collect(ctx, w.tx, pgx.RowTo[[]byte], `SELECT chunk_id FROM payload_chunks
+		WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3)`, string(w.project), slices.Compact(days), ids)
 	if err != nil {
 		return err
 	}
 	for _, id := range stored {
 		delete(rows, uuid.UUID(id))
 	}
-	return chunkTable.copy(ctx, tx, project, slices.Collect(maps.Values(rows)))
+	return chunkTable.copy(ctx, w.tx, w.project, slices.Collect(maps.Values(rows)))
 }
 
 // loadState gives a state with the stored rows that keys name, and says which

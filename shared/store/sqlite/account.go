@@ -212,6 +212,9 @@ func (db *DB) PurgeSessions(ctx context.Context, now time.Time) (int64, error) {
 		if err := exec(ctx, tx, "purge invites", false, `DELETE FROM invites WHERE expires_at < ?`, ms(now)); err != nil {
 			return err
 		}
+		if err := exec(ctx, tx, "purge rejections", false, `DELETE FROM rejections WHERE minute < ?`, ms(now.Add(-store.RejectionsKept))); err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, `DELETE FROM auth_session WHERE expires_at < ?`, ms(now))
 		if err != nil {
 			return toFault("purge sessions", err)

@@ -73,7 +73,7 @@ type bulks struct {
 }
 
 var (
-	chunkColumns      = []string{"project", "day", "chunk_id", "data"}
+	chunkColumns      = []string{"project", "day", "chunk_id", "data", "stored_at"}
 	distinctColumns   = []string{"project", "grain", "bucket", "data"}
 	traceCountColumns = []string{"project", "grain", "bucket", "provider", "model", "status", "sources", "count"}
 )

@@ -97,7 +97,7 @@ func (m legacyMover) MoveLegacy(ctx context.Context, t legacy.Table, limits lega
 			return err
 		}
 		plan := legacy.NewPlan(t, rows, projects, time.Now())
-		outcomes, err := b.writeAll(ctx, tx, plan.Batches)
+		outcomes, err := b.writeAll(ctx, tx, plan.Batches, time.Time{})
 		if err != nil {
 			return err
 		}

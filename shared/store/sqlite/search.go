@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"math"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/filter"
@@ -54,6 +57,26 @@ func (db *DB) AnySpan(ctx context.Context, project account.ProjectID, id trace.S
 			return trace.Span{}, errNotFound
 		}
 		return *spans[id], nil
+	})
+}
+
+// Receipt implements store.TraceSearcher.
+func (db *DB) Receipt(ctx context.Context, project account.ProjectID, id trace.TraceID) (store.Receipt, error) {
+	return searched(ctx, db, project, func(s *searching) (store.Receipt, error) {
+		var out store.Receipt
+		err := query(ctx, s.q, "read receipt", func(rows *sql.Rows) error {
+			var chunk uuid.UUID
+			var stored int64
+			err := rows.Scan(&chunk, &stored)
+			fold.AddReceipt(&out, chunk, time.UnixMicro(stored).UTC())
+			return err
+		}, `WITH chunks AS (SELECT DISTINCT payload_day, payload_chunk FROM (
+				SELECT * FROM (SELECT payload_day, payload_chunk FROM spans `+traceSpans+` ORDER BY start_time DESC, span_id DESC LIMIT ?3)
+				UNION ALL SELECT payload_day, payload_chunk FROM spans WHERE project = ?1 AND span_id = ?2 AND form = 'trace')
+				WHERE payload_chunk IS NOT NULL)
+			SELECT chunk_id, stored_at FROM chunks CROSS JOIN payload_chunks
+			WHERE project = ?1 AND day = payload_day AND chunk_id = payload_chunk AND stored_at IS NOT NULL`, int64(s.project), string(id), store.ReceiptSpans)
+		return out, err
 	})
 }
 

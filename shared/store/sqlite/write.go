@@ -23,7 +23,7 @@ func (db *DB) WriteBatches(ctx context.Context, batches []store.Batch) ([]store.
 	}
 	var out []store.Outcome
 	err = db.inTx(ctx, func(tx *sql.Tx) error {
-		out, err = b.writeAll(ctx, tx, batches)
+		out, err = b.writeAll(ctx, tx, batches, time.Now())
 		return err
 	})
 	if err != nil {
@@ -32,14 +32,15 @@ func (db *DB) WriteBatches(ctx context.Context, batches []store.Batch) ([]store.
 	return out, nil
 }
 
-// writeAll is WriteBatches within a transaction.
-func (b *bulks) writeAll(ctx context.Context, tx *sql.Tx, batches []store.Batch) ([]store.Outcome, error) {
+// writeAll is WriteBatches within a transaction. The zero time is that of what
+// an earlier service stored.
+func (b *bulks) writeAll(ctx context.Context, tx *sql.Tx, batches []store.Batch, now time.Time) ([]store.Outcome, error) {
 	out := make([]store.Outcome, len(batches))
 	for i := range batches {
 		out[i].Inserted = make([]bool, len(batches[i].Spans))
 	}
 	for _, work := range fold.Group(batches) {
-		if err := b.write(ctx, tx, batches, work, out); err != nil {
+		if err := b.write(ctx, tx, batches, work, now, out); err != nil {
 			return nil, err
 		}
 	}
@@ -52,18 +53,20 @@ type writing struct {
 	tx      *sql.Tx
 	project projectNumber
 	rows    map[trace.SpanID]*storedSpan // that were read
+	now     time.Time                    // zero: chunks do not say when they were stored
 }
 
 func newWriting(b *bulks, tx *sql.Tx, project projectNumber) *writing {
-	return &writing{b, tx, project, map[trace.SpanID]*storedSpan{}}
+	return &writing{bulks: b, tx: tx, project: project, rows: map[trace.SpanID]*storedSpan{}}
 }
 
-func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, work fold.Work, out []store.Outcome) error {
+func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, work fold.Work, now time.Time, out []store.Outcome) error {
 	project, err := numberFor(ctx, tx, work.Project)
 	if err != nil {
 		return err
 	}
 	w := newWriting(b, tx, project)
+	w.now = now
 	stored, err := w.lookUp(ctx, work)
 	if err != nil {
 		return err
@@ -195,10 +198,14 @@ func (w *writing) mark(ctx context.Context, marked []fold.Marked) error {
 
 func (w *writing) addChunks(ctx context.Context, batches []store.Batch, chunks chunkSet) error {
 	var args []any
+	var now any
+	if !w.now.IsZero() {
+		now = w.now.UnixMicro()
+	}
 	for i := range batches {
 		for j := range batches[i].Chunks {
 			if c := &batches[i].Chunks[j]; chunks[chunkOf{i, j}] {
-				args = append(args, int64(w.project), dayOf(batches[i].Arrived), c.ID[:], c.Data)
+				args = append(args, int64(w.project), dayOf(batches[i].Arrived), c.ID[:], c.Data, now)
 			}
 		}
 	}

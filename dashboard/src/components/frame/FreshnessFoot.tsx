@@ -1,18 +1,29 @@
 import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useZone } from '@/hooks/useZone'
-import { absoluteTime, formatDuration } from '@/lib/format/format'
+import { absoluteTime, formatCount, formatDuration } from '@/lib/format/format'
 import { freshnessQuery } from '@/services/counts'
 
 /** Up to when everything that was accepted is on the pages: the promise of the product, visible. */
 export function FreshnessFoot({ projectId }: { projectId: string }) {
   const { data } = useQuery(freshnessQuery(projectId))
   const [zone] = useZone()
-  if (!data?.completeTo) return null
-  const behind = data.lagMs !== null && data.lagMs > 2_000 ? ` · ${formatDuration(data.lagMs)} behind` : ''
+  const refused = (data?.rejected ?? []).reduce((sum, r) => sum + r.count, 0)
+  if (!data?.completeTo && refused === 0) return null
+  const behind = data && data.lagMs !== null && data.lagMs > 2_000 ? ` · ${formatDuration(data.lagMs)} behind` : ''
   return (
-    <p className="px-2 pt-1 text-label text-faint max-lg:hidden" title="Everything that was accepted up to then can be read">
-      complete to {absoluteTime(data.completeTo, zone).split(' ').at(-1)}
-      {behind}
-    </p>
+    <div className="px-2 pt-1 text-label text-faint max-lg:hidden">
+      {data?.completeTo ? (
+        <p title="Everything that was accepted up to then can be read">
+          complete to {absoluteTime(data.completeTo, zone).split(' ').at(-1)}
+          {behind}
+        </p>
+      ) : null}
+      {refused > 0 ? (
+        <Link to="/dashboard/start" className="text-warn underline" title="What was refused in the last day, and why">
+          {formatCount(refused)} refused today
+        </Link>
+      ) : null}
+    </div>
   )
 }

@@ -3,6 +3,7 @@ import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
+import { Refused } from '@/components/start/Refused'
 import { snippetsOf } from '@/components/start/snippets'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { Copy } from '@/components/ui/Copy'
@@ -10,6 +11,7 @@ import { Tabs } from '@/components/ui/Tabs'
 import { useProject } from '@/hooks/useProject'
 import { formatDuration, formatMoney } from '@/lib/format/format'
 import { optionalText } from '@/lib/search/search'
+import { freshnessQuery } from '@/services/counts'
 import { createKey, keysKey, type CreatedKey } from '@/services/keys'
 import { newestTraceQuery, sendSample, tracesKey } from '@/services/traces'
 
@@ -58,6 +60,7 @@ function Start() {
     return () => clearTimeout(timer)
   }, [])
 
+  const rejected = useQuery({ ...freshnessQuery(project.id), refetchInterval: first.data ? 10_000 : 2_000 }).data?.rejected ?? []
   const snippets = snippetsOf(location.origin, key?.secret ?? placeholder)
   return (
     <>
@@ -135,6 +138,7 @@ function Start() {
               </>
             )}
           </div>
+          {rejected.length > 0 ? <Refused rejected={rejected} /> : null}
           {waited && !first.data ? (
             <ul className="list-disc pl-5 text-muted">
               <li>Does the program print an answer of {location.origin}? 401 is a wrong key, 400 names the field that is wrong.</li>

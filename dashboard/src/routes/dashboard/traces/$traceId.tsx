@@ -37,7 +37,7 @@ import { ancestors, bounds as boundsOf, failuresBelow, faults, nextOf, openingSp
 import { ApiError } from '@/services/http'
 import { neighboursQuery } from '@/services/counts'
 import { repeatsQuery } from '@/services/repeats'
-import { partsOf, payloadQuery, type Payload, type Span } from '@/services/spans'
+import { partsOf, payloadQuery, type Payload, type Span, type SpanPage } from '@/services/spans'
 
 export const Route = createFileRoute('/dashboard/traces/$traceId')({
   validateSearch: z.object({ span: optionalText(), tab: optionalText(), zoom: optionalText(), find: optionalText(), only: optionalText(), view: optionalText(), width: optionalText(), root: optionalText() }),
@@ -65,7 +65,7 @@ function TracePage() {
     }
     return <ErrorState error={tree.error} what="The trace" onRetry={tree.retry} />
   }
-  return <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} />
+  return <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} receipt={first?.receipt ?? null} />
 }
 
 interface TraceViewProps {
@@ -76,9 +76,10 @@ interface TraceViewProps {
   errors: { spanId: string; error: string | null }[]
   session: string | null
   provider: string | null
+  receipt: SpanPage['receipt']
 }
 
-function TraceView({ traceId, projectId, spans, total, errors, session, provider }: TraceViewProps) {
+function TraceView({ traceId, projectId, spans, total, errors, session, provider, receipt }: TraceViewProps) {
   const search = Route.useSearch()
   const navigate = useNavigate()
   const now = useNow()
@@ -267,6 +268,15 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
           ...(told >= 0.1 ? [{ value: formatRate(told), label: 'of the input was said before', title: 'Estimated: what model calls of this trace were told again' }] : []),
           ...(loop ? [{ value: `×${formatCount(loop.count)}`, label: `${loop.name}, same arguments`, title: loop.arguments }] : []),
           ...(sums.model ? [{ value: sums.model, label: provider ?? 'model' }] : []),
+          ...(receipt
+            ? [
+                {
+                  value: `${formatDuration(receipt.accepted - whole.end)} → ${formatDuration(receipt.stored - receipt.accepted)}`,
+                  label: 'ended → accepted → stored',
+                  title: `Ended ${absoluteTime(new Date(whole.end), zone, { millis: true })} by the sender's clock\nAccepted ${absoluteTime(new Date(receipt.accepted), zone, { millis: true })}\nStored ${absoluteTime(new Date(receipt.stored), zone, { millis: true })}`,
+                },
+              ]
+            : []),
           { value: relativeTime(new Date(whole.start), now, zone), label: absoluteTime(new Date(whole.start), zone, { millis: true }) },
         ]}
       />
