@@ -213,7 +213,7 @@ test('with the keyboard alone', async ({ page }) => {
   await signIn(page, ada)
   await page.keyboard.press('g')
   await page.keyboard.press('t')
-  await expect(page.getByRole('heading', { name: 'Traces' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Traces', exact: true })).toBeVisible()
   await expect(page.getByRole('row').nth(3)).toBeVisible()
   await page.keyboard.press('j')
   await page.keyboard.press('j')

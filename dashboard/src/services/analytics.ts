@@ -62,15 +62,13 @@ export interface Calls {
 
 const nano = (cents: number) => Math.round(cents * 1e7)
 
-export type CallGrouping = 'hour' | 'day' | 'model' | 'provider'
-
-/** Sums of model calls, from GET analytics. */
-export const callsQuery = (project: string, range: Range, by: CallGrouping) =>
+/** Sums of model calls, by model, and money over time. */
+export const callsQuery = (project: string, range: Range, period: 'hour' | 'day') =>
   queryOptions({
-    queryKey: ['analytics', project, range, by],
+    queryKey: ['analytics', project, range, period],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Calls> => {
-      const path = `/dashboard/api/analytics${query({ date_from: range.from.toISOString(), date_to: range.to.toISOString(), group_by: by })}`
+      const path = `/dashboard/api/analytics${query({ date_from: range.from.toISOString(), date_to: range.to.toISOString(), group_by: 'model', period })}`
       const body = (await request(path, { project, signal })) as CallsFromAPI // GET analytics
       return {
         calls: body.totalRequests,
@@ -90,7 +88,7 @@ export const callsQuery = (project: string, range: Range, by: CallGrouping) =>
           latency: g.latency,
           ttft: g.timeToFirstToken,
         })),
-        costs: costsOf(body.costOverTime ?? [], range, by === 'day' ? 86_400_000 : 3_600_000),
+        costs: costsOf(body.costOverTime ?? [], range, period === 'day' ? 86_400_000 : 3_600_000),
       }
     },
   })

@@ -109,11 +109,15 @@ func (h *handlers) callAnalytics(w http.ResponseWriter, r *http.Request) error {
 	q := parseQuery(r)
 	span := q.analyticsRange()
 	group := enum(q, "group_by", []groupBy{groupDay, groupHour, groupModel, groupProvider})
+	period := group.period()
+	if asked := enum(q, "period", []store.Period{store.PeriodDay, store.PeriodHour}); asked != "" {
+		period = asked
+	}
 	if err := q.err(); err != nil {
 		return err
 	}
 	h.Barrier(r.Context())
-	a, err := h.Analytics.CallAnalytics(r.Context(), reqctx.Project(r.Context()), span, group.period())
+	a, err := h.Analytics.CallAnalytics(r.Context(), reqctx.Project(r.Context()), span, period)
 	if err != nil {
 		return err
 	}

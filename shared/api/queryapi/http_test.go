@@ -369,6 +369,7 @@ func TestAnalyticsGroups(t *testing.T) {
 	}
 	var a struct {
 		TopModels                 []any
+		CostOverTime              []struct{ Period string }
 		Groups                    []group
 		Latency, TimeToFirstToken map[string]*float64
 	}
@@ -392,6 +393,17 @@ func TestAnalyticsGroups(t *testing.T) {
 	if len(a.Groups) != 6 || a.Groups[0].Model != "m1" || a.Groups[0].Requests != 2 || a.Groups[0].CostCents != 3 ||
 		a.Groups[0].TotalTokens.Total != 10 || !near(a.Groups[0].Latency["p90"], 100) {
 		t.Errorf("%+v", a.Groups)
+	}
+	for query, want := range map[string]string{
+		"": "2026-01-25", "&period=hour": "2026-01-25 12:00:00", "&group_by=model": "2026-01-25", "&group_by=hour&period=day": "2026-01-25",
+		"&group_by=model&period=hour": "2026-01-25 12:00:00", "&group_by=provider&period=day": "2026-01-25",
+	} {
+		if read(query); len(a.CostOverTime) != 1 || a.CostOverTime[0].Period != want {
+			t.Errorf("%s: %+v", query, a.CostOverTime)
+		}
+	}
+	if a := s.ask(t, path+"&period=week", 400); !strings.Contains(fmt.Sprint(a.Details), "period") {
+		t.Errorf("%+v", a)
 	}
 	read("&group_by=provider")
 	if len(a.Groups) != 1 || a.Groups[0].Model != "" || a.Groups[0].Requests != 7 || a.Groups[0].AvgLatency != 100 {

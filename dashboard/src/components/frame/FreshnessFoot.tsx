@@ -1,12 +1,19 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration } from '@/lib/format/format'
 import { freshnessQuery } from '@/services/counts'
 
 /** Up to when everything that was accepted is on the pages: the promise of the product, visible. */
 export function FreshnessFoot({ projectId }: { projectId: string }) {
-  const { data } = useQuery(freshnessQuery(projectId))
+  // What the page shows comes first.
+  const [settled, setSettled] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(true), 2_000)
+    return () => clearTimeout(timer)
+  }, [])
+  const { data } = useQuery({ ...freshnessQuery(projectId), enabled: settled })
   const [zone] = useZone()
   const refused = (data?.rejected ?? []).reduce((sum, r) => sum + r.count, 0)
   if (!data?.completeTo && refused === 0) return null

@@ -58,11 +58,11 @@ function OverviewPage() {
   const navigate = useNavigate()
   const hours = (range.to.getTime() - range.from.getTime()) / 3_600_000
 
-  const newest = useQuery(newestTraceQuery(project.id))
   const overview = useQuery(overviewQuery(project.id, '', range))
+  // Only a range without traces may be of a project without any.
+  const newest = useQuery({ ...newestTraceQuery(project.id), enabled: overview.data !== undefined && !overview.data.kpis.traces?.value })
   const heatmap = useQuery(heatmapQuery(project.id, '', range))
-  const series = useQuery(callsQuery(project.id, range, hours <= 72 ? 'hour' : 'day'))
-  const models = useQuery(callsQuery(project.id, range, 'model'))
+  const calls = useQuery(callsQuery(project.id, range, hours <= 72 ? 'hour' : 'day'))
   const errors = useQuery(firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }))
   const cells = readCells(sel)
   const selection = selectionOf(cells, heatmap.data)
@@ -76,7 +76,7 @@ function OverviewPage() {
     if (empty) void navigate({ to: '/dashboard/start', replace: true })
   }, [empty, navigate])
 
-  const a = models.data
+  const a = calls.data
   const notice = overview.data?.notice ?? null
   const delta = (key: KpiKey) => {
     const kpi = overview.data?.kpis[key]
@@ -87,7 +87,7 @@ function OverviewPage() {
     search: key === 'errors' ? { q: 'status:error' } : key === 'p95' ? { sort: 'duration' as const } : key === 'cost' || key === 'tokens' ? { sort: key } : {},
   }))
   const because = notice?.because ?? null
-  const failure = overview.error ?? models.error
+  const failure = overview.error ?? calls.error
   return (
     <>
       <PageHeader title="Overview">
@@ -167,10 +167,10 @@ function OverviewPage() {
                 )}
               </Card>
               <Card title="Cost by provider" note={a ? formatMoney(a.costNanoUsd) : ''}>
-                {series.data ? (
+                {a ? (
                   <StackedBars
                     label="Cost by provider"
-                    {...series.data.costs}
+                    {...a.costs}
                     zone={zone}
                     format={(value) => formatMoney(value)}
                     onBrush={(next) => setRange(absolute(next))}
