@@ -85,6 +85,11 @@ type Detail int
 const (
 	// Summary brings narrow fields only: no Payload.
 	Summary Detail = iota
+	// Outline is for TraceSpans: of the fields of Summary an engine may leave out
+	// those that no tree shows, which are all but the id, parent, kind, name (with
+	// what stands in for one), start, duration, first token, status, models, tokens,
+	// cost, and what Span.Counts asks.
+	Outline
 	// Full brings the payloads too; Payload.Raw, which doubles them, is brought
 	// by Span and by RewriteSpans only.
 	Full

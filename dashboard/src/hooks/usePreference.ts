@@ -11,7 +11,8 @@ function subscribe(listener: () => void) {
   }
 }
 
-function read(name: string): string | null {
+/** What this browser keeps under a name. */
+export function read(name: string): string | null {
   try {
     return localStorage.getItem(name)
   } catch {

@@ -3,6 +3,13 @@ import type { Project } from '@/services/projects'
 
 export const ProjectContext = createContext<Project | null>(null)
 
+export const lastProject = 'pulse.project'
+
+/** The project of a page: the one that the URL names, else the one that was shown last, else any. */
+export function chooseProject(projects: readonly Project[], named: string | undefined, last: string | null): Project | null {
+  return projects.find((it) => it.id === (named ?? last)) ?? projects[0] ?? null
+}
+
 /** The project that the page shows. The frame draws no page before there is one. */
 export function useProject(): Project {
   const project = useContext(ProjectContext)

@@ -88,7 +88,7 @@ func (g *Group) tree(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := queryInput(r)
-	page := store.Page{Cursor: in.text("cursor", 4*maxTextChars), Limit: in.digits("limit", 1, store.MaxTraceSpans, store.MaxTraceSpans)}
+	page := store.Page{Cursor: in.text("cursor", 4*maxTextChars), Limit: in.digits("limit", 1, store.MaxTraceSpans, store.MaxTraceSpans), Detail: store.Outline}
 	if err := in.err(); err != nil {
 		return err
 	}

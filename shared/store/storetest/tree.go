@@ -67,6 +67,20 @@ func wholeTree(t *testing.T, s store.Store, p account.ProjectID, id trace.TraceI
 	}
 }
 
+// outlines keeps what store.Outline promises.
+func outlines(spans []store.TreeSpan) []store.TreeSpan {
+	out := make([]store.TreeSpan, len(spans))
+	for i := range spans {
+		s := &spans[i]
+		out[i] = store.TreeSpan{Depth: s.Depth, Parent: s.Parent, Span: trace.Span{
+			ID: s.ID, ParentID: s.ParentID, Kind: s.Kind, Name: s.Name, ToolName: s.ToolName, AgentName: s.AgentName, Model: s.Model, EventType: s.EventType,
+			Start: s.Start, DurationMS: s.DurationMS, TimeToFirstTokenMS: s.TimeToFirstTokenMS, Status: s.Status, ModelUsed: s.ModelUsed,
+			InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, CostNanoUSD: s.CostNanoUSD, Patch: s.Patch, Repeat: s.Repeat,
+		}}
+	}
+	return out
+}
+
 func trees(t *testing.T, open OpenFunc) {
 	nothing := func() {}
 	cases(t, open, map[string]func(t *testing.T, s store.Store){
@@ -87,6 +101,9 @@ func trees(t *testing.T, open OpenFunc) {
 				for _, limit := range []int{1, 7, 1000} {
 					got, total := wholeTree(t, s, p, tr.ID, store.Page{Limit: limit, Detail: store.Full}, nothing)
 					same(t, fmt.Sprintf("tree of %s by %d", tr.ID, limit), want, got)
+					same(t, "total", int64(len(want)), total)
+					got, total = wholeTree(t, s, p, tr.ID, store.Page{Limit: limit, Detail: store.Outline}, nothing)
+					same(t, fmt.Sprintf("outline of %s by %d", tr.ID, limit), outlines(want), outlines(got))
 					same(t, "total", int64(len(want)), total)
 				}
 				got := must[store.Tree](t)(s.TraceSpans(t.Context(), p, tr.ID, store.Page{Limit: 5, Offset: 2}))

@@ -4,7 +4,7 @@ import { useEffect, useMemo } from 'react'
 import * as z from 'zod/mini'
 import { Frame } from '@/components/frame/Frame'
 import { Loading } from '@/components/ui/state/Loading'
-import { ProjectContext } from '@/hooks/useProject'
+import { chooseProject, lastProject, ProjectContext } from '@/hooks/useProject'
 import { usePreference } from '@/hooks/usePreference'
 import { optionalText } from '@/lib/search/search'
 import { accountQuery } from '@/services/auth'
@@ -31,9 +31,9 @@ function DashboardLayout() {
   const { p } = Route.useSearch()
   const { account } = Route.useRouteContext()
   const { data: projects = [] } = useQuery(projectsQuery)
-  const [last, remember] = usePreference('pulse.project', '')
+  const [last, remember] = usePreference(lastProject, '')
   const navigate = useNavigate()
-  const project = useMemo(() => projects.find((it) => it.id === (p ?? last)) ?? projects[0] ?? null, [projects, p, last])
+  const project = useMemo(() => chooseProject(projects, p, last), [projects, p, last])
 
   useEffect(() => {
     if (project && project.id !== last) remember(project.id)

@@ -24,8 +24,8 @@ import { Loading } from '@/components/ui/state/Loading'
 import { toast } from '@/components/ui/Toasts'
 import { useKeys } from '@/hooks/useKeys'
 import { useNow } from '@/hooks/useNow'
-import { usePreference } from '@/hooks/usePreference'
-import { useProject } from '@/hooks/useProject'
+import { read, usePreference } from '@/hooks/usePreference'
+import { chooseProject, lastProject, useProject } from '@/hooks/useProject'
 import { useTree } from '@/hooks/useTree'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, formatOffset, formatRate, relativeTime } from '@/lib/format/format'
@@ -36,11 +36,19 @@ import { sumsOf } from '@/lib/tree/sums'
 import { ancestors, bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
 import { ApiError } from '@/services/http'
 import { neighboursQuery } from '@/services/counts'
+import { projectsQuery } from '@/services/projects'
 import { repeatsQuery } from '@/services/repeats'
 import { partsOf, payloadQuery, type Payload, type Span, type SpanPage } from '@/services/spans'
 
 export const Route = createFileRoute('/dashboard/traces/$traceId')({
   validateSearch: z.object({ span: optionalText(), tab: optionalText(), zoom: optionalText(), find: optionalText(), only: optionalText(), view: optionalText(), width: optionalText(), root: optionalText() }),
+  // The spans are asked for while the scripts of the page come; not where a pointer only passes.
+  loader: async ({ context: { queryClient }, params, location, cause }) => {
+    if (cause === 'preload') return
+    const [{ treeQuery }, projects] = await Promise.all([import('@/services/spans'), queryClient.ensureQueryData(projectsQuery)])
+    const project = chooseProject(projects, (location.search as { p?: string }).p, read(lastProject))
+    if (project) void queryClient.prefetchInfiniteQuery(treeQuery(project.id, params.traceId))
+  },
   component: TracePage,
 })
 
