@@ -1,15 +1,18 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { request as overHTTP } from "node:http";
 import { request as overHTTPS } from "node:https";
 import process from "node:process";
+import { Worker } from "node:worker_threads";
 import { type Answer, type Exit, useRuntime } from "./runtime.js";
 import { spillTo } from "./spill.js";
+import { quietly } from "./warn.js";
 
-// sender reads requests from its standard input and sends them: at a process's very end only synchronous calls run, and this is one.
-const sender = `let s="";process.stdin.on("data",d=>s+=d).on("end",async()=>{const r=JSON.parse(s);for(const body of r.bodies)try{
-const a=await fetch(r.url,{method:"POST",headers:r.headers,body});await a.text();if(!a.ok)process.exitCode=1}catch{process.exitCode=1}})`;
+// sender sends requests from a thread of its own, and says 1 if Pulse took them all: at a process's very end only what is synchronous runs, and waiting
+// for a thread is. Another process would need the path of the runtime, which in a compiled program is the program itself, and on Deno the leave to run it.
+const sender = `const{flag,url,headers,bodies}=require("node:worker_threads").workerData;(async()=>{let said=1;for(const body of bodies)try{
+const a=await fetch(url,{method:"POST",headers,body,redirect:"manual"}),t=await a.text();if(!a.ok||t.trim()&&typeof JSON.parse(t)!="object")said=2}catch{said=2}
+Atomics.store(flag,0,said);Atomics.notify(flag,0)})()`;
 
 /** Longer answers are none of Pulse's. */
 const longestAnswer = 1 << 20;
@@ -35,6 +38,24 @@ function post(url: string, headers: Record<string, string>, body: string | Array
   });
 }
 
+const onDeno = "Deno" in globalThis;
+
+/** Sends what waits, and waits for it without letting anything else run. */
+function sendNow(exit: Exit) {
+  if (!exit.waiting() || exit.left() === 0) return;
+  const began = performance.now();
+  const { timeout, ...requests } = exit.remains();
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  // What NODE_OPTIONS loads is for the program. On Deno a thread needs no environment, and all of it is more than one may read.
+  const env = onDeno ? {} : { ...process.env, NODE_OPTIONS: "" };
+  const thread = new Worker(sender, { eval: true, workerData: { flag, ...requests }, env, execArgv: [] });
+  thread.on("error", () => undefined);
+  thread.unref();
+  Atomics.wait(flag, 0, 0, timeout);
+  if (Atomics.load(flag, 0) === 1) exit.settled();
+  else exit.waited(performance.now() - began);
+}
+
 let installed = false;
 
 function atExit(exit: Exit) {
@@ -45,12 +66,13 @@ function atExit(exit: Exit) {
     if (exit.left() === 0) return exit.stop();
     void exit.flush().then(() => exit.waiting() && exit.stop());
   });
-  process.on("exit", () => {
-    if (!exit.waiting() || exit.left() === 0) return;
-    const { timeout, ...requests } = exit.remains();
-    const { status } = spawnSync(process.execPath, ["-e", sender], { input: JSON.stringify(requests), timeout, stdio: ["pipe", "ignore", "ignore"], env: { ...process.env, NODE_OPTIONS: "" } });
-    if (status === 0) exit.settled();
-  });
+  const atLast = () => quietly(() => sendNow(exit));
+  process.on("exit", atLast);
+  if (onDeno) {
+    // Deno.exit tells of itself by unload alone, and an error that nobody takes ends Deno without either.
+    globalThis.addEventListener("unload", atLast);
+    process.on("uncaughtExceptionMonitor", () => process.listenerCount("uncaughtException") === 0 && atLast());
+  }
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const send = () => {
       const alone = process.listenerCount(signal) === 1;
@@ -65,6 +87,17 @@ function atExit(exit: Exit) {
   }
 }
 
-useRuntime({ language: "nodejs", env: process.env, storage: new AsyncLocalStorage(), post, sha256: (base64) => createHash("sha256").update(base64, "base64").digest("hex"), spill: spillTo, atExit });
+// Deno throws at each variable that the program may not read: there is none then.
+const env = new Proxy<NodeJS.ProcessEnv>({}, {
+  get(_, name: string) {
+    try {
+      return process.env[name];
+    } catch {
+      return undefined;
+    }
+  },
+});
+
+useRuntime({ language: "nodejs", env, storage: new AsyncLocalStorage(), post, sha256: (base64) => createHash("sha256").update(base64, "base64").digest("hex"), spill: spillTo, atExit });
 
 export * from "./index.js";

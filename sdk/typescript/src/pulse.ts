@@ -37,6 +37,7 @@ export function initPulse(options: PulseOptions = {}): void {
       flush: () => flush(pulse?.transport.left()),
       stop: () => pulse?.transport.stop(),
       settled: () => pulse?.transport.settled(),
+      waited: (ms) => pulse?.transport.waited(ms),
       remains: () => pulse!.transport.remains(),
     });
   });

@@ -55,7 +55,9 @@ export interface Exit {
   stop(): void;
   /** Says that what waits was sent. */
   settled(): void;
-  /** What waits, for a process of its own. */
+  /** Says how many milliseconds were waited in vain. */
+  waited(ms: number): void;
+  /** What waits, for a thread of its own. */
   remains(): { url: string; headers: Record<string, string>; bodies: string[]; timeout: number };
 }
 

@@ -98,8 +98,13 @@ export class Transport {
       this.flushing--;
     }
     if (!this.waiting()) return true;
-    this.vain += performance.now() - began;
+    this.waited(performance.now() - began);
     return false;
+  }
+
+  /** Says that so much time was waited in vain. */
+  waited(ms: number) {
+    this.vain += ms;
   }
 
   /** How long the end of the program may still wait. */
@@ -114,14 +119,14 @@ export class Transport {
     this.wake?.();
   }
 
-  /** Says that another process sent what waits. */
+  /** Says that another thread sent what waits. */
   settled() {
     this.settle([...this.sending, ...this.queue]);
     this.sending = [];
     this.queue = [];
   }
 
-  /** What waits, as requests that another process can send. */
+  /** What waits, as requests that another thread can send. */
   remains() {
     const bodies: string[] = [];
     let items = [...this.sending, ...this.queue];

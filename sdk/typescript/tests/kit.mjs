@@ -95,11 +95,15 @@ function read(value) {
 
 /** Runs a program that uses the package, and gives its output and how it ended. */
 export async function program(code, env, file = "--input-type=module", ...given) {
-  const args = file === "--input-type=module" ? [file, "-e", code] : [file, ...given];
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  return run([process.execPath, ...(file === "--input-type=module" ? [file, "-e", code] : [file, ...given])], env);
+}
+
+/** Runs a command, and gives its output and how it ended. */
+export function run([command, ...args], env, cwd) {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], cwd });
   let output = "";
   child.stdout.on("data", (d) => (output += d));
   child.stderr.on("data", (d) => (output += d));
-  const ended = once(child, "close").then(([code, signal]) => ({ code, signal, output }));
+  const ended = once(child, "close").then(([code, signal]) => ({ code, signal, output, at: Date.now() }));
   return { child, ended, output: () => output };
 }

@@ -1,4 +1,4 @@
-// The whole way, into a real Pulse: the journey, the end of a program, and trouble between.
+// The whole way, into a real Pulse: the journey, and trouble between. How a program ends is in runtimes.test.mjs.
 import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -65,47 +65,6 @@ const calls = (name, end, pulseUrl = "process.env.PULSE_API_URL") => `
   const openai = observe(new OpenAI({ apiKey: "none", baseURL: process.env.PROVIDER_URL + "/v1" }), Provider.OpenAI);
   await openai.chat.completions.create({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hello" }] });
   ${end}`;
-const ends = {
-  "runs out of work": ["", (r) => r.code === 0],
-  "calls process.exit": ["process.exit(3)", (r) => r.code === 3],
-  throws: ["throw new Error('why')", (r) => r.code === 1 && r.output.includes("why")],
-  "gets SIGTERM": ["console.log('ready'); setInterval(() => {}, 1000)", (r) => r.signal === "SIGTERM"],
-  "has a handler of its own": ["process.on('SIGTERM', () => process.exit(5)); console.log('ready'); setInterval(() => {}, 1000)", (r) => r.code === 5],
-};
-for (const [how, [end, ended]] of Object.entries(ends)) {
-  test("a program that " + how, async () => {
-    const name = how.replaceAll(" ", "-");
-    const run = await program(calls(name, end), env);
-    if (end.includes("ready")) {
-      await until(() => run.output().includes("ready"));
-      run.child.kill("SIGTERM");
-    }
-    const result = await run.ended;
-    assert.ok(ended(result), JSON.stringify(result));
-    await until(async () => (await to.traces()).filter((t) => t.services.includes(name)).length === 1);
-  });
-}
-
-test("a program ends in time while Pulse hangs", async () => {
-  await to.trouble({ mode: "blackhole" });
-  const began = Date.now();
-  const { code } = await (await program(calls("hang", ""), { ...env, PULSE_API_URL: to.proxy, PULSE_FLUSH_TIMEOUT: "500" })).ended;
-  await to.trouble({ mode: "ok" });
-  assert.equal(code, 0);
-  assert.ok(Date.now() - began < 5000);
-});
-
-test("a program that is done does not wait for a request that hangs", async () => {
-  await to.trouble({ mode: "blackhole" });
-  const began = Date.now();
-  // A batch of one is sent at once, so that the request hangs as the program ends. The time limit of a request is its usual one.
-  const { code } = await (await program(calls("hang-at-once", "await new Promise((done) => setTimeout(done, 300));"), { ...env, PULSE_API_URL: to.proxy, PULSE_BATCH_SIZE: "1", PULSE_FLUSH_TIMEOUT: "500" })).ended;
-  const took = Date.now() - began;
-  await to.trouble({ mode: "ok" });
-  assert.equal(code, 0);
-  assert.ok(took < 4000, `${took} ms`);
-});
-
 test("all that waits for Pulse at the end shares one time limit", async () => {
   await to.trouble({ mode: "blackhole" });
   const end = 'const { flush } = await import("@pulse/sdk"); await flush(); console.log("flushed"); process.exit(0)';

@@ -1,0 +1,105 @@
+// The package as it was packed on each runtime that is here, with the real client and a real Pulse: what is recorded, and how a program ends.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { providers, pulse, run, sink, until } from "./kit.mjs";
+
+const at = (file) => fileURLToPath(new URL("../testdata/" + file, import.meta.url));
+const { PULSE_BUN, PULSE_DENO } = process.env;
+const deno = (...allow) => [PULSE_DENO, "run", "--no-prompt", ...allow.map((a) => "--allow-" + a)];
+const commands = Object.entries({ node: [process.execPath], bun: [PULSE_BUN], deno: deno("env", "net=127.0.0.1") }).filter(([, [command]]) => command);
+const flushTimeout = 1000;
+const slack = 2000;
+
+let to, provider, hanging;
+before(async () => {
+  [to, provider] = await Promise.all([pulse(), providers()]);
+  const server = http.createServer(() => {}).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  server.unref();
+  hanging = `http://127.0.0.1:${server.address().port}`;
+});
+
+/** Waits for the trace of a service, and checks that all of it is there and right. */
+async function complete(service) {
+  const { traceId } = await until(async () => (await to.traces()).find((t) => t.services.includes(service) && t.spanCount === 5));
+  const spans = await to.spans(traceId);
+  const named = Object.fromEntries(spans.map((s) => [s.spanId, s.name]));
+  assert.deepEqual(spans.map((s) => [s.name, named[s.parentSpanId], s.status]), [
+    ["agent", undefined, "success"],
+    ["chat gpt-4o-mini", "agent", "success"],
+    ["chat gpt-4o-mini", "agent", "success"],
+    ["find", "agent", "success"],
+    ["get_weather", "find", "success"],
+  ]);
+  const known = await provider.calls();
+  for (const call of spans.slice(1, 3)) {
+    const { usage } = known.find((k) => k.response.id === call.providerRequestId);
+    assert.deepEqual([call.provider, call.modelUsed, call.usage.inputTokens, call.usage.outputTokens], ["openai", "gpt-4o-mini", usage.input, usage.output]);
+    assert.deepEqual(call.outputMessages[0].parts, [{ type: "text", text: "You said: Hello" }]);
+  }
+  assert.deepEqual([spans[4].toolInput, spans[4].toolResponse], ["Oslo", { city: "Oslo", temperature: 21 }]);
+}
+
+const failed = (r) => r.code === 1 && r.output.includes("why");
+const ends = [
+  { how: "runs out of work", ended: (r) => r.code === 0 },
+  { how: "calls process.exit", ended: (r) => r.code === 3 },
+  { how: "calls Deno.exit", ended: (r) => r.code === 3, only: "deno" },
+  { how: "throws", ended: failed },
+  { how: "throws in a timer", ended: failed },
+  { how: "rejects", ended: failed },
+  { how: "waits", signal: "SIGTERM", ended: (r) => r.signal === "SIGTERM" },
+  { how: "waits", signal: "SIGINT", ended: (r) => r.signal === "SIGINT" },
+  { how: "has a handler of its own", signal: "SIGTERM", ended: (r) => r.code === 5 },
+];
+
+for (const [runtime, command] of commands) {
+  describe(runtime, { concurrency: 2 }, () => {
+    const start = async ({ how, signal }, env) => {
+      const program = run([...command, at("ends.mjs"), how], { PULSE_API_KEY: to.key, PULSE_API_URL: to.url, PROVIDER_URL: provider.url, ...env });
+      await Promise.race([until(() => program.output().includes("at the end")), program.ended]);
+      const began = Date.now();
+      if (signal) program.child.kill(signal);
+      const result = await program.ended;
+      return { ...result, took: result.at - began };
+    };
+    for (const end of ends.filter(({ only = runtime }) => only === runtime)) {
+      const name = `a program that ${end.how}` + (end.signal ? ` and gets ${end.signal}` : "");
+      test(name, async () => {
+        const service = `${runtime}: ${name}`;
+        const result = await start(end, { PULSE_SERVICE_NAME: service });
+        assert.ok(end.ended(result), JSON.stringify(result));
+        await complete(service);
+      });
+      test(name + " while Pulse hangs", async () => {
+        // A batch of one is sent at once, so that a request hangs already. The time limit of a request is its usual one.
+        for (const batch of ["1", "100"]) {
+          const result = await start(end, { PULSE_API_URL: hanging, PULSE_FLUSH_TIMEOUT: String(flushTimeout), PULSE_BATCH_SIZE: batch });
+          assert.ok(end.ended(result), JSON.stringify(result));
+          assert.ok(result.took < flushTimeout + slack, `${result.took} ms`);
+        }
+      });
+    }
+  });
+}
+
+test("bun: a compiled program", { skip: !PULSE_BUN }, async () => {
+  const compiled = path.join(mkdtempSync(path.join(tmpdir(), "bun-")), "ends");
+  assert.equal((await run([PULSE_BUN, "build", "--compile", at("ends.mjs"), "--outfile", compiled]).ended).code, 0);
+  const { code, output } = await run([compiled, "calls process.exit"], { PULSE_API_KEY: to.key, PULSE_API_URL: to.url, PROVIDER_URL: provider.url, PULSE_SERVICE_NAME: "compiled" }).ended;
+  assert.deepEqual([code, output], [3, "at the end\n"]);
+  await complete("compiled");
+});
+
+test("deno: a program that may not read its environment", { skip: !PULSE_DENO }, async () => {
+  const pulse = await sink();
+  const { code, output } = await run([...deno("net"), at("options.mjs"), pulse.url]).ended;
+  assert.deepEqual([code, output], [0, ""]);
+  assert.equal(pulse.spans().length, 1);
+});
