@@ -1,7 +1,7 @@
 // The package as it was packed on each runtime that is here, with the real client and a real Pulse: what is recorded, and how a program ends.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readdirSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -86,6 +86,25 @@ for (const [runtime, command] of commands) {
         }
       });
     }
+  });
+}
+
+for (const [runtime, command] of commands.filter(([runtime]) => runtime !== "node")) {
+  test(`${runtime}: spans of a killed process are sent by the next`, async () => {
+    const pulse = await sink();
+    const directory = mkdtempSync(path.join(tmpdir(), "spill-"));
+    const env = { PULSE_API_KEY: "pulse_sk_test", PULSE_API_URL: pulse.url, PULSE_SPILL_DIRECTORY: directory };
+    // On Deno only what may run others may ask whether a process is there.
+    const able = runtime === "deno" ? deno("env", "net", "read", "write", "sys=hostname", "run") : command;
+    const killed = run([...able, at("spill.mjs"), "wait"], env);
+    await until(() => killed.output().includes("ready"));
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    assert.equal(pulse.spans().length, 0);
+    const { code, output } = await run([...able, at("spill.mjs")], env).ended;
+    assert.equal(code, 0, output);
+    assert.equal(pulse.spans().length, 2, output);
+    assert.deepEqual(readdirSync(directory), []);
   });
 }
 
