@@ -55,10 +55,11 @@ runtime() {
     echo "sdk/typescript: $package cannot be installed here: its tests are left out"
 }
 
-project newest openai@7.57.0 @anthropic-ai/sdk@1.14.0 @google/genai@3.3.0 typescript@5.9.3 @types/node@20.19.1
+project newest openai@7.57.0 @anthropic-ai/sdk@1.14.0 @google/genai@3.3.0 typescript@5.9.3 @types/node@20.19.1 esbuild@0.28.2
 project oldest openai@4.50.0 @anthropic-ai/sdk@0.30.0
 runtime PULSE_BUN bun@1.4.5 bun/bin/bun.exe '@oven/*/bin/bun'
 runtime PULSE_DENO deno@2.9.6 deno/deno '@deno/*/deno'
+runtime PULSE_WORKERD workerd@1.20261117.1 workerd/bin/workerd '@cloudflare/*/bin/workerd'
 
 echo "== newest"
 rm -rf .cache/newest/examples && cp -r "$root/examples/typescript" .cache/newest/examples

@@ -51,12 +51,14 @@ export function take(span: Span) {
   pulse?.transport.add(span.end());
 }
 
-const open = new Set<Promise<void>>();
+const open = new Set<object>();
+const lookAgain = 10;
 
 /** Makes flush wait for work that ends a span by itself. */
 export function flushAfter(work: Promise<void>) {
-  open.add(work);
-  void work.finally(() => open.delete(work));
+  const one = {};
+  open.add(one);
+  void work.finally(() => open.delete(one));
 }
 
 /** Sends what waits, for at most `timeout` milliseconds (flushTimeout); true if nothing is left. */
@@ -65,12 +67,14 @@ export async function flush(timeout?: number): Promise<boolean> {
   if (!settings || !transport) return true;
   const most = timeout ?? settings.flushTimeout;
   const began = performance.now();
-  if (open.size > 0) {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([Promise.allSettled(open), new Promise((resolve) => (timer = setTimeout(resolve, most)))]);
-    clearTimeout(timer);
-  }
-  return transport.flush(Math.max(most - (performance.now() - began), 0));
+  const elapsed = () => performance.now() - began;
+  const { perRequest } = runtime();
+  // On the edge such work may be gone with its request: it is looked at, not waited for, by one flush only, and leaves time for what is there.
+  const work = [...open];
+  const patience = perRequest ? most / 2 : most;
+  while (work.some((one) => open.has(one)) && elapsed() < patience) await new Promise((resolve) => setTimeout(resolve, lookAgain));
+  if (perRequest) for (const one of work) open.delete(one);
+  return transport.flush(Math.max(most - elapsed(), 0));
 }
 
 /** Sends what waits, then records nothing any more. */

@@ -2,6 +2,8 @@
 export interface Runtime {
   language: "nodejs" | "webjs";
   env: Record<string, string | undefined>;
+  /** Whether what one request of the program began may end with it, so that no other must wait for it. */
+  perRequest?: boolean;
   /** Where the step that runs now is kept; undefined where there is no AsyncLocalStorage. */
   storage?: Storage;
   /** The SHA-256 of what base64 says, in hex; undefined where only the web's own, which makes one wait, is there. */
@@ -61,11 +63,17 @@ export interface Exit {
   remains(): { url: string; headers: Record<string, string>; bodies: string[]; timeout: number };
 }
 
-let current: Runtime = { language: "webjs", env: (globalThis as any).process?.env ?? {}, storage: webStorage() };
+const { process, AsyncLocalStorage } = globalThis as any;
+let current: Runtime = { language: "webjs", env: process?.env ?? {}, perRequest: true, storage: webStorage() };
 
+/** Some edges have AsyncLocalStorage at hand, some among the modules of Node that they bring. */
 function webStorage(): Storage | undefined {
-  const Global = (globalThis as any).AsyncLocalStorage;
-  return Global && new Global();
+  try {
+    const Found = AsyncLocalStorage ?? process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage;
+    return Found && new Found();
+  } catch {
+    return undefined;
+  }
 }
 
 export const runtime = () => current;

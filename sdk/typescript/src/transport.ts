@@ -15,23 +15,34 @@ const gzipFrom = 1024;
 const firstWait = 500;
 const longestWait = 30_000;
 const longestRetryAfter = 60_000;
+const lookAgain = 25; // at what another request sends
+const aWhile = 1000; // how late what is still there may be
 const retried = [408, 429, 502, 503, 504];
 
 interface Item {
   head: string; // the resource and the scope
   json: string;
   bytes: number;
+  number: number; // in the order in which they came
+  heldUntil: number; // it is being sent, and nobody else sends it before
   kept?: Kept; // on the disk
 }
 
-/** Holds spans until Pulse has them: one request at a time, for as long as it takes, the oldest dropped when there are too many. */
+/**
+ * Holds spans until Pulse has them: one request at a time, for as long as it takes, the oldest dropped when there are too many.
+ *
+ * On the edge a request of the program owns the promises, timers and requests that it makes. They end with it, without a word, and another that waits
+ * for them never hears of it. Each flush sends for itself there, and looks at what others do.
+ */
 export class Transport {
-  private queue: Item[] = [];
-  private sending: Item[] = []; // what is in the request that runs, or waits to run again
-  private bytes = 0; // of both
+  private readonly queue = new Set<Item>(); // the oldest first
+  private bytes = 0;
+  private newest = 0;
   private counts = { sent: 0, dropped: 0, rejected: 0 };
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private due = 0; // when the timer has rung, if it is still there
   private running: Promise<void> | undefined;
+  private lostAfter = 0; // when what runs has done its next step, if it is still there
   private flushing = 0;
   private wake: (() => void) | undefined;
   private request: AbortController | undefined;
@@ -53,53 +64,68 @@ export class Transport {
     });
     this.head = JSON.stringify({ resource: { attributes: resource }, scope: { name: "pulse-sdk", version } });
     this.spill = settings.spillDirectory ? quietly(() => runtime().spill?.(settings.spillDirectory)) : undefined;
-    for (const { head, json, kept } of quietly(() => this.spill?.leftovers()) ?? []) this.push({ head, json, bytes: utf8Length(json), kept });
+    for (const { head, json, kept } of quietly(() => this.spill?.leftovers()) ?? []) this.push(head, json, kept);
   }
 
   /** Takes a span, as OTLP's JSON. */
   add(json: string) {
-    this.push({ head: this.head, json, bytes: utf8Length(json), kept: this.spill && quietly(() => this.spill!.write(this.head, json)) });
+    this.push(this.head, json, this.spill && quietly(() => this.spill!.write(this.head, json)));
   }
 
-  private push(item: Item) {
-    this.queue.push(item);
+  private push(head: string, json: string, kept?: Kept) {
+    const item = { head, json, kept, bytes: utf8Length(json), number: ++this.newest, heldUntil: 0 };
+    this.queue.add(item);
     this.bytes += item.bytes;
-    while (this.bytes > this.settings.queueBytes && this.queue.length > 0) {
-      this.settle([this.queue.shift()!]);
-      this.counts.dropped++;
+    const now = performance.now();
+    const { batchSize, batchBytes, flushInterval, queueBytes } = this.settings;
+    if (this.bytes > queueBytes) {
+      for (const oldest of this.queue) {
+        if (oldest.heldUntil > now) continue;
+        this.settle([oldest]);
+        this.counts.dropped++;
+        if (this.bytes <= queueBytes) break;
+      }
       warnOnce("dropped", "Pulse does not take spans as fast as they come; the oldest are dropped");
     }
-    const { batchSize, batchBytes, flushInterval } = this.settings;
-    if (this.queue.length >= batchSize || this.bytes >= batchBytes) this.start();
-    else this.timer ??= letGo(setTimeout(() => this.start(), flushInterval));
+    if (this.queue.size >= batchSize || this.bytes >= batchBytes) return void this.start();
+    if (this.timer !== undefined && (now < this.due || !runtime().perRequest)) return;
+    this.timer = letGo(setTimeout(() => this.start(), flushInterval));
+    this.due = now + flushInterval + aWhile;
   }
 
   stats(): Stats {
-    return { queued: this.queue.length + this.sending.length, queuedBytes: this.bytes, ...this.counts };
+    return { queued: this.queue.size, queuedBytes: this.bytes, ...this.counts };
   }
 
   waiting(): boolean {
-    return this.queue.length + this.sending.length > 0;
+    return this.queue.size > 0;
   }
 
-  /** Sends what waits; true if nothing is left after at most `timeout` milliseconds. */
+  /** Sends what waits; true if nothing is left after at most `timeout` milliseconds. On the edge, if nothing is left of what waited when it was called. */
   async flush(timeout = this.settings.flushTimeout): Promise<boolean> {
     if (!this.waiting()) return true;
-    this.flushing++;
-    this.stopped = false; // the program went on
-    this.wake?.();
     const began = performance.now();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeout)));
+    const last = runtime().perRequest ? this.newest : Infinity;
+    this.flushing++;
     try {
-      await Promise.race([this.start(), late]);
+      if (runtime().perRequest) await this.run(began + timeout, last);
+      else await this.runWith(timeout);
     } finally {
-      clearTimeout(timer);
       this.flushing--;
     }
-    if (!this.waiting()) return true;
+    if (!this.waitingUpTo(last)) return true;
     this.waited(performance.now() - began);
     return false;
+  }
+
+  /** Waits for what runs in the background, which goes on at once. */
+  private async runWith(timeout: number) {
+    this.stopped = false; // the program went on
+    this.wake?.();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeout)));
+    await Promise.race([this.start(), late]);
+    clearTimeout(timer);
   }
 
   /** Says that so much time was waited in vain. */
@@ -121,15 +147,13 @@ export class Transport {
 
   /** Says that another thread sent what waits. */
   settled() {
-    this.settle([...this.sending, ...this.queue]);
-    this.sending = [];
-    this.queue = [];
+    this.settle([...this.queue]);
   }
 
   /** What waits, as requests that another thread can send. */
   remains() {
     const bodies: string[] = [];
-    let items = [...this.sending, ...this.queue];
+    let items = [...this.queue];
     while (items.length > 0) {
       const batch = this.batchOf(items);
       bodies.push(this.bodyOf(batch));
@@ -146,23 +170,53 @@ export class Transport {
   private start(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    return (this.running ??= this.run().finally(() => (this.running = undefined)));
+    if (this.running && !(runtime().perRequest && performance.now() > this.lostAfter)) return this.running;
+    const running = this.run().finally(() => {
+      if (this.running === running) this.running = undefined;
+    });
+    return (this.running = running);
   }
 
-  private async run() {
+  /** Sends what is not newer than `last` until it is gone, or until a time. */
+  private async run(until = Infinity, last = Infinity) {
+    // A flush sends what is sent in the background too, since it cannot know whether that is still there.
+    const background = until === Infinity;
+    const hold = (batch: Item[], until: number) => {
+      if (!background || !runtime().perRequest) for (const item of batch) item.heldUntil = until;
+    };
     let wait = firstWait;
-    while (this.waiting() && !this.stopped) {
-      if (this.sending.length === 0) this.sending = this.queue.splice(0, this.batchOf(this.queue).length);
-      const again = await this.post(this.sending);
-      if (again === undefined) {
-        this.settle(this.sending);
-        this.sending = [];
-        this.vain = 0;
-        wait = firstWait;
-        continue;
+    for (let now = performance.now(); this.waitingUpTo(last) && !this.stopped && now < until; now = performance.now()) {
+      const batch = this.batchOf(this.free(now, last));
+      let pause = lookAgain;
+      if (batch.length > 0) {
+        const most = Math.min(this.settings.timeout, until - now);
+        if (background) this.lostAfter = now + most + aWhile;
+        hold(batch, until);
+        const again = await this.post(batch, most);
+        hold(batch, 0);
+        if (again === undefined) {
+          this.vain = 0;
+          wait = firstWait;
+          continue;
+        }
+        pause = again || wait * (0.5 + Math.random() / 2);
+        wait = Math.min(wait * 2, longestWait);
       }
-      if (!this.stopped) await this.sleep(again || wait * (0.5 + Math.random() / 2));
-      wait = Math.min(wait * 2, longestWait);
+      now = performance.now();
+      if (background) this.lostAfter = now + pause + aWhile;
+      if (!this.stopped) await this.sleep(Math.min(pause, until - now));
+    }
+  }
+
+  private waitingUpTo(last: number) {
+    for (const oldest of this.queue) return oldest.number <= last;
+    return false;
+  }
+
+  private *free(now: number, last: number) {
+    for (const item of this.queue) {
+      if (item.number > last) return;
+      if (item.heldUntil <= now) yield item;
     }
   }
 
@@ -177,22 +231,27 @@ export class Transport {
     }).finally(() => (this.wake = undefined));
   }
 
-  /** Forgets items that are sent, refused or dropped. */
-  private settle(items: Item[]) {
+  /** Forgets items that are sent, refused or dropped, and tells how many of them were still there. */
+  private settle(items: Item[]): number {
+    let settled = 0;
     for (const item of items) {
+      if (!this.queue.delete(item)) continue;
+      settled++;
       this.bytes -= item.bytes;
       quietly(() => item.kept?.settle());
     }
+    return settled;
   }
 
-  private batchOf(items: Item[]): Item[] {
+  private batchOf(items: Iterable<Item>): Item[] {
+    const batch: Item[] = [];
     let bytes = 0;
-    let n = 0;
-    for (; n < items.length && n < this.settings.batchSize; n++) {
-      bytes += items[n]!.bytes;
-      if (n > 0 && (bytes > this.settings.batchBytes || items[n]!.head !== items[0]!.head)) break;
+    for (const item of items) {
+      bytes += item.bytes;
+      if (batch.length > 0 && (batch.length >= this.settings.batchSize || bytes > this.settings.batchBytes || item.head !== batch[0]!.head)) break;
+      batch.push(item);
     }
-    return items.slice(0, n);
+    return batch;
   }
 
   private bodyOf(items: Item[]) {
@@ -209,10 +268,11 @@ export class Transport {
     return { authorization: `Bearer ${this.settings.apiKey}`, "content-type": "application/json", "user-agent": `pulse-sdk-typescript/${version}` };
   }
 
-  /** Sends spans. Undefined says that they are settled, a number when to try again: 0 leaves that to the caller. */
-  private async post(items: Item[]): Promise<number | undefined> {
+  /** Sends spans, for at most so long. Undefined says that they are settled, a number when to try again: 0 leaves that to the caller. */
+  private async post(items: Item[], timeout: number): Promise<number | undefined> {
     let answer: Answer;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const request = (this.request = new AbortController());
+    const timer = letGo(setTimeout(() => request.abort(), timeout));
     try {
       const headers = this.headers();
       let body: string | ArrayBuffer = this.bodyOf(items);
@@ -220,26 +280,25 @@ export class Transport {
         headers["content-encoding"] = "gzip";
         body = await new Response(new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
       }
-      this.request = new AbortController();
-      timer = letGo(setTimeout(() => this.request?.abort(), this.settings.timeout));
-      answer = await (runtime().post ?? this.overFetch)(this.url(), headers, body, this.request.signal);
+      answer = await (runtime().post ?? this.overFetch)(this.url(), headers, body, request.signal);
     } catch {
       return 0;
     } finally {
       clearTimeout(timer);
-      this.request = undefined;
     }
     const { status, text } = answer;
     if (status >= 200 && status < 300) {
       const refused = refusedOf(text);
       if (refused === undefined) return 0; // somebody else's answer
-      this.counts.sent += items.length - refused;
-      this.counts.rejected += refused;
+      const settled = this.settle(items);
+      const rejected = Math.min(refused, settled);
+      this.counts.sent += settled - rejected;
+      this.counts.rejected += rejected;
       if (refused) warnOnce("rejected", `Pulse refused spans: ${text.slice(0, 300)}`);
       return undefined;
     }
     if (retried.includes(status)) return retryAfter(answer.retryAfter);
-    this.counts.rejected += items.length;
+    this.counts.rejected += this.settle(items);
     warnOnce("rejected", `Pulse refused spans with ${status}: ${text.slice(0, 300)}`);
     return undefined;
   }

@@ -1,7 +1,7 @@
 // What the tests run against: fake model providers, a real Pulse behind a proxy that makes trouble, and a sink that keeps what is sent.
 import { spawn, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -106,4 +106,25 @@ export function run([command, ...args], env, cwd) {
   child.stderr.on("data", (d) => (output += d));
   const ended = once(child, "close").then(([code, signal]) => ({ code, signal, output, at: Date.now() }));
   return { child, ended, output: () => output };
+}
+
+/** Serves a worker by Cloudflare's runtime, its bindings being texts, and gives the way to ask it, for JSON unless another form is given. */
+export async function worker(workerd, file, flags, bindings) {
+  const home = mkdtempSync(path.join(tmpdir(), "worker-"));
+  const { build } = await import("esbuild");
+  await build({ entryPoints: [file], outfile: path.join(home, "worker.js"), bundle: true, format: "esm", platform: "browser", conditions: ["workerd", "worker", "browser"] });
+  const bound = Object.entries(bindings).map(([name, text]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(text)})`);
+  writeFileSync(path.join(home, "worker.capnp"), `using Workerd = import "/workerd/workerd.capnp";
+    const config :Workerd.Config = (
+      services = [(name = "main", worker = .main), (name = "internet", network = (allow = ["private", "public"]))],
+      sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+    );
+    const main :Workerd.Worker = (
+      modules = [(name = "worker", esModule = embed "worker.js")],
+      compatibilityDate = "2026-03-01", compatibilityFlags = ${JSON.stringify(flags)}, bindings = [${bound}],
+    );`);
+  const child = spawn(workerd, ["serve", path.join(home, "worker.capnp"), "--control-fd=3"], { stdio: ["ignore", "inherit", "inherit", "pipe"] });
+  const [line] = await once(readline.createInterface(child.stdio[3]), "line");
+  keep(child);
+  return async (path, form = "json") => (await fetch(`http://127.0.0.1:${JSON.parse(line).port}${path}`))[form]();
 }

@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { providers, pulse, run, sink, until } from "./kit.mjs";
+import { providers, pulse, run, sink, until, worker } from "./kit.mjs";
 
 const at = (file) => fileURLToPath(new URL("../testdata/" + file, import.meta.url));
-const { PULSE_BUN, PULSE_DENO } = process.env;
+const { PULSE_BUN, PULSE_DENO, PULSE_WORKERD } = process.env;
 const deno = (...allow) => [PULSE_DENO, "run", "--no-prompt", ...allow.map((a) => "--allow-" + a)];
 const commands = Object.entries({ node: [process.execPath], bun: [PULSE_BUN], deno: deno("env", "net=127.0.0.1") }).filter(([, [command]]) => command);
 const flushTimeout = 1000;
@@ -121,4 +121,60 @@ test("deno: a program that may not read its environment", { skip: !PULSE_DENO },
   const { code, output } = await run([...deno("net"), at("options.mjs"), pulse.url]).ended;
   assert.deepEqual([code, output], [0, ""]);
   assert.equal(pulse.spans().length, 1);
+});
+
+const workers = { "with AsyncLocalStorage": { flags: ["nodejs_compat"] }, "without AsyncLocalStorage": { flags: [], GIVE_ON: "1" } };
+describe("workerd", { skip: !PULSE_WORKERD }, () => {
+  for (const [how, { flags, ...bindings }] of Object.entries(workers)) {
+    test("a request " + how, async () => {
+      const ask = await worker(PULSE_WORKERD, at("worker.mjs"), flags, { KEY: to.key, PULSE: to.url, PROVIDER: provider.url, SERVICE: "workerd " + how, ...bindings });
+      await ask("/steps");
+      await complete("workerd " + how);
+      assert.deepEqual(await until(async () => { const stats = await ask("/stats"); return stats.queued === 0 && stats; }), { queued: 0, queuedBytes: 0, sent: 5, dropped: 0, rejected: 0 });
+    });
+  }
+
+  test("a stream that is the answer", async () => {
+    const ask = await worker(PULSE_WORKERD, at("worker.mjs"), ["nodejs_compat"], { KEY: to.key, PULSE: to.url, PROVIDER: provider.url, SERVICE: "workerd streams" });
+    assert.match(await ask("/stream", "text"), /"finish_reason":"stop"/);
+    const { traceId } = await until(async () => (await to.traces()).find((t) => t.services.includes("workerd streams")));
+    const [call] = await to.spans(traceId);
+    assert.deepEqual([call.outputMessages[0].parts[0].text, call.usage.outputTokens], ["You said: Hello", 3]);
+  });
+
+  test("what a request could not send is sent by another", async () => {
+    const ask = await worker(PULSE_WORKERD, at("worker.mjs"), ["nodejs_compat"], { KEY: to.key, PULSE: to.proxy, SERVICE: "workerd hangs", FLUSH_TIMEOUT: String(flushTimeout) });
+    await to.trouble({ mode: "blackhole" });
+    await Promise.all([ask("/one"), ask("/one"), ask("/one")]); // their waitUntil ends without success
+    const began = Date.now();
+    assert.equal((await ask("/one?await")).flushed, false);
+    const took = Date.now() - began;
+    assert.ok(took < flushTimeout + slack, `${took} ms`);
+    await to.trouble({ mode: "ok" });
+    assert.equal((await ask("/one?await")).flushed, true);
+    assert.deepEqual(await ask("/stats"), { queued: 0, queuedBytes: 0, sent: 5, dropped: 0, rejected: 0 });
+    await until(async () => (await to.traces()).filter((t) => t.services.includes("workerd hangs")).length === 5);
+  });
+
+  test("what ends with its request does not hold up another", async () => {
+    const ask = await worker(PULSE_WORKERD, at("worker.mjs"), ["nodejs_compat"], { KEY: to.key, PULSE: to.proxy, SERVICE: "workerd forgets", BATCH_SIZE: "1" });
+    await to.trouble({ mode: "delay", delayMs: 500 });
+    await ask("/one?forget"); // its request to Pulse is let go as it answers
+    await to.trouble({ mode: "ok" });
+    const began = Date.now();
+    assert.equal((await ask("/one?await")).flushed, true);
+    const took = Date.now() - began;
+    assert.ok(took < slack, `${took} ms`);
+    await until(async () => (await to.traces()).filter((t) => t.services.includes("workerd forgets")).length === 2);
+  });
+
+  test("many requests at once send all there is, once each", async () => {
+    const pulse = await sink();
+    const ask = await worker(PULSE_WORKERD, at("worker.mjs"), ["nodejs_compat"], { KEY: "pulse_sk_test", PULSE: pulse.url, SERVICE: "workerd many" });
+    await Promise.all(Array.from({ length: 40 }, () => ask("/one")));
+    await until(() => pulse.spans().length >= 40);
+    assert.equal(new Set(pulse.spans().map((s) => s.spanId)).size, 40);
+    assert.equal(pulse.spans().length, 40);
+    await until(async () => (await ask("/stats")).sent === 40); // its answer may still be on the way
+  });
 });
