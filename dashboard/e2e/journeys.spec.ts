@@ -211,6 +211,7 @@ test('filter, back and forward, and what cannot be answered', async ({ page }) =
 
 test('with the keyboard alone', async ({ page }) => {
   await signIn(page, ada)
+  await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible() // keys are for the page that is there
   await page.keyboard.press('g')
   await page.keyboard.press('t')
   await expect(page.getByRole('heading', { name: 'Traces', exact: true })).toBeVisible()
@@ -323,7 +324,7 @@ test('what a coding agent did', async ({ page }) => {
   await expect(rows.nth(1)).toContainText('1 of 14 tests failed')
 })
 
-test('sums add up, and each number opens its traces', async ({ page }) => {
+test('sums add up, and each number opens its traces', async ({ page, pulse }) => {
   await signIn(page, ada)
   const table = page.getByRole('region', { name: /^Traces by/ })
   const numbers = async () => (await table.getByRole('row').allTextContents()).slice(2)
@@ -349,6 +350,19 @@ test('sums add up, and each number opens its traces', async ({ page }) => {
   await failed.getByRole('link').click()
   await expect(page).toHaveURL(/q=model:gpt-4o\+status:error/)
   await expect(page.getByText(`${errors} traces`)).toBeVisible()
+
+  // A member of the metadata is a field as any other.
+  const ofTeam = await fetch(`${pulse.url}/v1/traces/batch`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify([{ trace_id: crypto.randomUUID(), timestamp: new Date().toISOString(), provider: 'openai', model_requested: 'gpt-4o-mini', status: 'success', latency_ms: 42, request_body: {}, metadata: { team: 'red' } }]),
+  })
+  expect(ofTeam.status).toBe(202)
+  await page.goto('/dashboard/analytics?from=-1h')
+  await page.getByRole('combobox', { name: /^by/ }).selectOption('meta.team')
+  await table.getByRole('row').filter({ hasText: /^red/ }).getByRole('cell').nth(1).getByRole('link').click()
+  await expect(page).toHaveURL(/q=meta\.team:red/)
+  await expect(page.getByText('1 trace', { exact: true })).toBeVisible()
 
   await page.goto('/dashboard/analytics?from=-48h&m=p95')
   await expect(page.getByRole('img', { name: /^Latency p95 by model/ })).toBeVisible()

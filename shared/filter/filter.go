@@ -90,6 +90,9 @@ const (
 // metaPrefix begins the fields that senders name themselves.
 const metaPrefix = "meta."
 
+// MetaField gives the field of a member of the metadata.
+func MetaField(key string) Field { return Field(metaPrefix + key) }
+
 // Meta gives the member of the metadata that f is about, if it is about one.
 func (f Field) Meta() (key string, ok bool) { return strings.CutPrefix(string(f), metaPrefix) }
 

@@ -147,9 +147,13 @@ func Measures() []Measure {
 	}
 }
 
-// GroupFields are the fields that traces can be counted by. Of kind, tool,
-// release, service, source and tag a trace may have several values, and counts
-// for each.
+// MetaTraces is how many traces MetaKeys looks at: the newest.
+const MetaTraces = 200
+
+// GroupFields are the fields that traces can be counted by, beside every one of
+// the metadata (filter.Field.Meta), for which payloads have to be read. Of kind, tool,
+// release, service, source, tag and metadata a trace may have several values, and
+// counts for each.
 func GroupFields() []filter.Field {
 	return []filter.Field{
 		filter.FieldStatus, filter.FieldName, filter.FieldKind, filter.FieldProvider, filter.FieldModel, filter.FieldTool, filter.FieldSource, filter.FieldService,
@@ -212,6 +216,9 @@ type TraceCounter interface {
 	TraceHistogram(ctx context.Context, project account.ProjectID, q TraceQuery, h Histogram) (TraceSeries, error)
 	// TraceFacets counts the values of fields of GroupFields: at most limit of each.
 	TraceFacets(ctx context.Context, project account.ProjectID, q TraceQuery, fields []filter.Field, limit int) (Facets, error)
+	// MetaKeys gives the keys that the newest MetaTraces traces have in their
+	// metadata, the most frequent first, then by key; at most limit.
+	MetaKeys(ctx context.Context, project account.ProjectID, limit int) ([]string, error)
 	TraceStatus(ctx context.Context, project account.ProjectID) (TraceStatus, error)
 	// TraceNeighbours is NotFound if there is no such trace, or it has no Start.
 	TraceNeighbours(ctx context.Context, project account.ProjectID, id trace.TraceID, q TraceQuery) (Neighbours, error)

@@ -2,6 +2,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { request } from './http'
 import { keepOf } from './keep'
 import { tracesKey } from './traces'
+import { isMeta } from '@/lib/filter/filter'
 import { visible } from '@/lib/text/visible'
 import type { Range } from '@/lib/time/range'
 
@@ -67,6 +68,17 @@ export async function fieldValues(project: string, field: string, prefix: string
   }
   return body.values.map((v) => v.value)
 }
+
+/** The keys that the metadata of the newest traces has, as fields of filters. */
+export const metaFieldsQuery = (project: string) =>
+  queryOptions({
+    queryKey: ['fields', project],
+    staleTime: 60_000,
+    queryFn: async ({ signal }): Promise<string[]> => {
+      const body = (await request('/dashboard/api/query/fields', { project, signal })) as { fields: { name: string }[] } // GET query/fields
+      return body.fields.flatMap((f) => (isMeta(f.name) ? [f.name] : []))
+    },
+  })
 
 export interface Freshness {
   /** Up to when all that was accepted can be read; null if nobody knows. */

@@ -58,7 +58,7 @@ func (g *Group) histogram(w http.ResponseWriter, r *http.Request) error {
 	q, zone := in.query(), in.zone("tz")
 	buckets := in.integer("buckets", 1, maxBuckets, defaultBuckets)
 	h := store.Histogram{
-		By: enum(in, "by", store.GroupFields(), ""), Measure: enum(in, "measure", store.Measures(), store.MeasureCount),
+		By: groupField(in, "by"), Measure: enum(in, "measure", store.Measures(), store.MeasureCount),
 		Top: in.integer("top", 1, maxSeries, defaultSeries),
 	}
 	if err := in.err(); err != nil {
@@ -130,13 +130,16 @@ func (g *Group) facets(w http.ResponseWriter, r *http.Request) error {
 	return api.WriteJSON(w, http.StatusOK, answer)
 }
 
-// fields reads a list of fields that traces can be counted by; all of them if
-// absent.
+// maxFields is how many fields one question asks for.
+const maxFields = 32
+
+// fields reads a list of fields that traces can be counted by; all but those of
+// the metadata if absent.
 func (in *input) fields(name string) []filter.Field {
 	if _, ok := in.member(name); !ok {
 		return store.GroupFields()
 	}
-	return list(in, name, store.GroupFields(), len(store.GroupFields()))
+	return list(in, name, maxFields, groupField)
 }
 
 // rejectedBody is what was refused in a minute for one reason.

@@ -91,7 +91,9 @@ func (g *Group) breakdown(w http.ResponseWriter, r *http.Request) error {
 	)
 	q := in.query()
 	b := store.Breakdown{
-		By: list(in, "by", store.GroupFields(), 2), Measures: list(in, "measures", store.Measures(), len(store.Measures())), Limit: in.integer("limit", 1, maxGroups, defaultGroups),
+		By: list(in, "by", 2, groupField), Measures: list(in, "measures", len(store.Measures()), func(one *input, name string) store.Measure {
+			return enum(one, name, store.Measures(), "")
+		}), Limit: in.integer("limit", 1, maxGroups, defaultGroups),
 	}
 	if len(b.By) == 0 {
 		b.By = []filter.Field{filter.FieldModel}
@@ -239,7 +241,7 @@ func (in *input) boolean(name string) bool {
 }
 
 // list reads a list of at most n of options, each once; nil if absent.
-func list[T ~string](in *input, name string, options []T, n int) []T {
+func list[T ~string](in *input, name string, n int, read func(one *input, name string) T) []T {
 	v, ok := in.member(name)
 	if !ok {
 		return nil
@@ -256,7 +258,7 @@ func list[T ~string](in *input, name string, options []T, n int) []T {
 	var out []T
 	for i, v := range raw {
 		one := input{members: map[string]jsontext.Value{name: v}}
-		value := enum(&one, name, options, "")
+		value := read(&one, name)
 		if value == "" && len(one.issues) == 0 {
 			one.fault(name, "invalid_type", "Invalid input: expected string")
 		}

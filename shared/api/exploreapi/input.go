@@ -110,6 +110,21 @@ func enum[T ~string](in *input, name string, options []T, absent T) T {
 	return v
 }
 
+// maxMetaChars bounds a key of metadata.
+const maxMetaChars = 200
+
+// groupField reads a field that traces can be counted by; "" if it is absent.
+func groupField(in *input, name string) filter.Field {
+	v, _ := in.member(name)
+	if text, err := jsontext.AppendUnquote(nil, v); err == nil && v.Kind() == '"' {
+		f := filter.Field(text)
+		if key, ok := f.Meta(); ok && key != "" && len(key) <= maxMetaChars {
+			return filter.Field(in.text(name, maxTextChars))
+		}
+	}
+	return enum(in, name, store.GroupFields(), "")
+}
+
 // integer reads a whole number from low to high.
 func (in *input) integer(name string, low, high, absent int) int {
 	v, ok := in.member(name)

@@ -30,10 +30,28 @@ func (g *Group) fieldList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	keys, err := g.Counts.MetaKeys(ctx, reqctx.Project(ctx), maxFields)
+	if err != nil {
+		return err
+	}
+	known := filter.Fields()
+	var meta []filter.Field
+	for _, key := range keys {
+		meta = append(meta, filter.MetaField(key))
+	}
+	if len(meta) > 0 {
+		of, err := g.Counts.TraceFacets(ctx, reqctx.Project(ctx), store.TraceQuery{Bound: store.MetaTraces}, meta, top)
+		if err != nil {
+			return err
+		}
+		for _, f := range meta {
+			got.Counts[f] = of.Counts[f]
+		}
+	}
 	answer := struct {
 		Fields []fieldBody `json:"fields"`
 	}{}
-	for _, f := range filter.Fields() {
+	for _, f := range append(known, meta...) {
 		b := fieldBody{Name: f, Type: f.Type(), Options: f.Options(), Top: []valueCount{}}
 		for _, c := range got.Counts[f] {
 			b.Top = append(b.Top, valueCount{c.Name, c.Count})
@@ -56,7 +74,7 @@ func (g *Group) values(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := in.query()
-	field, prefix := enum(in, "field", store.GroupFields(), ""), in.text("prefix", maxTextChars)
+	field, prefix := groupField(in, "field"), in.text("prefix", maxTextChars)
 	limit := in.integer("limit", 1, maxValues, defaultValues)
 	if _, ok := in.member("field"); !ok {
 		in.fault("field", "invalid_type", "Invalid input: expected string")

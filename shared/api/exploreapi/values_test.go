@@ -3,7 +3,9 @@ package exploreapi_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,7 +71,9 @@ func TestValues(t *testing.T) {
 func TestFields(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	s.write(t, mine, call("c", minute(1)))
+	one, two := call("c", minute(1)), call("d", minute(2))
+	one.Payload.Metadata, two.Payload.Metadata = []byte(`{"team":"red","n":1}`), []byte(`{"team":"red"}`)
+	s.write(t, mine, one, two)
 	var got struct {
 		Fields []struct {
 			Name, Type string
@@ -86,10 +90,37 @@ func TestFields(t *testing.T) {
 		what[f.Name] = fmt.Sprintf("%s %d %v", f.Type, len(f.Options), f.Top)
 	}
 	for name, want := range map[string]string{
-		"status": "enum 2 [{success 1}]", "model": "text 0 [{gpt-4o 1}]", "latency": "duration 0 []", "cost": "money 0 []", "tokens": "count 0 []", "trace": "text 0 []",
+		"status": "enum 2 [{success 2}]", "model": "text 0 [{gpt-4o 2}]", "meta.team": "text 0 [{red 2}]", "meta.n": "text 0 [{1 1}]", "latency": "duration 0 []", "cost": "money 0 []", "tokens": "count 0 []", "trace": "text 0 []",
 	} {
 		if what[name] != want {
 			t.Errorf("%s: %s, want %s", name, what[name], want)
+		}
+	}
+}
+
+// TestMetadataIsAField wherever traces are counted by one.
+func TestMetadataIsAField(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	one := call("c", minute(1))
+	one.Payload.Metadata = []byte(`{"team":"red","":1}`)
+	s.write(t, mine, one)
+	const rng = `"from":"2026-01-25T00:00:00Z","to":"2026-01-25T01:00:00Z"`
+	for _, c := range []struct{ path, body, want string }{
+		{"/values", `{"field":"meta.team","prefix":"r"}`, `"values":[{"value":"red","count":1}]`},
+		{"/values", `{"field":"meta.team","prefix":"b"}`, `"values":[]`},
+		{"/facets", `{"fields":["meta.team"]}`, `{"meta.team":[{"value":"red","count":1}]}`},
+		{"/breakdown", `{"by":["meta.team"],"measures":["count"],` + rng + `}`, `"keys":["red"],"values":{"count":1}`},
+		{"/histogram", `{"by":"meta.team","buckets":1,` + rng + `}`, `"key":"red"`},
+		{"/compare", `{"fields":["meta.team"],"selection":{"q":"status:success"}}`, `"name":"meta.team"`},
+	} {
+		if status, _, body := s.send(t, http.MethodPost, c.path, member, mine, c.body); status != http.StatusOK || !strings.Contains(string(body), c.want) {
+			t.Errorf("%s %s: %d %s", c.path, c.body, status, body)
+		}
+	}
+	for _, field := range []string{"meta.", "metateam", "meta." + strings.Repeat("x", 201), "latency"} {
+		if status, _, body := s.send(t, http.MethodPost, "/values", member, mine, `{"field":"`+field+`"}`); status != http.StatusBadRequest {
+			t.Errorf("%.20s: %d %s", field, status, body)
 		}
 	}
 }

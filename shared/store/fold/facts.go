@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/filter"
@@ -41,8 +42,18 @@ func probed(f Fact) bool {
 	return false
 }
 
-// textsOf gives the values of a fact of store.GroupFields.
+// isMeta reports whether a fact is in payloads.
+func isMeta(f Fact) bool {
+	_, meta := f.Meta()
+	return meta
+}
+
+// textsOf gives the values of a fact that traces are counted by.
 func textsOf(f Fact, v any) ([]string, error) {
+	if isMeta(f) {
+		list, _ := v.([]string)
+		return list, nil
+	}
 	switch f {
 	case filter.FieldStatus:
 		return []string{statusOf(v)}, nil
@@ -81,11 +92,15 @@ func asTexts[T ~string](list []T) []string {
 }
 
 // scan gives the facts of the traces that q finds, as far as it looks, and how
-// far that is.
+// far that is. Those of metadata are lists of texts.
 func scan(ctx context.Context, e Counter, q store.TraceQuery, facts []Fact, do func(start int64, values []any) error) (*time.Time, error) {
 	rows, texts, bound := plan(&q)
 	if slices.ContainsFunc(facts, probed) && q.Bound == 0 {
 		bound = min(bound, store.MaxProbed)
+	}
+	meta := slices.ContainsFunc(facts, isMeta)
+	if meta && q.Bound == 0 {
+		bound = store.MaxRead
 	}
 	s := search{Searcher: e, texts: texts, bound: bound, page: store.SearchPage{Sort: store.SortStart, Limit: bound}}
 	s.w = Window{Interval: Bounds(q.Time), Terms: rows}
@@ -93,14 +108,32 @@ func scan(ctx context.Context, e Counter, q store.TraceQuery, facts []Fact, do f
 	if err != nil {
 		return nil, err
 	}
-	if len(texts) == 0 {
+	if len(texts) == 0 && !meta {
 		if more {
 			s.scannedTo(last)
 		}
 		return s.out.ScannedTo, e.Facts(ctx, s.w, facts, do)
 	}
+	said := map[string][]any{} // by trace: of each fact what its metadata says
+	if meta {
+		s.visit = func(t *trace.Trace) { said[string(t.ID)] = metaFacts(t, facts) }
+	}
 	if err := s.byText(ctx, last, more); err != nil {
 		return nil, err
+	}
+	asked := append([]Fact{filter.FieldTrace}, slices.DeleteFunc(slices.Clone(facts), isMeta)...)
+	values := make([]any, len(facts))
+	each := func(start int64, v []any) error {
+		id, _ := v[0].(string)
+		rest := v[1:]
+		for i, f := range facts {
+			if isMeta(f) {
+				values[i] = said[id][i]
+			} else {
+				values[i], rest = rest[0], rest[1:]
+			}
+		}
+		return do(start, values)
 	}
 	const atOnce = 200
 	for part := range slices.Chunk(s.found, atOnce) {
@@ -108,11 +141,73 @@ func scan(ctx context.Context, e Counter, q store.TraceQuery, facts []Fact, do f
 		for i := range part {
 			ids.Values = append(ids.Values, filter.Value{Text: string(part[i].ID)})
 		}
-		if err := e.Facts(ctx, Window{Interval: s.w.Interval, Terms: []filter.Term{ids}}, facts, do); err != nil {
+		if err := e.Facts(ctx, Window{Interval: s.w.Interval, Terms: []filter.Term{ids}}, asked, each); err != nil {
 			return nil, err
 		}
 	}
 	return s.out.ScannedTo, nil
+}
+
+// maxMetaBytes bounds a value of metadata that traces are counted by.
+const maxMetaBytes = 200
+
+// metaFacts gives for each fact of metadata what the spans that were read of a
+// trace say: each value once, in their order.
+func metaFacts(t *trace.Trace, facts []Fact) []any {
+	out := make([]any, len(facts))
+	for i, f := range facts {
+		key, ok := f.Meta()
+		if !ok {
+			continue
+		}
+		var list []string
+		for j := range t.Spans {
+			for _, text := range metaOf(&t.Spans[j], key) {
+				if len(text) > maxMetaBytes {
+					text = strings.ToValidUTF8(text[:maxMetaBytes], "") + "…"
+				}
+				if text != "" && !slices.Contains(list, text) {
+					list = append(list, text)
+				}
+			}
+		}
+		out[i] = list
+	}
+	return out
+}
+
+// MetaKeys gives the keys of the metadata of the newest traces.
+func MetaKeys(ctx context.Context, e Counter, limit int) ([]string, error) {
+	counts := map[string]int64{}
+	s := search{Searcher: e, bound: store.MetaTraces, page: store.SearchPage{Sort: store.SortStart, Limit: store.MetaTraces}}
+	s.w = Window{Interval: Bounds(store.TimeRange{})}
+	s.visit = func(t *trace.Trace) {
+		seen := map[string]bool{}
+		for i := range t.Spans {
+			var object map[string]json.RawMessage
+			if raw := t.Spans[i].Payload.Metadata; len(raw) == 0 || json.Unmarshal(raw, &object) != nil {
+				continue
+			}
+			for key := range object {
+				if key != "" && len(key) <= maxMetaBytes && !seen[key] {
+					seen[key] = true
+					counts[key]++
+				}
+			}
+		}
+	}
+	last, more, err := s.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.byText(ctx, last, more); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, c := range byCount(counts) {
+		out = append(out, c.Name)
+	}
+	return out[:min(limit, len(out))], nil
 }
 
 // counts gives the counts of traces in a range by what trace_counts knows: from
@@ -407,14 +502,19 @@ func TraceFacets(ctx context.Context, e Counter, q store.TraceQuery, fields []fi
 			return out, err
 		}
 	}
-	if len(asked) > 0 {
-		var err error
-		out.ScannedTo, err = scan(ctx, e, q, asked, func(_ int64, v []any) error {
-			return tallies.add(asked, v)
+	// Rows are not left out because payloads cannot all be read.
+	meta := slices.DeleteFunc(slices.Clone(asked), func(f filter.Field) bool { return !isMeta(f) })
+	for _, some := range [][]filter.Field{slices.DeleteFunc(asked, isMeta), meta} {
+		if len(some) == 0 {
+			continue
+		}
+		scanned, err := scan(ctx, e, q, some, func(_ int64, v []any) error {
+			return tallies.add(some, v)
 		})
 		if err != nil {
 			return out, err
 		}
+		out.ScannedTo = latest(out.ScannedTo, scanned)
 	}
 	for _, f := range fields {
 		list := byCount(tallies[f])

@@ -196,6 +196,8 @@ type search struct {
 	page  store.SearchPage
 	place *searchPlace // where an earlier page ended
 	found []trace.Trace
+	// visit, if set, sees what byText finds, with the spans that were read.
+	visit func(*trace.Trace)
 	// branches are the spans that failed of what was found; show reads them.
 	branches map[trace.TraceID][]Failed
 	out      store.TraceHits
@@ -257,8 +259,12 @@ func (s *search) byText(ctx context.Context, last Cursor, more bool) error {
 			for j := range t.Spans {
 				size += t.Spans[j].Payload.Bytes()
 			}
+			full := len(s.found) == s.page.Limit
+			if hit && !full && s.visit != nil {
+				s.visit(t)
+			}
 			t.Spans = nil
-			if hit && len(s.found) == s.page.Limit { // there is another one: the page ends before it
+			if hit && full { // there is another one: the page ends before it
 				before := cursorOf(&s.found[len(s.found)-1])
 				s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: before}}.String(store.SortStart)
 				return nil
@@ -545,12 +551,7 @@ func matchTexts(t *trace.Trace, terms []filter.Term) bool {
 
 func matchText(s *trace.Span, field filter.Field, v filter.Value) bool {
 	if key, ok := field.Meta(); ok {
-		for _, raw := range []json.RawMessage{s.Payload.Metadata, s.Payload.Attributes} {
-			if got, ok := memberText(raw, key); ok && v.Match(got) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(metaOf(s, key), v.Match)
 	}
 	if field == filter.FieldError {
 		if s.Status != trace.StatusError {
@@ -572,6 +573,17 @@ func matchText(s *trace.Span, field filter.Field, v filter.Value) bool {
 	return slices.ContainsFunc([]json.RawMessage{
 		p.Request, p.Response, p.InputMessages, p.OutputMessages, p.ToolInput, p.ToolResponse, p.Error, p.Metadata, p.Attributes, p.Parameters, p.Tools, p.Events,
 	}, func(raw json.RawMessage) bool { return jsonHas(raw, needle) })
+}
+
+// metaOf gives what a span's metadata and attributes say of a key.
+func metaOf(s *trace.Span, key string) []string {
+	var out []string
+	for _, raw := range []json.RawMessage{s.Payload.Metadata, s.Payload.Attributes} {
+		if text, ok := memberText(raw, key); ok {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // jsonHas reports whether some name or value in JSON holds a text that is in

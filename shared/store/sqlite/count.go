@@ -48,8 +48,14 @@ func (db *DB) Locate(ctx context.Context, project account.ProjectID, id string) 
 	return searched(ctx, db, project, func(s *searching) (store.Located, error) { return s.Locate(ctx, id) })
 }
 
+// MetaKeys implements store.TraceCounter.
+func (db *DB) MetaKeys(ctx context.Context, project account.ProjectID, limit int) ([]string, error) {
+	return searched(ctx, db, project, func(s *searching) ([]string, error) { return fold.MetaKeys(ctx, s, limit) })
+}
+
 // factColumns are the facts of traces.
 var factColumns = map[fold.Fact]string{
+	filter.FieldTrace:    "trace_id",
 	filter.FieldStatus:   "error_count",
 	filter.FieldName:     "name",
 	filter.FieldProvider: "provider_key",

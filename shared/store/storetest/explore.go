@@ -16,6 +16,49 @@ import (
 
 func explorations(t *testing.T, open OpenFunc) {
 	cases(t, open, map[string]func(t *testing.T, s store.Store){
+		"MetadataIsCountedBy": func(t *testing.T, s store.Store) {
+			ctx, p, other := t.Context(), newProject(t, s, "a"), newProject(t, s, "b")
+			said := func(id string, n int, metadata string, cost int64) trace.Span {
+				sp := llmTrace(id, minute(n))
+				sp.Payload.Metadata, sp.CostNanoUSD = []byte(metadata), ptr(cost)
+				return sp
+			}
+			// One trace of two spans, that say the same, another and, beside metadata, a third value.
+			one, two := called("1", "", minute(5), 0), called("2", "1", minute(6), 0)
+			one.Payload.Metadata, two.Payload.Metadata, two.Payload.Attributes = []byte(`{"team":"red"}`), []byte(`{"team":"blue","n":2}`), []byte(`{"team":"red","other":1}`)
+			write(t, s, p, said("a", 1, `{"team":"red","n":1}`, 1), said("b", 2, `{"team":"red"}`, 20), said("c", 3, `[]`, 300), llmTrace("d", minute(4)), one, two,
+				said("long", 7, `{"long":"`+strings.Repeat("ü", 500)+`"}`, 4000))
+			write(t, s, other, said("x", 1, `{"team":"green"}`, 9))
+			q := store.TraceQuery{Time: store.TimeRange{From: &start, To: ptr(minute(60))}}
+			got := must[store.Groups](t)(s.TraceBreakdown(ctx, p, q, store.Breakdown{
+				By: []filter.Field{"meta.team", filter.FieldProvider}, Measures: []store.Measure{store.MeasureCount, store.MeasureCost}, Sort: store.MeasureCount, Limit: 9,
+			}))
+			var rows []string
+			for _, g := range got.Groups {
+				rows = append(rows, fmt.Sprintf("%s %v %v", strings.Join(g.Keys, "|"), *g.Values[0], *g.Values[1]))
+			}
+			same(t, "rows", []string{"|openai 3 4300", "red|openai 3 21", "blue|openai 1 0"}, rows)
+			same(t, "total", 6.0, *got.Total[0])
+
+			facets := must[store.Facets](t)(s.TraceFacets(ctx, p, q, []filter.Field{"meta.team", "meta.n", "meta.none", filter.FieldProvider}, 9)).Counts
+			same(t, "teams", []store.Count{{Name: "red", Count: 3}, {Name: "blue", Count: 1}}, facets["meta.team"])
+			same(t, "numbers", []store.Count{{Name: "1", Count: 1}, {Name: "2", Count: 1}}, facets["meta.n"])
+			same(t, "none", []store.Count(nil), facets["meta.none"])
+			q.Filter = parsed(t, "meta.n:1")
+			facets = must[store.Facets](t)(s.TraceFacets(ctx, p, q, []filter.Field{"meta.team"}, 9)).Counts
+			same(t, "teams of one", []store.Count{{Name: "red", Count: 1}}, facets["meta.team"])
+			q.Filter = parsed(t, "status:success")
+			series := must[store.TraceSeries](t)(s.TraceHistogram(ctx, p, q, store.Histogram{Edges: []time.Time{start, minute(3), minute(60)}, By: "meta.team", Measure: store.MeasureCount, Top: 2}))
+			same(t, "series", []store.Series{{Key: "", Values: []*float64{ptr(0.0), ptr(3.0)}}, {Key: "red", Values: []*float64{ptr(2.0), ptr(1.0)}}, {Other: true, Values: []*float64{ptr(0.0), ptr(1.0)}}}, series.Series)
+			difference := must[store.Difference](t)(s.TraceDifference(ctx, p, store.TraceQuery{}, store.TraceQuery{Filter: parsed(t, "meta.n:2")}, []filter.Field{"meta.team"}, 1))
+			same(t, "difference", []store.FieldDifference{{Field: "meta.team", Score: 1, Values: []store.ValueDifference{{Value: "blue", Selected: 1}}}}, difference.Fields)
+
+			same(t, "keys", []string{"team", "n", "long"}, must[[]string](t)(s.MetaKeys(ctx, p, 9)))
+			same(t, "first key", []string{"team"}, must[[]string](t)(s.MetaKeys(ctx, p, 1)))
+			same(t, "keys of nothing", []string(nil), must[[]string](t)(s.MetaKeys(ctx, newProject(t, s, "c"), 9)))
+			long := must[store.Facets](t)(s.TraceFacets(ctx, p, store.TraceQuery{}, []filter.Field{"meta.long"}, 9)).Counts["meta.long"]
+			same(t, "a long value", []store.Count{{Name: strings.Repeat("ü", 100) + "…", Count: 1}}, long)
+		},
 		"RandomAnswersEqualBruteForce": func(t *testing.T, s store.Store) {
 			p, other := newProject(t, s, "a"), newProject(t, s, "b")
 			rng := rand.New(rand.NewPCG(51, 1))

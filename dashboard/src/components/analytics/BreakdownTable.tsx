@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { cellFilter, otherFilter, rowFilter } from '@/lib/analytics/cell'
 import { otherBefore, overlaps, specs, type Measure, type Values } from '@/lib/analytics/measures'
+import { asksPayloads } from '@/lib/filter/filter'
 import { splitFilter } from '@/lib/filter/url'
 import { formatDelta, formatRate, unknown } from '@/lib/format/format'
 import { measures } from '@/lib/search/names'
@@ -140,8 +141,9 @@ function Cell({ measure, values, filter, current, share }: { measure: Measure; v
 /** The traces that a filter finds. */
 function To({ filter, sort = 'start', children }: { filter: string; sort?: 'start' | 'duration' | 'cost' | 'tokens'; children: ReactNode }) {
   const { q, hash } = splitFilter(filter)
+  const order = asksPayloads(filter) ? 'start' : sort
   return (
-    <Link to="/dashboard/traces" search={{ q, sort: sort === 'start' ? undefined : sort }} hash={hash} className="no-underline hover:underline" preload={false}>
+    <Link to="/dashboard/traces" search={{ q, sort: order === 'start' ? undefined : order }} hash={hash} className="no-underline hover:underline" preload={false}>
       {children}
     </Link>
   )

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useId, useRef, useState } from 'react'
 import { useKeys } from '@/hooks/useKeys'
-import { fields, isNumeric, optionsOf, parseFilter, printValue, type Term } from '@/lib/filter/filter'
+import { fields, isMeta, isNumeric, optionsOf, parseFilter, printValue, type Term } from '@/lib/filter/filter'
 import { cx } from '../ui/classes'
 
 interface FilterBarProps {
@@ -38,7 +38,7 @@ export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hint
   const parsed = parseFilter(text)
   const errors = [...parsed.errors.filter((e) => !focused || e.end < text.length).map((e) => e.message), ...refused(parsed.terms, without)]
   const [, , field = '', begun = ''] = valueOf(text) ?? []
-  const asks = focused && lookUp !== undefined && lookedUp.includes(field)
+  const asks = focused && lookUp !== undefined && (lookedUp.includes(field) || isMeta(field))
   const [found, setFound] = useState<{ field: string; values: string[] }>({ field: '', values: [] })
   const ask = useEffectEvent((signal: AbortSignal) => {
     lookUp?.(field, begun, signal).then(
@@ -139,12 +139,12 @@ export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hint
 }
 
 /** The field and the value that are being typed, behind their sign. */
-const valueOf = (text: string) => /(?:^|\s)(-?)(\w+):(\S*)$/.exec(text)
+const valueOf = (text: string) => /(?:^|\s)(-?)([\w.-]+):(\S*)$/.exec(text)
 
 /** For the word that is being typed: names of fields, or values of one. */
 function offersFor(text: string, suggest: (field: string) => string[], without: readonly string[]): string[] {
   const word = /\S*$/.exec(text)?.[0] ?? ''
-  const value = /^(-?)(\w+):(.*)$/.exec(word)
+  const value = /^(-?)([\w.-]+):(.*)$/.exec(word)
   if (!value) {
     if (word === '' && text !== '') return []
     const begun = word.replace(/^-/, '').toLowerCase()

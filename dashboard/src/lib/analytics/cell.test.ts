@@ -8,11 +8,13 @@ describe('filters of cells', () => {
     expect(rowFilter('', ['model'], ['a*'])).toBe('model:"a*"')
     expect(rowFilter('"refund"', ['user'], [''])).toBe('"refund" -has:user')
     expect(rowFilter('model:gpt-4o', ['model'], ['gpt-4o'])).toBe('model:gpt-4o')
+    expect(rowFilter('', ['meta.team', 'meta.n'], ['red', ''])).toBe('meta.team:red -meta.n:*')
   })
   it('name what is in no row', () => {
     expect(otherFilter('env:prod', ['model'], [{ keys: ['a'] }, { keys: ['b'] }])).toBe('env:prod -model:a,b')
     expect(otherFilter('', ['user'], [{ keys: [''] }, { keys: ['b'] }])).toBe('-user:b has:user')
     expect(otherFilter('', ['tool'], [{ keys: ['a'] }])).toBeNull()
+    expect(otherFilter('', ['meta.team'], [{ keys: ['a'] }])).toBeNull()
     expect(otherFilter('', ['model', 'user'], [{ keys: ['a', 'b'] }])).toBeNull()
     expect(otherFilter('', ['user'], Array.from({ length: 33 }, (_, i) => ({ keys: [`u${i}`] })))).toBeNull()
   })

@@ -1,7 +1,5 @@
-import { addTerm, type Term, termOf } from '../filter/filter'
+import { addTerm, known, termOf } from '../filter/filter'
 import { canLack, overlaps, specs, type Measure } from './measures'
-
-const has = (field: string, not: boolean): Term => termOf('has', field, not)
 
 const maxValues = 32 // of a term
 
@@ -9,7 +7,7 @@ const maxValues = 32 // of a term
 export function rowFilter(filter: string, by: readonly string[], keys: readonly string[]): string {
   return by.reduce((text, field, i) => {
     const key = keys[i] ?? ''
-    return addTerm(text, key === '' ? has(field, true) : termOf(field, key))
+    return addTerm(text, key === '' ? known(field, true) : termOf(field, key))
   }, filter)
 }
 
@@ -18,16 +16,16 @@ export function otherFilter(filter: string, by: readonly string[], rows: readonl
   const [field] = by
   if (field === undefined || by.length > 1 || overlaps(by)) return null
   const keys = rows.map((row) => row.keys[0] ?? '')
-  const known = keys.filter((key) => key !== '')
-  if (known.length > maxValues) return null
+  const named = keys.filter((key) => key !== '')
+  if (named.length > maxValues) return null
   let text = filter
-  if (known.length > 0) text = addTerm(text, { not: true, field, op: 'is', values: known.map((key) => ({ text: key })) })
+  if (named.length > 0) text = addTerm(text, { not: true, field, op: 'is', values: named.map((key) => ({ text: key })) })
   // Whoever has no value is excluded by none, so only where that is a row of its own.
-  return known.length < keys.length && canLack(field) ? addTerm(text, has(field, false)) : text
+  return named.length < keys.length && canLack(field) ? addTerm(text, known(field)) : text
 }
 
 /** The filter that finds what a number is made of, within the traces of its row. */
 export function cellFilter(filter: string, measure: Measure): string {
   if (measure === 'errors') return addTerm(filter, termOf('status', 'error'))
-  return specs[measure].heat === 'ttft' ? addTerm(filter, has('ttft', false)) : filter
+  return specs[measure].heat === 'ttft' ? addTerm(filter, known('ttft')) : filter
 }

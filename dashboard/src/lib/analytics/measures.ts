@@ -1,4 +1,5 @@
 import type { groupings, measures } from '../search/names'
+import { isMeta } from '../filter/filter'
 import { formatCount, formatDuration, formatMoney } from '../format/format'
 
 /** By what traces can be added up. */
@@ -6,7 +7,7 @@ export type Grouping = (typeof groupings)[number]
 
 /** Fields of which a trace can have several values: it is in the row of each. */
 const several: ReadonlySet<string> = new Set<Grouping>(['kind', 'tool', 'service', 'release', 'tag', 'source'])
-export const overlaps = (by: readonly string[]): boolean => by.some((field) => several.has(field))
+export const overlaps = (by: readonly string[]): boolean => by.some((field) => several.has(field) || isMeta(field))
 
 /** Fields of which the value may be unknown, so that `has:` tells. */
 const optional: ReadonlySet<string> = new Set<Grouping>(['model', 'provider', 'tool', 'user', 'session', 'service', 'release', 'env', 'name', 'tag'])

@@ -91,6 +91,15 @@ const numeric = (kind: Kind) => kind === 'duration' || kind === 'money' || kind 
 
 const metaPrefix = 'meta.'
 
+/** Whether a field is a member of the metadata. */
+export const isMeta = (field: string): boolean => field.startsWith(metaPrefix)
+
+/** Whether payloads have to be read for a filter, which then finds traces by start only. */
+export const asksPayloads = (filter: string): boolean => parseFilter(filter).terms.some((t) => t.field === '' || t.field === 'error' || isMeta(t.field))
+
+/** The term for traces of which a field is known. */
+export const known = (field: string, not = false): Term => (isMeta(field) ? { ...(not ? ({ not: true } as const) : {}), field, op: 'is', values: [{ text: '*', glob: true }] } : termOf('has', field, not))
+
 function specOf(field: string): Spec | undefined {
   if (field.startsWith(metaPrefix)) return field.length > metaPrefix.length ? open(field, 'text') : undefined
   return specs.find((s) => s.field === field)

@@ -24,7 +24,7 @@ import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
 import { specs, type Measure } from '@/lib/analytics/measures'
-import { addTerm, parseFilter, printFilter, termOf } from '@/lib/filter/filter'
+import { addTerm, isMeta, known, parseFilter, printFilter, termOf } from '@/lib/filter/filter'
 import { joinFilter, splitFilter } from '@/lib/filter/url'
 import { absoluteTime, formatCount } from '@/lib/format/format'
 import { charts, groupings, measures, oneOf } from '@/lib/search/names'
@@ -32,7 +32,7 @@ import { optionalText } from '@/lib/search/search'
 import { visible } from '@/lib/text/visible'
 import { absolute } from '@/lib/time/range'
 import { breakdownQuery, seriesQuery, type TimeSeries } from '@/services/analytics'
-import { facetsQuery } from '@/services/counts'
+import { facetsQuery, metaFieldsQuery } from '@/services/counts'
 import { heatmapQuery } from '@/services/overview'
 
 const limits = [20, 100, 500]
@@ -43,13 +43,16 @@ export const Route = createFileRoute('/dashboard/analytics')({
   component: AnalyticsPage,
 })
 
+/** A field that traces are added up by, as the URL names it. */
+const groupingOf = (text: string | undefined) => oneOf(groupings, text) ?? (text !== undefined && isMeta(text) && text.length > 5 ? text : undefined)
+
 const named = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, name]))
 
 function AnalyticsPage() {
   const search = Route.useSearch()
   const { q = '', cmp, rows } = search
-  const by = oneOf(groupings, search.by) ?? 'model'
-  const by2 = oneOf(groupings, search.by2)
+  const by = groupingOf(search.by) ?? 'model'
+  const by2 = groupingOf(search.by2)
   const m = oneOf(measures, search.m) ?? 'count'
   const asked = oneOf(charts, search.chart)
   const hash = useLocation({ select: (location) => location.hash })
@@ -70,6 +73,8 @@ function AnalyticsPage() {
   const series = useQuery({ ...seriesQuery(project.id, { filter, range, by, measure: m, utc: zone === 'utc' }), enabled: chart !== 'heatmap' })
   const heat = useQuery({ ...heatmapQuery(project.id, filter, range, spec.heat), enabled: chart === 'heatmap' })
   const facets = useQuery(facetsQuery(project.id, filter, range))
+  const meta = useQuery(metaFieldsQuery(project.id)).data ?? []
+  const choices = [...new Set<string>([...groupings, ...meta, ...fields])]
 
   const set = (values: Record<string, string | undefined>) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), hash: true })
   const setFilter = (next: string, values: Record<string, string | undefined> = {}) => {
@@ -101,8 +106,8 @@ function AnalyticsPage() {
         </span>
       </div>
       <div className="flex flex-none flex-wrap items-center gap-x-4 gap-y-2 border-b px-3.5 py-2">
-        <Select label="by" value={by} options={named(groupings)} onChange={(next) => set({ by: next, by2: by2 === next ? undefined : by2, rows: undefined })} />
-        <Select label="then by" value={fields[1] ?? ''} options={{ '': '—', ...named(groupings.filter((it) => it !== by)) }} onChange={(next) => set({ by2: next || undefined, rows: undefined })} />
+        <Select label="by" value={by} options={named(choices)} onChange={(next) => set({ by: next, by2: by2 === next ? undefined : by2, rows: undefined })} />
+        <Select label="then by" value={fields[1] ?? ''} options={{ '': '—', ...named(choices.filter((it) => it !== by)) }} onChange={(next) => set({ by2: next || undefined, rows: undefined })} />
         <Select label="measure" value={m} options={Object.fromEntries(measures.map((it) => [it, specs[it].label]))} onChange={(next) => set({ m: next })} />
         <div role="group" aria-label="Chart" className="flex items-center gap-1">
           {charts.map((it) => (
@@ -151,7 +156,7 @@ function AnalyticsPage() {
               onBrush={(next) => setRange(absolute(next))}
               onPick={(name) => {
                 const key = series.data?.series.find((s) => nameOf(s.key, by) === name)?.key
-                if (key !== null && key !== undefined) setFilter(addTerm(text, key === '' ? termOf('has', by, true) : termOf(by, key)))
+                if (key !== null && key !== undefined) setFilter(addTerm(text, key === '' ? known(by, true) : termOf(by, key)))
               }}
             />
           ) : series.error ? (
