@@ -141,6 +141,25 @@ func mapRow(t *testing.T, bare, attributes, resource map[string]any, changes any
 	return &spans[0], ""
 }
 
+// TestMetadataOfTheSDKs is what the user said, and nothing twice.
+func TestMetadataOfTheSDKs(t *testing.T) {
+	t.Parallel()
+	for scope, want := range map[string]string{
+		"pulse-sdk": `{"userId":"u-1","feature":"chat"}`,
+		"":          `{"pulse.request":{"model":"m"},"pulse.metadata":{"userId":"u-1","feature":"chat"}}`, // as earlier clients know it
+	} {
+		body := `{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"` + scope + `"},"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"n",
+			"attributes":[{"key":"pulse.metadata","value":{"stringValue":"{\"userId\":\"u-1\",\"feature\":\"chat\"}"}},{"key":"pulse.request","value":{"stringValue":"{\"model\":\"m\"}"}}]}]}]}]}`
+		traces, err := otlp.DecodeTraces([]byte(body), otlp.JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(traces.Map(now)[0].Payload.Metadata); got != want {
+			t.Errorf("%q: %s, want %s", scope, got, want)
+		}
+	}
+}
+
 func keysWith(m map[string]any, part string) (keys []string) {
 	for k := range m {
 		if strings.Contains(k, part) {

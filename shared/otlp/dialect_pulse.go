@@ -102,6 +102,10 @@ func pulseAfter(r *reading, s *trace.Span) {
 // pulseClient reports whether the span came from one of Pulse's own clients.
 func (r *reading) pulseClient() bool { return r.hasPrefix("pulse.") }
 
+// ofSDK reports whether one of the SDKs in this repository made the span, whose
+// metadata need not look as earlier clients' did.
+func (r *reading) ofSDK() bool { return string(r.scopeName) == "pulse-sdk" }
+
 // refuse holds spans of Pulse's own clients to what the earlier service took,
 // with its words. Other senders' nonsense is left out instead.
 func (r *reading) refuse() error {

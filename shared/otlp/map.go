@@ -892,6 +892,9 @@ func (r *reading) rest(s *trace.Span) {
 func (r *reading) metadata() []byte {
 	o := objectWriter{}
 	for _, h := range r.of(factMetadataEntry) {
+		if r.ofSDK() && (h.rule.key == "pulse.request" || h.rule.key == "pulse.response") { // they have fields of their own
+			continue
+		}
 		name := h.name
 		if name == nil {
 			name = bytes.TrimPrefix(r.attributes[h.at].key, []byte(clientMetadata))
@@ -900,7 +903,8 @@ func (r *reading) metadata() []byte {
 	}
 	for _, h := range r.of(factMetadata) {
 		root := r.tree(h.at).root()
-		if root.kind() != kindObject || (h.rule.key == "pulse.metadata" && r.value(h).kind != valueKVs) {
+		text := r.value(h).kind != valueKVs && h.rule.key == "pulse.metadata" && !r.ofSDK() // which earlier clients meant as one value
+		if root.kind() != kindObject || text {
 			o.raw(r.attributes[h.at].key, r.json(h.at))
 			continue
 		}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -71,7 +72,7 @@ func (r *Rows) Trace(t *trace.Trace) Trace {
 	mainWhole := r.Narrow || r.take(main)
 	c := count(t.Spans)
 	row := Trace{
-		TraceID: t.ID, ProjectID: r.Project, SessionID: optional(main.SessionID), Timestamp: Timestamp(main.Start),
+		TraceID: t.ID, ProjectID: r.Project, SessionID: optional(cmp.Or(main.SessionID, t.SessionID)), Timestamp: Timestamp(main.Start),
 		LatencyMS: latencyMS(t), Source: main.Source, Services: c.services, SpanCount: t.SpanCount,
 		Summary: c.summary(t, main), ToolCallCount: c.toolCalls, FilesEdited: c.files,
 		ProviderRequestID: main.ProviderRequestID, FinishReason: main.FinishReason, Status: t.Status(),

@@ -361,3 +361,19 @@ func FuzzObject(f *testing.F) {
 		truthy(o.value("error"))
 	})
 }
+
+// TestSessionOfATrace is the main span's, or where that names none another's.
+func TestSessionOfATrace(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ root, call, want trace.SessionID }{{"r", "", "r"}, {"r", "c", "c"}, {"", "c", "c"}} {
+		root := trace.Span{ID: "root", TraceID: "t", Form: trace.FormSpan, Kind: trace.KindAgentRun, SessionID: c.root, MappingVersion: 1}
+		call := trace.Span{ID: "call", TraceID: "t", ParentID: "root", Form: trace.FormSpan, Kind: trace.KindLLMCall, SessionID: c.call, MappingVersion: 1}
+		tr := trace.Trace{ID: "t", Spans: []trace.Span{root, call}}
+		tr.Add(&root)
+		tr.Add(&call)
+		rows := Rows{Project: "p"}
+		if got := rows.Trace(&tr); got.SessionID == nil || *got.SessionID != c.want {
+			t.Errorf("%+v: %v", c, got.SessionID)
+		}
+	}
+}

@@ -175,7 +175,7 @@ A span, one step of an agent, to ´/v1/spans/batch´ or ´/v1/spans/async´:
 | ´span_id´, ´session_id´, ´event_type´ | required | text |
 | ´timestamp´ | required | as above |
 | ´source´ | required | ´claude_code´, ´codex´, ´opencode´, ´openclaw´ or ´sdk´ |
-| ´kind´ | required | ´tool_use´, ´agent_run´, ´session´, ´user_prompt´, ´llm_response´, ´llm_call´ or ´notification´ |
+| ´kind´ | required | ´tool_use´, ´agent_run´, ´session´, ´user_prompt´, ´llm_response´, ´llm_call´, ´notification´, ´embedding´, ´retrieval´, ´rerank´, ´chain´, ´guardrail´, ´evaluator´, ´event´ or ´generic´ |
 | ´status´ | required | ´success´ or ´error´ |
 | ´trace_id´, ´parent_span_id´ | | text; a span without ´trace_id´ belongs to no trace |
 | ´tool_input´, ´tool_response´, ´error´ | | any JSON |
@@ -238,10 +238,12 @@ what a list shows; a cell that a spreadsheet would take for a formula has an apo
 seconds; send it again, with ´cursor´ where ´next´ is not null, until it says ´done´. Spans of a deleted trace that are sent later are stored. Copies of a span that came
 several times lie in the store unread until retention removes them.
 
+To export what failed, with the cookie of a session in ´PULSE_COOKIE´ (´name=value´, of who is signed in to the dashboard) and the project's id, which its settings show, in ´PULSE_PROJECT´:
+
 ´´´sh
 cursor=; while :; do
-  curl -sS http://localhost:3000/dashboard/api/query/export -b "$PULSE_COOKIE" -H "X-Project-Id: $PULSE_PROJECT" -H 'Content-Type: application/json' \
-    -D headers -d "{\"q\":\"status:error\",\"cursor\":\"$cursor\"}" >> errors.jsonl
+  curl -fsS http://localhost:3000/dashboard/api/query/export -b "$PULSE_COOKIE" -H "X-Project-Id: $PULSE_PROJECT" -H 'Content-Type: application/json' \
+    -D headers -d "{\"q\":\"status:error\",\"cursor\":\"$cursor\"}" >> errors.jsonl || break
   cursor=$(tr -d '\r' < headers | sed -n 's/^[Pp]ulse-[Nn]ext-[Cc]ursor: //p'); [ -n "$cursor" ] || break
 done
 ´´´
