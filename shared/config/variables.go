@@ -188,7 +188,7 @@ var variables = []variable{
 	},
 	{
 		Section: sectionAuth, Name: "AUTH_RATE_LIMIT", Derived: "`on`; `off` if `NODE_ENV` is `test`", New: true,
-		Effect: "Limits sign-up and sign-in attempts by address and by account.",
+		Effect: "Limits attempts to sign in and to sign up, which then get 429 and `Retry-After`: 10 wrong passwords a minute for an account, and from one address 20 attempts in 10 seconds (3 if `NODE_ENV` is `production`).",
 		bind:   func(l *loader) value { return onOff{&l.cfg.AuthRateLimit} },
 	},
 	{
