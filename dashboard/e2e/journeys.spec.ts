@@ -228,6 +228,22 @@ test('with the keyboard alone', async ({ page }) => {
   await page.keyboard.type('analyt')
   await page.keyboard.press('Enter')
   await expect(page.getByRole('heading', { name: 'Analytics' })).toBeVisible()
+
+  // A recent trace, by its name, its session or the begin of its id. What is typed is in no URL.
+  const urls: string[] = []
+  page.on('request', (request) => urls.push(request.url()))
+  for (const typed of ['Travel_ag', 'trip-lo', ids.agent.slice(0, 12)]) {
+    await page.keyboard.press('ControlOrMeta+k')
+    await page.keyboard.type(typed)
+    await expect(page.getByRole('dialog').getByRole('option').filter({ hasText: 'travel_agent' }).first()).toHaveAttribute('aria-selected', 'true')
+    await page.keyboard.press('Enter')
+    await expect(page).toHaveURL(/\/dashboard\/traces\/./)
+    await expect(page.getByRole('heading', { level: 1 })).toContainText('travel_agent')
+    await page.keyboard.press('g')
+    await page.keyboard.press('a')
+    await expect(page.getByRole('heading', { name: 'Analytics' })).toBeVisible()
+  }
+  expect(urls.filter((url) => /travel_ag|trip-lo/i.test(url))).toEqual([])
   await page.keyboard.press('?')
   await expect(page.getByRole('dialog', { name: 'Keys' })).toBeVisible()
 })

@@ -1,4 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { typedFilters } from '@/lib/filter/typed'
 import type { TraceSort } from '@/lib/sort/sort'
 import { visible } from '@/lib/text/visible'
 import { request } from './http'
@@ -136,6 +137,25 @@ export const newestTraceQuery = (project: string) =>
   queryOptions({
     queryKey: [...tracesKey(project), 'newest'],
     queryFn: async ({ signal }): Promise<Trace | null> => (await searchTraces(project, { filter: '', range: {}, limit: 1 }, '', signal)).traces[0] ?? null,
+  })
+
+const typedTraces = 5
+
+/**
+ * The newest traces since a time that have what somebody is typing in their
+ * name, their session or at the begin of their id: a few, of one short request
+ * for each. What was typed is in their bodies alone.
+ */
+export const typedTracesQuery = (project: string, typed: string, since: Date) =>
+  queryOptions({
+    queryKey: [...tracesKey(project), 'typed', typed, since],
+    gcTime: 60_000,
+    retry: false, // the next key asks again
+    queryFn: async ({ signal }): Promise<Trace[]> => {
+      const pages = await Promise.all(typedFilters(typed).map((filter) => searchTraces(project, { filter, range: { from: since }, limit: typedTraces }, '', signal)))
+      const found = new Map(pages.flatMap((page) => page.traces).map((trace) => [trace.id, trace]))
+      return [...found.values()].toSorted((a, b) => b.start.getTime() - a.start.getTime()).slice(0, typedTraces)
+    },
   })
 
 /** Sends one small trace, so that somebody sees what a trace looks like. */

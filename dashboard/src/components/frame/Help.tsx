@@ -3,7 +3,7 @@ import { Dialog } from '../ui/Dialog'
 import { pages } from './pages'
 
 const keys: [string, string][] = [
-  ['⌘K', 'search: pages, projects, an id'],
+  ['⌘K', 'search: pages, projects, recent traces, an id'],
   ['/', 'filter, or find in a trace'],
   ['j k ↓ ↑', 'next and previous row'],
   ['Enter', 'open'],
