@@ -92,7 +92,8 @@ type Member struct {
 // ProjectRole is a project with the asking user's role in it.
 type ProjectRole struct {
 	Project
-	Role Role
+	Role     Role
+	TimeZone string // the project's, an IANA name; "" for none
 }
 
 // Invite lets whoever holds its token join a project, once.

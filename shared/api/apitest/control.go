@@ -3,6 +3,7 @@ package apitest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -25,6 +26,13 @@ func (s *suite) control(t *testing.T) {
 	s.want(t, ann, http.MethodGet, prefix+"/settings", "", http.StatusOK, &set)
 	if set.Name != "Aurora 🎉" || set.RetentionDays != 30 {
 		t.Errorf("settings: %+v", set)
+	}
+	var mine struct {
+		Projects []struct{ ID, Name, TimeZone string }
+	}
+	s.want(t, ann, http.MethodGet, prefix+"/projects", "", http.StatusOK, &mine)
+	if i := slices.IndexFunc(mine.Projects, func(p struct{ ID, Name, TimeZone string }) bool { return p.ID == ann.project }); i < 0 || mine.Projects[i].Name != set.Name || mine.Projects[i].TimeZone != "Europe/Berlin" {
+		t.Errorf("projects: %+v", mine)
 	}
 	s.want(t, ann, http.MethodPatch, prefix+"/projects/"+ann.project, `{"name":"Renamed"}`, http.StatusOK, nil)
 

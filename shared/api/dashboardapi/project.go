@@ -21,6 +21,7 @@ type projectBody struct {
 	Name      string            `json:"name"`
 	CreatedAt string            `json:"createdAt"`
 	Role      account.Role      `json:"role"`
+	TimeZone  string            `json:"timeZone"` // "": none
 }
 
 func (g *Group) listProjects(w http.ResponseWriter, r *http.Request) error {
@@ -30,7 +31,7 @@ func (g *Group) listProjects(w http.ResponseWriter, r *http.Request) error {
 	}
 	projects := make([]projectBody, 0, len(mine))
 	for _, p := range mine {
-		projects = append(projects, projectBody{p.ID, p.Name, view.Timestamp(p.CreatedAt), p.Role})
+		projects = append(projects, projectBody{p.ID, p.Name, view.Timestamp(p.CreatedAt), p.Role, p.TimeZone})
 	}
 	return api.WriteJSON(w, http.StatusOK, struct {
 		Projects []projectBody `json:"projects"`

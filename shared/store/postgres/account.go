@@ -237,11 +237,11 @@ func (db *DB) UserProjects(ctx context.Context, id account.UserID) ([]account.Pr
 	return collect(ctx, db.pool, func(row pgx.CollectableRow) (account.ProjectRole, error) {
 		var p account.ProjectRole
 		var role string
-		err := row.Scan((*string)(&p.ID), &p.Name, &p.CreatedAt, &role)
+		err := row.Scan((*string)(&p.ID), &p.Name, &p.CreatedAt, &role, &p.TimeZone)
 		p.CreatedAt, p.Role = millis(p.CreatedAt), account.ParseRole(role)
 		return p, err
-	}, `SELECT p.id, p.name, p.created_at, m.role FROM user_projects m JOIN projects p ON p.id = m.project_id
-		WHERE m.user_id = $1 ORDER BY p.created_at, p.id COLLATE "C"`, string(id))
+	}, `SELECT p.id, p.name, p.created_at, m.role, coalesce(s.time_zone, '') FROM user_projects m JOIN projects p ON p.id = m.project_id
+		LEFT JOIN project_settings s ON s.project_id = p.id WHERE m.user_id = $1 ORDER BY p.created_at, p.id COLLATE "C"`, string(id))
 }
 
 // Role gives a user's role in a project.

@@ -280,12 +280,12 @@ func (db *DB) UserProjects(ctx context.Context, id account.UserID) ([]account.Pr
 		var p account.ProjectRole
 		var role string
 		var created int64
-		err := rows.Scan(&p.ID, &p.Name, &created, &role)
+		err := rows.Scan(&p.ID, &p.Name, &created, &role, &p.TimeZone)
 		p.CreatedAt, p.Role = fromMS(created), account.ParseRole(role)
 		out = append(out, p)
 		return err
-	}, `SELECT p.id, p.name, p.created_at, m.role FROM user_projects m JOIN projects p ON p.id = m.project_id
-		WHERE m.user_id = ? ORDER BY p.created_at, p.id`, string(id))
+	}, `SELECT p.id, p.name, p.created_at, m.role, coalesce(s.time_zone, '') FROM user_projects m JOIN projects p ON p.id = m.project_id
+		LEFT JOIN project_settings s ON s.project_id = p.id WHERE m.user_id = ? ORDER BY p.created_at, p.id`, string(id))
 	return out, err
 }
 

@@ -296,6 +296,9 @@ func settings(t *testing.T, open OpenFunc) {
 			for _, want := range []store.Settings{{Name: "new", RetentionDays: 30, TimeZone: "Europe/Berlin"}, {Name: "newer", RetentionDays: 7}} {
 				ok(t, s.PutSettings(ctx, p, want, minute(1)))
 				same(t, "settings", want, must[store.Settings](t)(s.Settings(ctx, p)))
+				if mine := must[[]account.ProjectRole](t)(s.UserProjects(ctx, "user-a")); len(mine) != 1 || mine[0].Name != want.Name || mine[0].TimeZone != want.TimeZone {
+					t.Fatalf("its member's projects: %+v", mine)
+				}
 				same(t, "retentions", []store.Retention{{Project: p, Days: want.RetentionDays}}, must[[]store.Retention](t)(s.Retentions(ctx)))
 			}
 			if got := must[account.Project](t)(s.Project(ctx, p)); got.Name != "newer" {
