@@ -484,6 +484,48 @@ test('prices, account and sign-out', async ({ page }) => {
   await expect(page).toHaveURL(/\/dashboard\/traces\?.*q=status:error/)
 })
 
+test('days and hours are those of the project', async ({ page }) => {
+  await signIn(page, ada)
+  await page.goto('/dashboard/settings')
+  await page.getByLabel('Time zone').fill('Asia/Tokyo')
+  await page.getByRole('button', { name: 'Save settings' }).click()
+  await expect(page.getByText('Settings saved')).toBeVisible()
+
+  // Pages are asked for in it, and say so.
+  const zones = new Set<unknown>()
+  page.on('request', (request) => {
+    if (/query\/(histogram|heatmap)$/.test(request.url())) zones.add((request.postDataJSON() as { tz?: unknown }).tz)
+  })
+  for (const at of ['/dashboard', '/dashboard/analytics', '/dashboard/traces']) {
+    await page.goto(at)
+    await expect(page.getByRole('button', { name: 'Last 24 h · Asia/Tokyo' })).toBeVisible()
+    await expect(page.getByRole('img', { name: /cost by provider|by model|over time/i }).first()).toBeVisible()
+  }
+  expect([...zones]).toEqual(['Asia/Tokyo'])
+
+  await page.goto('/dashboard/traces?from=2026-11-22T15:00:00.000Z&to=2026-11-23T15:00:00.000Z')
+  await page.getByRole('button', { name: /23 Nov.* 00:00:00 – 24 Nov.* 00:00:00 · Asia\/Tokyo/ }).click()
+  await page.getByRole('menuitem', { name: 'From … to …' }).click()
+  await expect(page.getByLabel('From', { exact: true })).toHaveValue('2026-11-23 00:00')
+  await page.getByLabel('From', { exact: true }).fill('2026-11-23 09:30')
+  await page.getByRole('button', { name: 'Show', exact: true }).click()
+  await expect(page).toHaveURL(/from=2026-11-23T00:30:00.000Z&to=2026-11-23T15:00:00.000Z/)
+  await expect(page.getByRole('button', { name: /23 Nov.* 09:30:00 – 24 Nov/ })).toBeVisible()
+
+  // Somebody may want another; and without one the browser's counts.
+  await page.getByRole('button', { name: /Asia\/Tokyo/ }).click()
+  await page.getByRole('menuitem', { name: 'Times in UTC', exact: true }).click()
+  await expect(page.getByRole('button', { name: /23 Nov.* 00:30:00 – .* · UTC/ })).toBeVisible()
+  await page.goto('/dashboard/account')
+  await page.getByLabel('Times in').selectOption({ label: "Asia/Tokyo, the project's" })
+  await page.goto('/dashboard/settings')
+  await page.getByLabel('Time zone').fill('')
+  await page.getByRole('button', { name: 'Save settings' }).click()
+  await expect(page.getByText('Settings saved')).toBeVisible()
+  await page.goto('/dashboard?from=-24h')
+  await expect(page.getByRole('button', { name: 'Last 24 h · UTC' })).toBeVisible()
+})
+
 test('live rows wait to be shown', async ({ page, pulse }) => {
   await signIn(page, ada)
   await page.goto('/dashboard/traces?live=1')

@@ -14,7 +14,7 @@ import { useZone } from './useZone'
 export function useSessions(q: string, sort: SessionSort = 'recent', terms: Term[] = []) {
   const project = useProject()
   const { range, text } = useRange()
-  const [zone] = useZone()
+  const zone = useZone()
   const now = useNow()
   const navigate = useNavigate()
   const filter = printFilter([...terms, ...parseFilter(q).terms])

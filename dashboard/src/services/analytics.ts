@@ -1,6 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { Measure, Values } from '@/lib/analytics/measures'
 import type { Range } from '@/lib/time/range'
+import { barAt, barsOf, utc, type Zone } from '@/lib/time/zone'
 import { query, request } from './http'
 import { keepOf } from './keep'
 
@@ -62,12 +63,20 @@ export interface Calls {
 
 const nano = (cents: number) => Math.round(cents * 1e7)
 
-/** Sums of model calls, by model, and money over time. */
-export const callsQuery = (project: string, range: Range, period: 'hour' | 'day') =>
+const hoursOfBars = 72 // of a range up to which bars are hours
+
+/**
+ * Sums of model calls, by model, and money over time: by hours, and in a longer
+ * range by the days of a zone. The API's days are UTC's, so that those of others
+ * are made of hours; where midnight cuts one of these in two, it counts as before.
+ */
+export const callsQuery = (project: string, range: Range, zone: Zone) =>
   queryOptions({
-    queryKey: ['analytics', project, range, period],
+    queryKey: ['analytics', project, range, zone],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Calls> => {
+      const bar = range.to.getTime() - range.from.getTime() <= hoursOfBars * 3_600_000 ? 'hour' : 'day'
+      const period = zone === utc ? bar : 'hour'
       const path = `/dashboard/api/analytics${query({ date_from: range.from.toISOString(), date_to: range.to.toISOString(), group_by: 'model', period })}`
       const body = (await request(path, { project, signal })) as CallsFromAPI // GET analytics
       return {
@@ -88,24 +97,21 @@ export const callsQuery = (project: string, range: Range, period: 'hour' | 'day'
           latency: g.latency,
           ttft: g.timeToFirstToken,
         })),
-        costs: costsOf(body.costOverTime ?? [], range, period === 'day' ? 86_400_000 : 3_600_000),
+        costs: costsOf(body.costOverTime ?? [], barsOf(range, bar, zone)),
       }
     },
   })
 
-/** Points by period and provider as bars of the whole range. */
-function costsOf(points: { period: string; provider: string; costCents: number }[], range: Range, width: number): Calls['costs'] {
-  const start = Math.floor(range.from.getTime() / width) * width
-  const times = Array.from({ length: Math.max(Math.ceil((range.to.getTime() - start) / width), 1) }, (_, i) => start + i * width)
+/** Points by period and provider as bars. */
+function costsOf(points: { period: string; provider: string; costCents: number }[], bars: { times: number[]; end: number }): Calls['costs'] {
   const series = new Map<string, number[]>()
   for (const p of points) {
-    const time = Date.parse(`${p.period.replace(' ', 'T')}${p.period.includes(' ') ? 'Z' : 'T00:00:00Z'}`)
-    const values = series.get(p.provider) ?? times.map(() => 0)
-    const i = Math.round((time - start) / width)
-    if (i >= 0 && i < values.length) values[i] = (values[i] ?? 0) + nano(p.costCents)
+    const i = barAt(bars.times, Date.parse(`${p.period.replace(' ', 'T')}${p.period.includes(' ') ? 'Z' : 'T00:00:00Z'}`))
+    const values = series.get(p.provider) ?? bars.times.map(() => 0)
+    if (i >= 0) values[i] = (values[i] ?? 0) + nano(p.costCents)
     series.set(p.provider, values)
   }
-  return { times, end: start + times.length * width, series: [...series].map(([name, values]) => ({ name, values })) }
+  return { ...bars, series: [...series].map(([name, values]) => ({ name, values })) }
 }
 
 export interface Row {
@@ -173,17 +179,16 @@ export interface SeriesSearch {
   range: Range
   by: string
   measure: Measure
-  utc: boolean
+  zone: Zone
 }
 
-/** A measure of traces over time, by a field. */
-export const seriesQuery = (project: string, { filter, range, by, measure, utc }: SeriesSearch) =>
+/** A measure of traces over time, in parts of a zone's clock and calendar, by a field. */
+export const seriesQuery = (project: string, { filter, range, by, measure, zone }: SeriesSearch) =>
   queryOptions({
-    queryKey: ['series', project, filter, range, by, measure, utc],
+    queryKey: ['series', project, filter, range, by, measure, zone],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<TimeSeries> => {
-      const tz = utc ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone
-      const body = (await request('/dashboard/api/query/histogram', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), by, measure, buckets: 60, top: 7, tz } })) as {
+      const body = (await request('/dashboard/api/query/histogram', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), by, measure, buckets: 60, top: 7, tz: zone } })) as {
         t: number[]
         to: number | null
         series: { key: string; other?: boolean; v: (number | null)[] }[]

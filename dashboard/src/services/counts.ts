@@ -5,6 +5,7 @@ import { tracesKey } from './traces'
 import { isMeta } from '@/lib/filter/filter'
 import { visible } from '@/lib/text/visible'
 import type { Range } from '@/lib/time/range'
+import type { Zone } from '@/lib/time/zone'
 
 interface HistogramFromAPI {
   t: number[]
@@ -20,19 +21,17 @@ export interface Histogram {
   series: { name: string; values: (number | null)[] }[]
 }
 
-const zoneName = () => Intl.DateTimeFormat().resolvedOptions().timeZone
-
-/** Traces that a filter finds over time, those that failed apart. */
-export const histogramQuery = (project: string, filter: string, range: Range, utc: boolean) =>
+/** Traces that a filter finds over time, by the clock of a zone, those that failed apart. */
+export const histogramQuery = (project: string, filter: string, range: Range, zone: Zone) =>
   queryOptions({
-    queryKey: [...tracesKey(project), 'histogram', filter, range, utc],
+    queryKey: [...tracesKey(project), 'histogram', filter, range, zone],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Histogram> => {
       const body = (await request('/dashboard/api/query/histogram', {
         method: 'POST',
         project,
         signal,
-        body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), by: 'status', buckets: 80, tz: utc ? 'UTC' : zoneName() },
+        body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), by: 'status', buckets: 80, tz: zone },
       })) as HistogramFromAPI // POST query/histogram
       return { times: body.t, end: body.to ?? 0, series: body.series.map((s) => ({ name: s.key === 'error' ? 'errors' : s.key === 'success' ? 'ok' : s.key, values: s.v })) }
     },

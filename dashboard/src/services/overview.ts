@@ -1,5 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { Range } from '@/lib/time/range'
+import type { Zone } from '@/lib/time/zone'
 import { request } from './http'
 import { keepOf } from './keep'
 import { tracesKey } from './traces'
@@ -62,12 +63,12 @@ export interface Heatmap {
   counts: number[][]
 }
 
-export const heatmapQuery = (project: string, filter: string, range: Range, measure: 'latency' | 'ttft' | 'cost' | 'tokens' = 'latency') =>
+export const heatmapQuery = (project: string, filter: string, range: Range, zone: Zone, measure: 'latency' | 'ttft' | 'cost' | 'tokens' = 'latency') =>
   queryOptions({
-    queryKey: [...tracesKey(project), 'heatmap', filter, range, measure],
+    queryKey: [...tracesKey(project), 'heatmap', filter, range, zone, measure],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Heatmap> => {
-      const body = (await request('/dashboard/api/query/heatmap', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), measure, cols: 48, rows: 16 } })) as {
+      const body = (await request('/dashboard/api/query/heatmap', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), measure, cols: 48, rows: 16, tz: zone } })) as {
         t: number[]
         to: number | null
         edges: number[]

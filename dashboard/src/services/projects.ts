@@ -8,6 +8,7 @@ interface ProjectFromAPI {
   name: string
   createdAt: string
   role: Role
+  timeZone: string
 }
 
 export interface Project {
@@ -15,9 +16,11 @@ export interface Project {
   name: string
   role: Role
   createdAt: Date
+  /** A name like Europe/Berlin; empty for none. */
+  timeZone: string
 }
 
-const apiProjectToProject = (p: ProjectFromAPI): Project => ({ id: p.id, name: p.name, role: p.role, createdAt: new Date(p.createdAt) })
+const apiProjectToProject = (p: ProjectFromAPI): Project => ({ id: p.id, name: p.name, role: p.role, createdAt: new Date(p.createdAt), timeZone: p.timeZone })
 
 export const projectsKey = ['projects'] as const
 

@@ -148,7 +148,7 @@ function Numbers({ label, times, series, zone, format }: Pick<TimeChartProps, 'l
       <table className="w-full">
         <thead className="sticky top-0 bg-surface">
           <tr className="text-label text-faint">
-            <th className="text-left font-normal">from</th>
+            <th className="text-left font-normal">from, {zone}</th>
             {series.map((s) => (
               <th key={`${s.name} ${s.other}`} className="max-w-40 truncate px-2 text-right font-normal" dir="auto">
                 {s.name}

@@ -14,7 +14,7 @@ export function FreshnessFoot({ projectId }: { projectId: string }) {
     return () => clearTimeout(timer)
   }, [])
   const { data } = useQuery({ ...freshnessQuery(projectId), enabled: settled })
-  const [zone] = useZone()
+  const zone = useZone()
   const refused = (data?.rejected ?? []).reduce((sum, r) => sum + r.count, 0)
   if (!data?.completeTo && refused === 0) return null
   const behind = data && data.lagMs !== null && data.lagMs > 2_000 ? ` · ${formatDuration(data.lagMs)} behind` : ''

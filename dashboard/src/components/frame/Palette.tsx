@@ -51,7 +51,7 @@ function PaletteDialog({ onClose, projects, project }: { onClose: () => void; pr
   const [text, setText] = useState('')
   const [chosen, setChosen] = useState<string | null>(null)
   const now = useNow()
-  const [zone] = useZone()
+  const zone = useZone()
   const [since] = useState(() => new Date(now.getTime() - recentDays * 86_400_000))
   const typed = text.trim()
   const settled = useSettled(typed, pause)

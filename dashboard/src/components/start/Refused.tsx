@@ -6,7 +6,7 @@ import type { Rejection } from '@/services/counts'
 /** What was refused in the last day, and what the sender was told. */
 export function Refused({ rejected }: { rejected: Rejection[] }) {
   const now = useNow()
-  const [zone] = useZone()
+  const zone = useZone()
   return (
     <section aria-label="Refused in the last day" className="rounded-control border px-3 py-2">
       <h2 className="font-semibold">Refused in the last day</h2>

@@ -59,11 +59,18 @@ describe('times', () => {
   it.each([
     ['2026-11-23T07:59:58Z', 'just now'], ['2026-11-23T07:59:30Z', '30 s ago'], ['2026-11-23T07:57:00Z', '3 min ago'],
     ['2026-11-23T03:00:00Z', '5 h ago'], ['2026-11-21T07:41:00Z', '21 Nov 07:41:00'], ['2026-11-23T08:00:02Z', 'just now'],
-  ])('%s', (date, text) => expect(relativeTime(new Date(date), now, 'utc', 'en-GB')).toBe(text))
+  ])('%s', (date, text) => expect(relativeTime(new Date(date), now, 'UTC', 'en-GB')).toBe(text))
 
   it('shows milliseconds and another year', () => {
-    expect(absoluteTime(new Date('2026-11-23T07:41:00.120Z'), 'utc', { millis: true, now, locale: 'en-GB' })).toBe('23 Nov 07:41:00.120')
-    expect(absoluteTime(new Date('2025-01-02T03:04:05Z'), 'utc', { now, locale: 'en-GB' })).toBe('2 Jan 2025 03:04:05')
+    expect(absoluteTime(new Date('2026-11-23T07:41:00.120Z'), 'UTC', { millis: true, now, locale: 'en-GB' })).toBe('23 Nov 07:41:00.120')
+    expect(absoluteTime(new Date('2025-01-02T03:04:05Z'), 'UTC', { now, locale: 'en-GB' })).toBe('2 Jan 2025 03:04:05')
+  })
+  it('goes by the calendar and the clock of a zone', () => {
+    expect(absoluteTime(new Date('2026-11-23T23:41:00Z'), 'Europe/Berlin', { now, locale: 'en-GB' })).toBe('24 Nov 00:41:00')
+    expect(absoluteTime(new Date('2026-07-23T23:41:00Z'), 'America/New_York', { now, locale: 'en-GB' })).toBe('23 Jul 19:41:00')
+    expect(absoluteTime(new Date('2025-12-31T23:30:00Z'), 'Europe/Berlin', { now, locale: 'en-GB' })).toBe('1 Jan 00:30:00')
+    expect(absoluteTime(new Date('2026-01-01T04:30:00Z'), 'America/New_York', { now, locale: 'en-GB' })).toBe('31 Dec 2025 23:30:00')
+    expect(relativeTime(new Date('2026-11-21T23:41:00Z'), now, 'Asia/Tokyo', 'en-GB')).toBe('22 Nov 08:41:00')
   })
 
   it.each([[0, '0.000 s'], [160, '0.160 s'], [1_240, '1.24 s'], [99_000, '1:39'], [3_729_000, '1:02:09'], [-40, '-0.040 s']])('offset %s', (ms, text) => expect(formatOffset(ms, 'en')).toBe(text))

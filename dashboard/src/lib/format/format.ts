@@ -4,6 +4,10 @@
  * the browser's.
  */
 
+import { yearOf, type Zone } from '../time/zone'
+
+export type { Zone }
+
 export const unknown = '—'
 
 const cache = new Map<string, Intl.NumberFormat>()
@@ -115,27 +119,32 @@ export function formatDelta(value: number | null, previous: number | null, kind:
   return { text: `${percent > 0 ? '+' : '−'}${number(locale, {}).format(Math.abs(percent))}%`, worse: worse(percent > 0) }
 }
 
-export type Zone = 'utc' | 'local'
+const clocks = new Map<string, Intl.DateTimeFormat>()
 
-/** "23 Nov 07:41:00.120", with the year where it is not this one. */
+/** "23 Nov 07:41:00.120" by a zone's clock, with the year where it is not this one. */
 export function absoluteTime(date: Date, zone: Zone, options: { millis?: boolean; now?: Date; locale?: string } = {}): string {
-  const thisYear = date.getUTCFullYear() === (options.now ?? new Date()).getUTCFullYear()
-  const format = new Intl.DateTimeFormat(options.locale, {
-    day: 'numeric',
-    month: 'short',
-    ...(thisYear ? {} : { year: 'numeric' }),
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    hourCycle: 'h23',
-    ...(options.millis ? { fractionalSecondDigits: 3 } : {}),
-    ...(zone === 'utc' ? { timeZone: 'UTC' } : {}),
-  })
-  return format.format(date).replace(/, (?=\d)/, ' ')
+  const thisYear = yearOf(date, zone) === yearOf(options.now ?? new Date(), zone)
+  const key = `${options.locale} ${zone} ${thisYear} ${options.millis}`
+  let clock = clocks.get(key)
+  if (!clock) {
+    clock = new Intl.DateTimeFormat(options.locale, {
+      day: 'numeric',
+      month: 'short',
+      ...(thisYear ? {} : { year: 'numeric' }),
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+      ...(options.millis ? { fractionalSecondDigits: 3 } : {}),
+      timeZone: zone,
+    })
+    clocks.set(key, clock)
+  }
+  return clock.format(date).replace(/, (?=\d)/, ' ')
 }
 
 /** "just now", "3 min ago", "5 h ago", and from a day on the absolute time. */
-export function relativeTime(date: Date, now: Date, zone: Zone = 'local', locale?: string): string {
+export function relativeTime(date: Date, now: Date, zone: Zone, locale?: string): string {
   const seconds = Math.round((now.getTime() - date.getTime()) / 1000)
   if (seconds < 0) return seconds > -5 ? 'just now' : absoluteTime(date, zone, locale ? { now, locale } : { now })
   if (seconds < 5) return 'just now'

@@ -5,13 +5,15 @@ import { PageHeader } from '@/components/frame/PageHeader'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { Field } from '@/components/ui/Field'
+import { Select } from '@/components/ui/Select'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { toast } from '@/components/ui/Toasts'
 import { singleKeysOff } from '@/hooks/useKeys'
 import { usePreference } from '@/hooks/usePreference'
-import { useZone } from '@/hooks/useZone'
+import { useZones } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
+import type { ZoneChoice } from '@/lib/time/zone'
 import { accountKey, accountQuery, changePassword, devicesQuery, rename, revokeDevice, signOut } from '@/services/auth'
 
 export const Route = createFileRoute('/dashboard/account')({ component: AccountPage })
@@ -19,7 +21,7 @@ export const Route = createFileRoute('/dashboard/account')({ component: AccountP
 function AccountPage() {
   const queryClient = useQueryClient()
   const navigate = useNavigate()
-  const [zone, setZone] = useZone()
+  const { zone, choice, choose, options } = useZones()
   const [keys, setKeys] = usePreference(singleKeysOff, 'on')
   const account = useQuery(accountQuery)
   const devices = useQuery(devicesQuery)
@@ -76,10 +78,7 @@ function AccountPage() {
               <input type="checkbox" className="size-4" checked={keys !== 'off'} onChange={(event) => setKeys(event.target.checked ? 'on' : 'off')} />
               Single keys act (press ? to see them)
             </label>
-            <label className="flex items-center gap-2">
-              <input type="checkbox" className="size-4" checked={zone === 'utc'} onChange={(event) => setZone(event.target.checked ? 'utc' : 'local')} />
-              Times in UTC
-            </label>
+            <Select label="Times in" value={choice} options={Object.fromEntries(options.map((it) => [it.choice, it.label]))} onChange={(next) => choose(next as ZoneChoice)} /* the options are those */ />
           </div>
         </Card>
         <Card title="Password">

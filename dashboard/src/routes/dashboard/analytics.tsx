@@ -58,7 +58,7 @@ function AnalyticsPage() {
   const hash = useLocation({ select: (location) => location.hash })
   const project = useProject()
   const { range, set: setRange } = useRange()
-  const [zone] = useZone()
+  const zone = useZone()
   const navigate = useNavigate()
   const text = useMemo(() => joinFilter(q, hash), [q, hash])
   const filter = useMemo(() => printFilter(parseFilter(text).terms), [text])
@@ -70,8 +70,8 @@ function AnalyticsPage() {
   const limit = limits.find((n) => String(n) === rows) ?? firstLimit
 
   const groups = useQuery(breakdownQuery(project.id, { filter, range, by: fields, measures: shownMeasures(m), sort: m, limit, compare }))
-  const series = useQuery({ ...seriesQuery(project.id, { filter, range, by, measure: m, utc: zone === 'utc' }), enabled: chart !== 'heatmap' })
-  const heat = useQuery({ ...heatmapQuery(project.id, filter, range, spec.heat), enabled: chart === 'heatmap' })
+  const series = useQuery({ ...seriesQuery(project.id, { filter, range, by, measure: m, zone }), enabled: chart !== 'heatmap' })
+  const heat = useQuery({ ...heatmapQuery(project.id, filter, range, zone, spec.heat), enabled: chart === 'heatmap' })
   const facets = useQuery(facetsQuery(project.id, filter, range))
   const meta = useQuery(metaFieldsQuery(project.id)).data ?? []
   const choices = [...new Set<string>([...groupings, ...meta, ...fields])]

@@ -23,7 +23,7 @@ type Open = { what: 'create' } | { what: 'rename' | 'revoke'; key: Key } | null
 function KeysPage() {
   const project = useProject()
   const now = useNow()
-  const [zone] = useZone()
+  const zone = useZone()
   const keys = useQuery({ ...keysQuery(project.id), enabled: project.role === 'admin' })
   const [open, setOpen] = useState<Open>(null)
   if (project.role !== 'admin') return <NoPermission what="API keys" />

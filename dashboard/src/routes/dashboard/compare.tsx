@@ -65,7 +65,7 @@ interface CompareProps {
 function Compare({ projectId, a, b, left, right }: CompareProps) {
   const search = Route.useSearch()
   const navigate = useNavigate()
-  const [zone] = useZone()
+  const zone = useZone()
   const [opened, setOpened] = useState<ReadonlySet<number>>(new Set())
   const set = (values: Record<string, string | undefined>) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), replace: true })
 

@@ -53,16 +53,15 @@ function OverviewPage() {
   const { sel } = Route.useSearch()
   const project = useProject()
   const { range, set: setRange } = useRange()
-  const [zone] = useZone()
+  const zone = useZone()
   const now = useNow()
   const navigate = useNavigate()
-  const hours = (range.to.getTime() - range.from.getTime()) / 3_600_000
 
   const overview = useQuery(overviewQuery(project.id, '', range))
   // Only a range without traces may be of a project without any.
   const newest = useQuery({ ...newestTraceQuery(project.id), enabled: overview.data !== undefined && !overview.data.kpis.traces?.value })
-  const heatmap = useQuery(heatmapQuery(project.id, '', range))
-  const calls = useQuery(callsQuery(project.id, range, hours <= 72 ? 'hour' : 'day'))
+  const heatmap = useQuery(heatmapQuery(project.id, '', range, zone))
+  const calls = useQuery(callsQuery(project.id, range, zone))
   const errors = useQuery(firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }))
   const cells = readCells(sel)
   const selection = selectionOf(cells, heatmap.data)

@@ -22,7 +22,7 @@ export const Route = createFileRoute('/dashboard/members')({ component: MembersP
 
 function MembersPage() {
   const project = useProject()
-  const [zone] = useZone()
+  const zone = useZone()
   const members = useQuery({ ...membersQuery(project.id), enabled: project.role === 'admin' })
   const { account } = Route.useRouteContext()
   const queryClient = useQueryClient()
@@ -104,7 +104,7 @@ function MembersPage() {
 
 function Invites({ projectId }: { projectId: string }) {
   const queryClient = useQueryClient()
-  const [zone] = useZone()
+  const zone = useZone()
   const invites = useQuery(invitesQuery(projectId))
   const revoke = useMutation({ mutationFn: (id: string) => revokeInvite(projectId, id), onSettled: () => queryClient.invalidateQueries({ queryKey: invitesKey(projectId) }) })
   if (invites.error && !invites.data) return <ErrorState error={invites.error} what="Invites" onRetry={() => void invites.refetch()} />

@@ -17,7 +17,7 @@ export const Route = createFileRoute('/dashboard/projects')({ component: Project
 
 function ProjectsPage() {
   const projects = useQuery(projectsQuery)
-  const [zone] = useZone()
+  const zone = useZone()
   const [name, setName] = useState('')
   const [doomed, setDoomed] = useState<Project | null>(null)
   const queryClient = useQueryClient()

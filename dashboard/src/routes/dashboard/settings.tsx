@@ -14,6 +14,7 @@ import { Loading } from '@/components/ui/state/Loading'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
+import { browserZone } from '@/lib/time/zone'
 import { ApiError } from '@/services/http'
 import { removeMember } from '@/services/members'
 import { deleteProject, projectsKey } from '@/services/projects'
@@ -24,7 +25,7 @@ export const Route = createFileRoute('/dashboard/settings')({ component: Setting
 
 function SettingsPage() {
   const project = useProject()
-  const [zone] = useZone()
+  const zone = useZone()
   return (
     <>
       <PageHeader title="Settings" />
@@ -98,7 +99,7 @@ function GeneralForm({ projectId, admin, stored }: { projectId: string; admin: b
         disabled={!admin}
         value={timeZone}
         onChange={(event) => setTimeZone(event.target.value)}
-        hint="The project's, for those who read it over the API. These pages show times in UTC or in your own zone."
+        hint={`Days and hours of all pages are in it, unless a reader chooses another. Empty: that of each browser, here ${browserZone()}.`}
       />
       <datalist id="zones">
         {Intl.supportedValuesOf('timeZone').map((zone) => (
@@ -167,7 +168,7 @@ const shown = ['input', 'output', 'cacheRead', 'cacheWrite5m', 'reasoning'] as c
 
 function Prices({ projectId, admin }: { projectId: string; admin: boolean }) {
   const queryClient = useQueryClient()
-  const [zone] = useZone()
+  const zone = useZone()
   const prices = useQuery(pricesQuery(projectId))
   const refresh = () => queryClient.invalidateQueries({ queryKey: pricesKey(projectId) })
   const remove = useMutation({ mutationFn: (id: string) => deletePrice(projectId, id), onSuccess: refresh })

@@ -19,7 +19,7 @@ const minPassword = 8
 
 function InvitePage() {
   const { token } = Route.useParams()
-  const [zone] = useZone()
+  const zone = useZone()
   const account = useQuery(accountQuery)
   const invitation = useQuery(invitationQuery(token))
   const home = (

@@ -52,7 +52,7 @@ function SessionPage() {
   const asked = oneOf(sessionTabs, search.tab)
   const only = oneOf(agentParts, search.only)
   const project = useProject()
-  const [zone] = useZone()
+  const zone = useZone()
   const navigate = useNavigate()
   const list = useInfiniteQuery(turnsQuery(project.id, sessionId))
   const turns = useMemo(() => list.data?.pages.flatMap((page) => page.turns) ?? [], [list.data])

@@ -91,7 +91,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
   const search = Route.useSearch()
   const navigate = useNavigate()
   const now = useNow()
-  const [zone] = useZone()
+  const zone = useZone()
   const [theme] = usePreference('pulse.theme', 'system')
   const [marked, setMarked] = usePreference('pulse.marked', '')
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set())

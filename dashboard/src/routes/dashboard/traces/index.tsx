@@ -47,7 +47,7 @@ function TracesPage() {
   const hash = useLocation({ select: (location) => location.hash })
   const project = useProject()
   const { range, open, set: setRange } = useRange()
-  const [zone] = useZone()
+  const zone = useZone()
   const now = useNow()
   const navigate = useNavigate()
   const [active, setActive] = useState(-1)
@@ -78,7 +78,7 @@ function TracesPage() {
     staleTime: 0,
   })
   const searched = printFilter(parsed.terms)
-  const histogram = useQuery(histogramQuery(project.id, searched, fixed, zone === 'utc'))
+  const histogram = useQuery(histogramQuery(project.id, searched, fixed, zone))
   const facets = useQuery(facetsQuery(project.id, searched, fixed))
   const suggest = (field: string) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))
   const set = (values: Record<string, string | undefined>, replace = false) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), hash: true, replace })
