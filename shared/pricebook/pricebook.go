@@ -134,6 +134,15 @@ func (b *Book) Price(ctx context.Context, project account.ProjectID, spans []tra
 	return nil
 }
 
+// Explain is pricing.Explain for a span of a project, by the prices of today.
+func (b *Book) Explain(ctx context.Context, project account.ProjectID, s *trace.Span) (pricing.Account, error) {
+	p, err := b.For(ctx, project)
+	if err != nil {
+		return pricing.Account{}, err
+	}
+	return pricing.Explain(s, pricing.Default(), p.own, p.installation), nil
+}
+
 // Forget drops what is known of a project at once. Call it after the store has
 // changed its prices.
 func (b *Book) Forget(project account.ProjectID) {

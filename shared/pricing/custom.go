@@ -90,11 +90,11 @@ func (p *Prices) replace(r *rates) {
 	}
 }
 
-// customRates gives the rates of the custom price that applies to q: the best
+// customRates gives the custom price that applies to q and its rates: the best
 // one for the model that answered, else the best for the one asked for.
-func customRates(custom []Custom, q *Query) (rates, bool) {
+func customRates(custom []Custom, q *Query) (*Custom, rates, bool) {
 	if len(custom) == 0 {
-		return rates{}, false
+		return nil, rates{}, false
 	}
 	provider := ProviderKey(q.Provider)
 	for _, model := range q.models() {
@@ -111,10 +111,10 @@ func customRates(custom []Custom, q *Query) (rates, bool) {
 			}
 		}
 		if best != nil {
-			return best.rates(q.tier(), q.Usage.InputTokens()), true
+			return best, best.rates(q.tier(), q.Usage.InputTokens()), true
 		}
 	}
-	return rates{}, false
+	return nil, rates{}, false
 }
 
 // customRank orders the custom prices that match a call.

@@ -194,7 +194,7 @@ func TestCustomComesFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, ok := customRates(custom, &Query{Provider: c.provider, ModelUsed: c.used, ModelRequested: c.requested, At: at})
+		_, r, ok := customRates(custom, &Query{Provider: c.provider, ModelUsed: c.used, ModelRequested: c.requested, At: at})
 		if got := r[bucketInput].String(); !ok || got != c.want {
 			t.Errorf("%s %s %s at %s: %s, %v, want %s", c.provider, c.used, c.requested, c.at, got, ok, c.want)
 		}
@@ -210,7 +210,7 @@ func TestCustomComesFirst(t *testing.T) {
 	if Price(s, Default(), []Custom{price("house", "", "", "0")}); s.CostNanoUSD != nil {
 		t.Errorf("an answer without a price costs %d", *s.CostNanoUSD)
 	}
-	if _, ok := customRates([]Custom{price("house", "acme", "", "1")}, &Query{Provider: "openai", ModelUsed: "house", At: captured}); ok {
+	if _, _, ok := customRates([]Custom{price("house", "acme", "", "1")}, &Query{Provider: "openai", ModelUsed: "house", At: captured}); ok {
 		t.Error("the price of another provider applies")
 	}
 }

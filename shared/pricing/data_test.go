@@ -140,7 +140,7 @@ func TestDataIsFound(t *testing.T) {
 			days = append(days, from.AddDate(-50, 0, 0))
 		}
 		for _, at := range days {
-			if got, ok := table.on(r.provider, r.model, dayOf(at)); !ok || got != r.prices {
+			if got, ok := table.on(r.provider, r.model, dayOf(at)); !ok || got.prices() != r.prices {
 				t.Errorf("%s %s on %v: %q, want %q", r.provider, r.model, at, got, r.prices)
 			}
 		}

@@ -99,9 +99,9 @@ func ModelKey(name string) string {
 // maxModelBytes is more than any name in the table has.
 const maxModelBytes = 256
 
-// find gives the prices of a model on a day, by the names that a sender has for
+// find gives the line of a model on a day, by the names that a sender has for
 // it and its provider. docs/pricing.md lists the rules.
-func (t *Table) find(provider, model string, day date) (prices string, ok bool) {
+func (t *Table) find(provider, model string, day date) (found listing, ok bool) {
 	name := strings.ToLower(strings.TrimSpace(model))
 	if name == "" || len(name) > maxModelBytes {
 		return "", false
@@ -110,8 +110,8 @@ func (t *Table) find(provider, model string, day date) (prices string, ok bool) 
 	if p == "" {
 		return t.unsaid(name, day)
 	}
-	if prices, ok = t.sold(p, name, day); ok {
-		return prices, true
+	if found, ok = t.sold(p, name, day); ok {
+		return found, true
 	}
 	if vendor, rest, prefixed := strings.Cut(name, "/"); prefixed {
 		// A router's name for a model begins with its maker's. OpenAI's API is
@@ -151,7 +151,7 @@ var hosts = map[string]bool{
 }
 
 // unsaid finds a model whose provider the sender did not name.
-func (t *Table) unsaid(name string, day date) (prices string, ok bool) {
+func (t *Table) unsaid(name string, day date) (found listing, ok bool) {
 	if vendor, rest, prefixed := strings.Cut(name, "/"); prefixed {
 		if maker := makers[vendor]; maker != "" {
 			return t.sold(maker, rest, day)
@@ -169,24 +169,24 @@ var soleSellers = [...]string{openAI, anthropic, gemini, "x_ai", "voyage", bedro
 
 // onlyMaker finds a model by its name alone, which exactly one of soleSellers
 // must know.
-func (t *Table) onlyMaker(name string, day date) (prices string, ok bool) {
+func (t *Table) onlyMaker(name string, day date) (found listing, ok bool) {
 	for _, seller := range soleSellers {
 		if seller == bedrock && !strings.Contains(name, ".") {
 			continue
 		}
-		if found, here := t.sold(seller, name, day); here {
+		if r, here := t.sold(seller, name, day); here {
 			if ok {
 				return "", false
 			}
-			prices, ok = found, true
+			found, ok = r, true
 		}
 	}
-	return prices, ok
+	return found, ok
 }
 
 // sold finds a model among those of one provider, by the names that this
 // provider has for it.
-func (t *Table) sold(provider, name string, day date) (prices string, ok bool) {
+func (t *Table) sold(provider, name string, day date) (found listing, ok bool) {
 	region := ""
 	switch provider {
 	case bedrock:
@@ -201,8 +201,8 @@ func (t *Table) sold(provider, name string, day date) (prices string, ok bool) {
 			name = parts[0] + ":" + parts[1]
 		}
 	}
-	if prices, ok = t.inRegion(provider, region, name, day); ok {
-		return prices, true
+	if found, ok = t.inRegion(provider, region, name, day); ok {
+		return found, true
 	}
 	if prefix, rest, prefixed := strings.Cut(name, "/"); prefixed && ProviderKey(prefix) == provider {
 		return t.sold(provider, rest, day)
@@ -223,10 +223,10 @@ func (t *Table) sold(provider, name string, day date) (prices string, ok bool) {
 }
 
 // inRegion finds a model as sold in a region, if that is known, or anywhere.
-func (t *Table) inRegion(provider, region, name string, day date) (prices string, ok bool) {
+func (t *Table) inRegion(provider, region, name string, day date) (found listing, ok bool) {
 	if region != "" {
-		if prices, ok = t.dated(provider, region+"/"+name, day); ok {
-			return prices, true
+		if found, ok = t.dated(provider, region+"/"+name, day); ok {
+			return found, true
 		}
 	}
 	return t.dated(provider, name, day)
@@ -234,10 +234,10 @@ func (t *Table) inRegion(provider, region, name string, day date) (prices string
 
 // dated finds a model by its name, or by the name without what only says which
 // issue of the same model it is.
-func (t *Table) dated(provider, name string, day date) (prices string, ok bool) {
+func (t *Table) dated(provider, name string, day date) (found listing, ok bool) {
 	key := ModelKey(name)
-	if prices, ok = t.on(provider, key, day); ok {
-		return prices, true
+	if found, ok = t.on(provider, key, day); ok {
+		return found, true
 	}
 	if undated, cut := cutIssue(provider, key); cut {
 		return t.on(provider, undated, day)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 )
 
 // day is one on which all lists so far apply.
@@ -38,11 +37,6 @@ func readNames(t testing.TB) []nameCase {
 	return cases
 }
 
-// sameRow reports whether two results of a table are the same part of its text.
-func sameRow(a, b string) bool {
-	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b)
-}
-
 func TestNames(t *testing.T) {
 	t.Parallel()
 	table := Default()
@@ -58,7 +52,7 @@ func TestNames(t *testing.T) {
 		if !listed {
 			t.Errorf("%q %q: there is no row %s %s", c.provider, c.model, c.rowProvider, c.rowModel)
 		}
-		if !ok || !sameRow(got, want) {
+		if !ok || got != want {
 			t.Errorf("%q %q: found %q, want %q", c.provider, c.model, got, want)
 		}
 	}
@@ -94,10 +88,10 @@ func TestNameOfTwoSellers(t *testing.T) {
 	if got, ok := table.find("", "echo", day); ok {
 		t.Errorf("echo: found %q", got)
 	}
-	if got, ok := table.find("", "solo", day); !ok || got != "in=2" {
+	if got, ok := table.find("", "solo", day); !ok || got.prices() != "in=2" {
 		t.Errorf("solo: %q, %v", got, ok)
 	}
-	if got, ok := table.find("openai", "echo", day); !ok || got != "in=3" {
+	if got, ok := table.find("openai", "echo", day); !ok || got.prices() != "in=3" {
 		t.Errorf("OpenAI's echo: %q, %v", got, ok)
 	}
 }
@@ -107,7 +101,7 @@ func TestAzureInference(t *testing.T) {
 	t.Parallel()
 	table := newTable("azure.ai.openai\techo\t2025-01-01\tin=1\nazure.ai.inference\tllama\t2025-01-01\tin=2\n")
 	for model, want := range map[string]string{"echo": "in=1", "llama": "in=2", "other": ""} {
-		if got, _ := table.find("az.ai.inference", model, day); got != want {
+		if got, _ := table.find("az.ai.inference", model, day); got.prices() != want {
 			t.Errorf("%s: found %q, want %q", model, got, want)
 		}
 	}
@@ -193,24 +187,16 @@ func FuzzNames(f *testing.F) {
 		if again := ModelKey(m); again != m {
 			t.Errorf("ModelKey(%q) = %q, and of that %q", model, m, again)
 		}
-		prices, ok := table.find(provider, model, day)
+		found, ok := table.find(provider, model, day)
 		if !ok {
 			return
 		}
+		_, listed, _, prices := found.split()
 		if _, valid := parseRates(prices, "", 0); !valid {
 			t.Errorf("%q %q: found %q", provider, model, prices)
 		}
-		row := rowOf(table, prices)
-		if name := row[strings.LastIndexByte(row, '/')+1:]; !strings.Contains(m, name) {
-			t.Errorf("%q %q: found the row of %s", provider, model, row)
+		if name := listed[strings.LastIndexByte(listed, '/')+1:]; !strings.Contains(m, name) {
+			t.Errorf("%q %q: found the row of %s", provider, model, listed)
 		}
 	})
-}
-
-// rowOf gives the model of the line that prices are a part of.
-func rowOf(t *Table, prices string) string {
-	at := uintptr(unsafe.Pointer(unsafe.StringData(prices))) - uintptr(unsafe.Pointer(unsafe.StringData(t.text)))
-	begin := strings.LastIndexByte(t.text[:at], '\n') + 1
-	_, model, _ := keysOf(t.text[begin:])
-	return model
 }

@@ -34,22 +34,23 @@ type Query struct {
 // price for the provider and model, for the service tier, or for a kind of token
 // that was used, and if a count is negative.
 func (t *Table) Cost(q Query) (nanoUSD int64, ok bool) {
-	r, ok := t.ratesOf(&q)
+	_, r, ok := t.ratesOf(&q)
 	if !ok {
 		return 0, false
 	}
 	return r.cost(&q.Usage, q.Searches)
 }
 
-// ratesOf finds the rates that apply to q.
-func (t *Table) ratesOf(q *Query) (rates, bool) {
+// ratesOf finds the line that applies to q and its rates.
+func (t *Table) ratesOf(q *Query) (listing, rates, bool) {
 	tier, day := q.tier(), dayOf(q.At)
 	for _, model := range q.models() {
-		if prices, ok := t.find(q.Provider, model, day); ok {
-			return parseRates(prices, tier, q.Usage.InputTokens())
+		if found, ok := t.find(q.Provider, model, day); ok {
+			r, ok := parseRates(found.prices(), tier, q.Usage.InputTokens())
+			return found, r, ok
 		}
 	}
-	return rates{}, false
+	return "", rates{}, false
 }
 
 // models are the names to look for, in order. The second is "" where it would
@@ -106,39 +107,46 @@ func Price(s *trace.Span, table *Table, custom ...[]Custom) {
 }
 
 func costOf(s *trace.Span, table *Table, custom [][]Custom) (int64, bool) {
-	q := Query{At: s.Start}
+	q, counted, ok := queryOf(s)
+	if !ok {
+		return 0, false
+	}
+	var r rates
+	ok = false
+	for _, list := range custom {
+		if _, r, ok = customRates(list, &q); ok {
+			break
+		}
+	}
+	if !ok {
+		_, r, ok = table.ratesOf(&q)
+	}
+	if !ok || (!counted && !r.bySearch(q.Searches)) {
+		return 0, false
+	}
+	return r.cost(&q.Usage, q.Searches)
+}
+
+// queryOf asks for the cost of s. It is false for spans of a kind that costs
+// nothing; counted is whether the sender named counts of tokens.
+func queryOf(s *trace.Span) (q Query, counted, ok bool) {
+	q.At = s.Start
 	switch s.Kind {
 	case trace.KindRerank:
 		q.Searches = 1
 	case trace.KindLLMCall, trace.KindEmbedding:
 	default:
-		return 0, false
+		return q, false, false
 	}
-	counted := true
 	switch {
 	case s.Usage != nil:
-		q.Usage = *s.Usage
+		q.Usage, counted = *s.Usage, true
 	case s.InputTokens != nil || s.OutputTokens != nil:
-		q.Usage = trace.Usage{Input: deref(s.InputTokens), Output: deref(s.OutputTokens)}
-	default:
-		counted = false
+		q.Usage, counted = trace.Usage{Input: deref(s.InputTokens), Output: deref(s.OutputTokens)}, true
 	}
 	q.Provider, q.ModelUsed, q.ModelRequested = deref(s.Provider), deref(s.ModelUsed), deref(s.Model)
 	q.ServiceTier = deref(s.ServiceTier)
-	var r rates
-	ok := false
-	for _, list := range custom {
-		if r, ok = customRates(list, &q); ok {
-			break
-		}
-	}
-	if !ok {
-		r, ok = table.ratesOf(&q)
-	}
-	if !ok || (!counted && (q.Searches == 0 || r[bucketSearch] < 0)) {
-		return 0, false
-	}
-	return r.cost(&q.Usage, q.Searches)
+	return q, counted, true
 }
 
 func deref[T any](p *T) T {

@@ -152,26 +152,36 @@ type rates [buckets]Rate
 var noRates = rates{rateNone, rateNone, rateNone, rateNone, rateNone, rateNone, rateNone, rateNone, rateNone, rateNone, rateNone}
 
 // of gives the rate of b, or one below 0 if it is not known.
-func (r *rates) of(b bucket) Rate {
+func (r *rates) of(b bucket) Rate { return r[r.as(b)] }
+
+// as gives the bucket whose rate applies to b.
+func (r *rates) as(b bucket) bucket {
 	for r[b] == rateNone && instead[b] != b {
 		b = instead[b]
 	}
-	return r[b]
+	return b
+}
+
+// bySearch reports whether so many searches are paid as such.
+func (r *rates) bySearch(searches int64) bool { return searches != 0 && r[bucketSearch] >= 0 }
+
+// counts are what u and so many searches have of each bucket that r is for.
+func (r *rates) counts(u *trace.Usage, searches int64) [buckets]int64 {
+	if !r.bySearch(searches) {
+		searches = 0 // it is paid by the token
+	}
+	return [buckets]int64{
+		u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.AudioInput, u.ImageInput,
+		u.Output, u.Reasoning, u.AudioOutput, u.ImageOutput, searches,
+	}
 }
 
 // cost adds up what u and so many searches cost at r. It is exact until the last
 // step: a count has at most 63 bits and a rate 50, so that twelve products fit
 // in 128.
 func (r *rates) cost(u *trace.Usage, searches int64) (int64, bool) {
-	if r[bucketSearch] < 0 {
-		searches = 0 // it is paid by the token
-	}
-	counts := [buckets]int64{
-		u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.AudioInput, u.ImageInput,
-		u.Output, u.Reasoning, u.AudioOutput, u.ImageOutput, searches,
-	}
 	var hi, lo uint64
-	for b, n := range counts {
+	for b, n := range r.counts(u, searches) {
 		if n == 0 {
 			continue
 		}
@@ -184,13 +194,18 @@ func (r *rates) cost(u *trace.Usage, searches int64) (int64, bool) {
 		lo, carry = bits.Add64(lo, l, 0)
 		hi, _ = bits.Add64(hi, h, carry)
 	}
+	return nanoUSD(hi, lo), true
+}
+
+// nanoUSD is a count times a Rate, a number of 128 bits, in nano-dollars.
+func nanoUSD(hi, lo uint64) int64 {
 	lo, carry := bits.Add64(lo, perMillion/2, 0)
 	hi += carry
 	if hi >= perMillion {
-		return MaxCostNanoUSD, true
+		return MaxCostNanoUSD
 	}
 	nano, _ := bits.Div64(hi, lo, perMillion)
-	return int64(min(nano, uint64(MaxCostNanoUSD))), true
+	return int64(min(nano, uint64(MaxCostNanoUSD)))
 }
 
 // parseRates reads one model's prices as the table has them: groups of

@@ -91,9 +91,26 @@ func hash(provider, model string) uint64 {
 	return h ^ h>>32
 }
 
-// on gives the prices of a provider's model on a day: those of the latest line
-// that is not after it, or of the first if all are. Both names are keys.
-func (t *Table) on(provider, model string, day date) (prices string, ok bool) {
+// listing is a line of the data: what a provider asks for a model from a day on.
+type listing string
+
+// split gives the parts of l: both keys, the day, and the prices as parseRates
+// reads them.
+func (l listing) split() (provider, model, from, prices string) {
+	provider, model, rest := keysOf(string(l))
+	from, prices, _ = strings.Cut(rest, "\t")
+	return provider, model, from, prices
+}
+
+// prices are those of l.
+func (l listing) prices() string {
+	_, _, _, prices := l.split()
+	return prices
+}
+
+// on gives the line of a provider's model on a day: the latest that is not after
+// it, or the first if all are. Both names are keys.
+func (t *Table) on(provider, model string, day date) (found listing, ok bool) {
 	if t == nil || model == "" {
 		return "", false
 	}
@@ -104,17 +121,13 @@ func (t *Table) on(provider, model string, day date) (prices string, ok bool) {
 	for text := t.text[at-1:]; text != ""; {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
-		p, m, rest := keysOf(line)
-		if p != provider || m != model {
+		p, m, from, _ := listing(line).split()
+		if p != provider || m != model || (found != "" && from > string(day[:])) {
 			break
 		}
-		from, listed, _ := strings.Cut(rest, "\t")
-		if prices != "" && from > string(day[:]) {
-			break
-		}
-		prices = listed
+		found = listing(line)
 	}
-	return prices, prices != ""
+	return found, found != ""
 }
 
 // date is a day of UTC as 2006-01-02, which sorts as text.
