@@ -130,18 +130,19 @@ func (s *suite) pricedCalls(t *testing.T) {
 		model, rest string // of the record
 		cents       any    // nil for none
 		source      any
+		price       string // as spanCost has it
 	}
 	calls := map[string]call{
-		"Own":          {"gpt-4o-mini", ``, 700.0, "prices"},
-		"Pattern":      {"house-llama", ``, 300.0, "prices"},
-		"BeforeItsDay": {"house-old", ``, 300.0, "prices"},
-		"List":         {"gpt-4o", ``, 250.0, "prices"},
-		"Unknown":      {"nobody-knows", ``, nil, nil},
-		"NoAnswer":     {"house-llama", `,"output_tokens":1`, nil, nil}, // the pattern has no price for answers
-		"Given":        {"gpt-4o-mini", `,"cost_cents":5`, 5.0, "client"},
-		"GivenFree":    {"gpt-4o-mini", `,"cost_cents":0`, 0.0, "client"},
-		"NotGiven":     {"gpt-4o-mini", `,"cost_cents":null`, 700.0, "prices"},
-		"NoTokens":     {"gpt-4o-mini", `,"input_tokens":null`, nil, nil},
+		"Own":          {"gpt-4o-mini", ``, 700.0, "prices", "project gpt-4o-mini: 1000000 input × 7 = 7000000000"},
+		"Pattern":      {"house-llama", ``, 300.0, "prices", "project house-*: 1000000 input × 3 = 3000000000"},
+		"BeforeItsDay": {"house-old", ``, 300.0, "prices", "project house-*: 1000000 input × 3 = 3000000000"},
+		"List":         {"gpt-4o", ``, 250.0, "prices", "list gpt-4o from 2024-11-28T00:00:00Z: 1000000 input × 2.5 = 2500000000"},
+		"Unknown":      {"nobody-knows", ``, nil, nil, ": 1000000 input"},
+		"NoAnswer":     {"house-llama", `,"output_tokens":1`, nil, nil, "project house-*: 1000000 input × 3 = 3000000000, 1 output"}, // the pattern has no price for answers
+		"Given":        {"gpt-4o-mini", `,"cost_cents":5`, 5.0, "client", ": 1000000 input"},
+		"GivenFree":    {"gpt-4o-mini", `,"cost_cents":0`, 0.0, "client", ": 1000000 input"},
+		"NotGiven":     {"gpt-4o-mini", `,"cost_cents":null`, 700.0, "prices", "project gpt-4o-mini: 1000000 input × 7 = 7000000000"},
+		"NoTokens":     {"gpt-4o-mini", `,"input_tokens":null`, nil, nil, "project gpt-4o-mini:"},
 	}
 	total := 0.0
 	for name, c := range calls {
@@ -173,6 +174,9 @@ func (s *suite) pricedCalls(t *testing.T) {
 			if len(tree.Spans) != 1 || tree.Spans[0].CostSource != c.source {
 				t.Errorf("%s: in the tree %+v, want source %v", name, tree.Spans, c.source)
 			}
+			if got := s.spanCost(t, p, id); got != c.price {
+				t.Errorf("%s: paid by %q, want %q", name, got, c.price)
+			}
 		}
 		if c.cents != nil {
 			total += 3 * c.cents.(float64)
@@ -200,4 +204,40 @@ func (s *suite) pricedCalls(t *testing.T) {
 	if sums.TotalCost < total-1e-6 || sums.TotalCost > total+1e-6 {
 		t.Errorf("the sums have %v, the calls %v", sums.TotalCost, total)
 	}
+}
+
+// spanCost writes in one line by which prices a span costs what.
+func (s *suite) spanCost(t *testing.T, p person, id string) string {
+	t.Helper()
+	var got struct {
+		Price *struct {
+			Source, Model string
+			EffectiveFrom *string
+		}
+		Tokens []struct {
+			Kind        string
+			Count       int64
+			Price       *json.Number
+			CostNanoUSD *string
+		}
+	}
+	s.want(t, p, http.MethodGet, "/dashboard/api/query/spans/"+id+"/cost", "", http.StatusOK, &got)
+	var b strings.Builder
+	if price := got.Price; price != nil {
+		b.WriteString(price.Source + " " + price.Model)
+		if price.EffectiveFrom != nil {
+			b.WriteString(" from " + *price.EffectiveFrom)
+		}
+	}
+	b.WriteByte(':')
+	for i, used := range got.Tokens {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, " %d %s", used.Count, used.Kind)
+		if used.Price != nil && used.CostNanoUSD != nil {
+			fmt.Fprintf(&b, " × %s = %s", *used.Price, *used.CostNanoUSD)
+		}
+	}
+	return b.String()
 }

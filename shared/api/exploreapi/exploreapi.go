@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/pricing"
 	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 // Deps are what the routes ask.
@@ -24,6 +27,8 @@ type Deps struct {
 	Delete   store.TraceDeleter
 	Projects store.ProjectStore
 	Rejected store.RejectionStore
+	// Explain says by which of today's prices a span of a project costs what.
+	Explain func(context.Context, account.ProjectID, *trace.Span) (pricing.Account, error)
 	// Barrier, if set, is called before each read and returns once what was
 	// accepted before is readable, or when its maker's patience ends.
 	Barrier func(context.Context)
@@ -89,6 +94,7 @@ func (g *Group) Routes() []api.Route {
 		get("/traces/{id}/tree", g.tree),
 		get("/traces/{id}/repeats", g.repeats),
 		get("/spans/{id}/payload/{part}", g.payload),
+		get("/spans/{id}/cost", g.cost),
 		{Method: http.MethodGet, Pattern: prefix + "/resolve/{id}", Auth: api.AuthSession, Handler: g.resolve},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/exploreapi"
+	"github.com/pulse-traces/pulse/shared/pricebook"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/sqlite"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -82,7 +83,7 @@ func setup(t testing.TB) *server {
 	}
 	s := &server{db: db}
 	s.serve(exploreapi.Deps{
-		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Export: db, Delete: db, Projects: db, Rejected: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
+		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Export: db, Delete: db, Projects: db, Explain: pricebook.New(db, pricebook.Options{}).Explain, Rejected: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
 		Lag: func(context.Context) (time.Duration, error) { return 2 * time.Second, nil },
 	})
 	return s

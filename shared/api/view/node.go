@@ -88,7 +88,7 @@ func (r *Rows) Node(t *store.TreeSpan) Node {
 		Provider: s.Provider, ModelRequested: s.Model, ModelUsed: s.ModelUsed, StartTime: s.Start.UTC().Format(exactly),
 		DurationMS: s.DurationMS, TimeToFirstTokenMS: s.TimeToFirstTokenMS, Status: s.Status, SessionID: optional(s.SessionID), UserID: s.UserID,
 		Tags: s.Tags, Environment: s.Environment, Release: s.Release, Service: s.Service, AgentName: s.AgentName, ToolName: s.ToolName,
-		ToolCallID: s.ToolUseID, FinishReason: s.FinishReason, ProviderRequestID: s.ProviderRequestID, CostNanoUSD: s.CostNanoUSD, CostSource: costSource(s),
+		ToolCallID: s.ToolUseID, FinishReason: s.FinishReason, ProviderRequestID: s.ProviderRequestID, CostNanoUSD: s.CostNanoUSD, CostSource: CostSource(s),
 		Counted: !s.Repeat, PayloadsTruncated: !whole,
 	}
 	if s.DurationMS != nil {
@@ -113,9 +113,9 @@ func (r *Rows) Node(t *store.TreeSpan) Node {
 	return n
 }
 
-// costSource says who computed the cost of s. In forms older than
-// OpenTelemetry's the sender gives it and nothing says so.
-func costSource(s *trace.Span) *string {
+// CostSource says who computed the cost of s, nil if it has none. In forms older
+// than OpenTelemetry's the sender gives it and nothing says so.
+func CostSource(s *trace.Span) *string {
 	source := s.CostSource
 	if s.CostNanoUSD != nil && source == trace.CostUnknown {
 		source = trace.CostOfSender
