@@ -168,13 +168,9 @@ export interface Detail {
   scope: string | null
   finishReason: string | null
   providerRequestId: string | null
-  /** Buckets of tokens, as far as the sender told them. */
-  usage: Record<string, number>
-  costSource: string | null
 }
 
 function apiNodeToDetail(n: NodeFromAPI): Detail {
-  const { inputTokens: _in, outputTokens: _out, ...buckets } = n.usage ?? { inputTokens: null, outputTokens: null }
   return {
     parentId: n.parentSpanId,
     operation: n.operation,
@@ -191,8 +187,6 @@ function apiNodeToDetail(n: NodeFromAPI): Detail {
     scope: n.scope ? [n.scope.name, n.scope.version].filter(Boolean).join(' ') : null,
     finishReason: n.finishReason,
     providerRequestId: n.providerRequestId,
-    usage: Object.fromEntries(Object.entries(buckets).filter((bucket): bucket is [string, number] => typeof bucket[1] === 'number' && bucket[1] > 0)),
-    costSource: n.costSource,
   }
 }
 

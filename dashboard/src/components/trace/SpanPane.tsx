@@ -1,7 +1,7 @@
 import { useMemo, type ReactNode } from 'react'
-import { formatCount, formatDuration, formatMoney } from '@/lib/format/format'
+import { formatCount, formatDuration } from '@/lib/format/format'
 import { samePrefix } from '@/lib/messages/prefix'
-import type { Detail, Payload, Span } from '@/services/spans'
+import type { Payload, Span } from '@/services/spans'
 import { Conversation, Text, TextMode } from '../conversation/Conversation'
 import { conversationOf } from '../conversation/said'
 import { Copy } from '../ui/Copy'
@@ -23,8 +23,8 @@ interface SpanPaneProps {
   onTab: (tab: PaneTab) => void
   /** What the tab of stored bytes shows. */
   raw: (payload: Payload) => ReactNode
-  /** Of the cost of the trace, printed. */
-  share: string | null
+  /** What the tab of the cost shows. */
+  cost: () => ReactNode
   /** The call whose conversation this one goes on with. */
   before: Before | null
 }
@@ -37,7 +37,7 @@ export interface Before {
 }
 
 /** One span: what was said, what went in and out, what it cost, and all the rest. */
-export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, raw, share, before }: SpanPaneProps) {
+export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, raw, cost, before }: SpanPaneProps) {
   const attributes = useMemo(() => rowsOf(payload?.attributes), [payload])
   const with_ = (content: (payload: Payload) => ReactNode) => () => {
     if (error) return <ErrorState error={error} what="The span's content" onRetry={onRetry} />
@@ -58,7 +58,7 @@ export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, r
       tabs={[
         { id: 'conversation', label: 'Conversation', content: with_((p) => <ConversationTab span={span} payload={p} before={before} />) },
         { id: 'io', label: 'Input / output', content: with_((p) => <InputOutput payload={p} />) },
-        { id: 'cost', label: 'Cost', content: with_((p) => <CostTab span={span} detail={p.detail} share={share} />) },
+        { id: 'cost', label: 'Cost', content: cost },
         { id: 'attributes', label: `Attributes${attributes.length > 0 ? ` ${formatCount(attributes.length)}` : ''}`, content: with_((p) => <AttributesTab span={span} payload={p} attributes={attributes} />) },
         { id: 'raw', label: 'Raw', content: with_(raw) },
       ]}
@@ -135,48 +135,6 @@ function InputOutput({ payload }: { payload: Payload }) {
   const there = sections.filter(([, value]) => value !== null && value !== undefined)
   return there.length > 0 ? there.map(([title, value]) => <Section key={title} title={title} value={value} />) : <p className="px-3.5 py-8 text-center text-muted">This span carries neither input nor output.</p>
 }
-
-function CostTab({ span, detail, share }: { span: Span; detail: Detail | null; share: string | null }) {
-  const buckets: [string, number | null][] = [['input', span.inputTokens], ['output', span.outputTokens], ...Object.entries(detail?.usage ?? {}).map(([name, n]): [string, number] => [bucketName(name), n])]
-  const told = buckets.filter(([, n]) => n !== null)
-  return (
-    <div className="px-3.5 py-2">
-      <p className="text-fact font-semibold">{formatMoney(span.costNanoUsd)}</p>
-      <p className="text-muted">
-        {span.costNanoUsd === null
-          ? span.kind === 'llm_call'
-            ? 'No price is known for this model, or no tokens were told. Settings can hold a price of your own.'
-            : 'Only model calls cost something.'
-          : detail?.costSource === 'client'
-            ? 'As the sender told it.'
-            : 'Priced by Pulse, from its tokens.'}
-        {share ? ` ${share} of the trace.` : ''}
-        {span.counted ? '' : ' It is in no sum: another span stands for the same call.'}
-      </p>
-      {told.length > 0 ? (
-        <table className="mt-3 w-full max-w-96">
-          <thead>
-            <tr className="text-left text-label text-faint">
-              <th className="font-normal">tokens</th>
-              <th className="text-right font-normal">count</th>
-            </tr>
-          </thead>
-          <tbody>
-            {told.map(([name, n], i) => (
-              <tr key={name} className="border-t">
-                <td className={i > 1 ? 'pl-3 text-muted' : undefined}>{name}</td>
-                <td className="text-right">{formatCount(n)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      ) : null}
-    </div>
-  )
-}
-
-/** "cacheReadInputTokens" as people say it. */
-const bucketName = (name: string) => name.replace(/Tokens$/, '').replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
 
 function rowsOf(attributes: unknown): [string, unknown][] {
   return typeof attributes === 'object' && attributes !== null ? Object.entries(attributes) : []

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { absoluteTime, formatBytes, formatCount, formatDelta, formatDuration, formatMoney, formatOffset, formatRate, formatTotal, relativeTime } from './format'
+import { absoluteTime, formatBytes, formatCount, formatDay, formatDelta, formatDuration, formatMoney, formatOffset, formatPrice, formatRate, formatTotal, relativeTime } from './format'
 
 describe('formatDuration', () => {
   it.each([
@@ -17,6 +17,10 @@ describe('formatMoney', () => {
     [12_345_678, '$0.0123'], ['54000000', '$0.054'], [999_600_000, '$1.00'], [6_500_000_000, '$6.50'], [41_220_000_000, '$41.22'],
     ['1234567000000000', '$1.2M'], ['9007199254740993000', '$9B'], ['99950000000000000', '$100M'], [-6_500_000_000, '−$6.50'], [-1, '>−$0.0001'], [9_007_199_254_740_993_000n, '$9B'], [0n, '$0'],
   ])('%s', (nano, text) => expect(formatMoney(nano, 'en')).toBe(text))
+})
+
+describe('formatPrice', () => {
+  it.each([[null, '—'], [Number.NaN, '—'], [0, '$0'], [3, '$3'], [2.5, '$2.50'], [0.075, '$0.075'], [2.99999, '$2.99999'], [0.000000001, '$0.000000001'], [1000, '$1,000']])('%s', (dollars, text) => expect(formatPrice(dollars, 'en')).toBe(text))
 })
 
 describe('formatCount', () => {
@@ -64,6 +68,10 @@ describe('times', () => {
   it('shows milliseconds and another year', () => {
     expect(absoluteTime(new Date('2026-11-23T07:41:00.120Z'), 'UTC', { millis: true, now, locale: 'en-GB' })).toBe('23 Nov 07:41:00.120')
     expect(absoluteTime(new Date('2025-01-02T03:04:05Z'), 'UTC', { now, locale: 'en-GB' })).toBe('2 Jan 2025 03:04:05')
+  })
+  it('names a day', () => {
+    expect(formatDay(new Date('2024-11-28T00:00:00Z'), 'UTC', 'en-GB')).toBe('28 Nov 2024')
+    expect(formatDay(new Date('2024-11-28T00:00:00Z'), 'America/New_York', 'en-GB')).toBe('27 Nov 2024')
   })
   it('goes by the calendar and the clock of a zone', () => {
     expect(absoluteTime(new Date('2026-11-23T23:41:00Z'), 'Europe/Berlin', { now, locale: 'en-GB' })).toBe('24 Nov 00:41:00')

@@ -119,7 +119,17 @@ export function formatDelta(value: number | null, previous: number | null, kind:
   return { text: `${percent > 0 ? '+' : '−'}${number(locale, {}).format(Math.abs(percent))}%`, worse: worse(percent > 0) }
 }
 
+/** Dollars for a million tokens, to the last digit: "$2.50", "$0.075", "$0". */
+export function formatPrice(dollars: number | null | undefined, locale?: string): string {
+  if (dollars === null || dollars === undefined || !Number.isFinite(dollars)) return unknown
+  if (dollars === 0) return '$0'
+  return `$${number(locale, { minimumFractionDigits: Number.isInteger(dollars) ? 0 : 2, maximumFractionDigits: 9 }).format(dollars)}`
+}
+
 const clocks = new Map<string, Intl.DateTimeFormat>()
+
+/** "23 Nov 2026" by a zone's calendar. */
+export const formatDay = (date: Date, zone: Zone, locale?: string): string => new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone: zone }).format(date)
 
 /** "23 Nov 07:41:00.120" by a zone's clock, with the year where it is not this one. */
 export function absoluteTime(date: Date, zone: Zone, options: { millis?: boolean; now?: Date; locale?: string } = {}): string {

@@ -7,6 +7,7 @@ import { askedOf, conversationOf } from '@/components/conversation/said'
 import { ContextGrowth } from '@/components/trace/ContextGrowth'
 import { Facts } from '@/components/trace/Facts'
 import { Flame, flameMeasures } from '@/components/trace/Flame'
+import { CostTab } from '@/components/trace/CostTab'
 import { Loops } from '@/components/trace/Loops'
 import { Minimap } from '@/components/trace/Minimap'
 import { RawTab } from '@/components/raw/RawTab'
@@ -351,7 +352,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
           </section>
         ) : null}
         <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
-          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tab} onTab={(next) => set({ tab: next })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} before={before} />
+          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tab} onTab={(next) => set({ tab: next })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} cost={() => <CostTab projectId={projectId} span={span} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} zone={zone} />} before={before} />
         </section>
       </div>
     </>
