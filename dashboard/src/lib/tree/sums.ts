@@ -31,12 +31,14 @@ export function sumsOf(spans: readonly SummedSpan[]): Sums {
   for (const span of spans) {
     if (span.failed) sums.errors++
     if (span.kind === 'tool_use') sums.tools++
-    if (span.kind !== 'llm_call' || !span.counted) continue
+    if (!span.counted) continue
+    // Embeddings and the like cost something too, but are no model calls.
+    if (span.costNanoUsd !== null) sums.costNanoUsd = (sums.costNanoUsd ?? 0) + span.costNanoUsd
+    if (span.kind !== 'llm_call') continue
     sums.calls++
     sums.ttftMs ??= span.ttftMs
     sums.model ??= span.model
     if (span.costNanoUsd === null) sums.unpriced++
-    else sums.costNanoUsd = (sums.costNanoUsd ?? 0) + span.costNanoUsd
     if (span.inputTokens !== null) sums.inputTokens = (sums.inputTokens ?? 0) + span.inputTokens
     if (span.outputTokens !== null) sums.outputTokens = (sums.outputTokens ?? 0) + span.outputTokens
   }
