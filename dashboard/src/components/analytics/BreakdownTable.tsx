@@ -1,10 +1,10 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { cellFilter, otherFilter, rowFilter } from '@/lib/analytics/cell'
-import { otherBefore, overlaps, specs, type Measure, type Values } from '@/lib/analytics/measures'
+import { otherBefore, overlaps, printSum, specs, type Measure, type Values } from '@/lib/analytics/measures'
 import { asksPayloads } from '@/lib/filter/filter'
 import { splitFilter } from '@/lib/filter/url'
-import { formatDelta, formatRate, unknown } from '@/lib/format/format'
+import { formatDelta, formatRate } from '@/lib/format/format'
 import { measures } from '@/lib/search/names'
 import { visible } from '@/lib/text/visible'
 import type { Breakdown } from '@/services/analytics'
@@ -30,8 +30,6 @@ const always: Measure[] = ['count', 'errors', 'cost', 'tokens', 'p50', 'p90', 'p
 /** The measures of the table: in and out only where they are asked for. */
 export const shownMeasures = (measure: Measure): Measure[] => measures.filter((it) => always.includes(it) || it === measure)
 
-const unsure: ReadonlySet<Measure> = new Set<Measure>(['cost', 'tokens', 'in', 'out'])
-
 const divided = (it: Measure) => (it === 'p50' || it === 'ttft50') && 'border-l'
 
 /** Sums by one or two fields. What no row shows is "other", so that rows add up to the total. */
@@ -44,7 +42,7 @@ export function BreakdownTable({ data, by, measure, compare, filter, onMeasure }
   const delta = (value: number | null | undefined, previous: number | null | undefined, isNew: boolean) => {
     if (isNew) return <span className="text-muted">new</span>
     const d = formatDelta(value ?? null, previous ?? null, { moreIs: worse ? 'bad' : 'neither' })
-    return d ? <span className={d.worse ? 'text-error' : 'text-muted'} title={`before: ${format(previous)}`}>{d.text}</span> : <span className="text-faint">—</span>
+    return d ? <span className={d.worse ? (measure === 'errors' ? 'text-error' : 'text-warn') : 'text-muted'} title={`before: ${format(previous)}`}>{d.text}</span> : <span className="text-faint">—</span>
   }
   const line = (key: string, head: ReactNode, values: Values, of: string | null, change: ReactNode, className?: string) => (
     <tr key={key} className={cx('group border-t', className)}>
@@ -76,7 +74,7 @@ export function BreakdownTable({ data, by, measure, compare, filter, onMeasure }
             ))}
             {shown.map((it) => (
               <th key={it} className={cx('px-2 text-right font-normal', divided(it))} aria-sort={it === measure ? 'descending' : undefined}>
-                <button type="button" className={cx('min-h-6 hover:underline', it === measure && 'font-semibold text-text')} title={`Show ${specs[it].label}`} onClick={() => onMeasure(it)}>
+                <button type="button" className={cx('min-h-6 min-w-6 hover:underline', it === measure && 'font-semibold text-text')} title={`Show ${specs[it].label}`} onClick={() => onMeasure(it)}>
                   {specs[it].short}
                   {it === measure ? ' ↓' : ''}
                 </button>
@@ -118,8 +116,7 @@ function Cell({ measure, values, filter, current, share }: { measure: Measure; v
   const traces = values.count ?? 0
   const text = (
     <>
-      {/* Sums take what nobody told as nothing, so nothing may be unknown. */}
-      {value === 0 && unsure.has(measure) ? unknown : specs[measure].format(value)}
+      {printSum(measure, value)}
       {failed && traces > 0 ? <span className="ml-1 text-label">{formatRate((value ?? 0) / traces)}</span> : null}
     </>
   )

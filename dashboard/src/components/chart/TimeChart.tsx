@@ -69,7 +69,8 @@ export function TimeChart({ label, kind, times, end, series, adds, zone, format,
       <div className="flex gap-2">
         <div className="flex h-48 w-14 flex-none flex-col justify-between text-right text-label text-faint" aria-hidden="true">
           <span>{format(top)}</span>
-          <span>{format(top / 2)}</span>
+          {/* Of counts up to one there is no half. */}
+          <span>{format(top / 2) === format(top) ? '' : format(top / 2)}</span>
           <span>0</span>
         </div>
         <svg viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" className="h-48 min-w-0 flex-1 cursor-crosshair touch-none" role="img" aria-label={summary} {...handlers}>
@@ -98,7 +99,7 @@ export function TimeChart({ label, kind, times, end, series, adds, zone, format,
           const text = (
             <>
               <span className="size-2 flex-none rounded-bar" style={{ background: color(s) }} aria-hidden="true" />
-              <span dir="auto" className="max-w-40 truncate">
+              <span dir="auto" title={s.name} className="max-w-40 truncate">
                 {s.name}
               </span>{' '}
               {format(shown(s))}
@@ -150,7 +151,7 @@ function Numbers({ label, times, series, zone, format }: Pick<TimeChartProps, 'l
           <tr className="text-label text-faint">
             <th className="text-left font-normal">from, {zone}</th>
             {series.map((s) => (
-              <th key={`${s.name} ${s.other}`} className="max-w-40 truncate px-2 text-right font-normal" dir="auto">
+              <th key={`${s.name} ${s.other}`} className="max-w-40 truncate px-2 text-right font-normal" dir="auto" title={s.name}>
                 {s.name}
               </th>
             ))}

@@ -1,6 +1,6 @@
 import type { groupings, measures } from '../search/names'
 import { isMeta } from '../filter/filter'
-import { formatCount, formatDuration, formatMoney } from '../format/format'
+import { formatCount, formatDuration, formatMoney, unknown } from '../format/format'
 
 /** By what traces can be added up. */
 export type Grouping = (typeof groupings)[number]
@@ -66,3 +66,8 @@ export function otherBefore({ rows, previous }: Sums, measure: Measure, by: read
   if (!specs[measure].adds || overlaps(by) || whole === null || whole === undefined) return null
   return Math.max(whole - rows.reduce((sum, row) => sum + (row.previous?.[measure] ?? 0), 0), 0)
 }
+
+const unsure: ReadonlySet<Measure> = new Set<Measure>(['cost', 'tokens', 'in', 'out'])
+
+/** A value of a measure as people read it. Sums take what nobody told as nothing, so nothing may be unknown. */
+export const printSum = (measure: Measure, value: number | null | undefined): string => (value === 0 && unsure.has(measure) ? unknown : specs[measure].format(value))

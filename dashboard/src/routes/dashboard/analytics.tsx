@@ -23,7 +23,7 @@ import { useKeys } from '@/hooks/useKeys'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
-import { specs, type Measure } from '@/lib/analytics/measures'
+import { printSum, specs, type Measure } from '@/lib/analytics/measures'
 import { addTerm, isMeta, known, parseFilter, printFilter, termOf } from '@/lib/filter/filter'
 import { joinFilter, splitFilter } from '@/lib/filter/url'
 import { absoluteTime, formatCount } from '@/lib/format/format'
@@ -97,10 +97,10 @@ function AnalyticsPage() {
       <PageHeader title="Analytics">
         <RangePicker />
       </PageHeader>
-      <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
+      <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2 [&_button]:min-h-8">
         <FilterBar value={text} suggest={(field) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))} onChange={(next) => setFilter(next)} />
         <PageViews page="analytics" />
-        <span className="self-center text-muted" role="status">
+        <span className="leading-8 text-muted" role="status">
           {total === null || total === undefined ? '' : `${formatCount(total)} ${total === 1 ? 'trace' : 'traces'}`}
           {scannedTo ? ` · back to ${absoluteTime(scannedTo, zone)} only` : ''}
         </span>
@@ -122,7 +122,7 @@ function AnalyticsPage() {
         </label>
       </div>
       <div className="flex min-h-0 flex-1 flex-col gap-3.5 overflow-y-auto p-3.5">
-        <Card title={chart === 'heatmap' ? `${heatNames[spec.heat]} over time` : `${capital(spec.label)} by ${by}`} note={chart === 'heatmap' ? 'drag to look closer' : 'drag to zoom, click a name to see only it'} className="flex-none">
+        <Card title={chart === 'heatmap' ? `${heatNames[spec.heat]} over time` : `${capital(spec.label)} by ${by}`} note={chart === 'heatmap' ? 'drag to look closer' : chart === 'table' ? '' : 'drag to zoom, click a name to see only it'} className="flex-none">
           {chart === 'heatmap' ? (
             heat.data ? (
               <Heatmap
@@ -152,7 +152,7 @@ function AnalyticsPage() {
               {...linesOf(series.data, by)}
               adds={spec.adds}
               zone={zone}
-              format={spec.format}
+              format={(value) => printSum(m, value)}
               onBrush={(next) => setRange(absolute(next))}
               onPick={(name) => {
                 const key = series.data?.series.find((s) => nameOf(s.key, by) === name)?.key
