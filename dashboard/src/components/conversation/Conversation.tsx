@@ -58,7 +58,7 @@ export function TextMode() {
   return (
     <span className="flex gap-2 text-label">
       {['text', 'markdown'].map((it) => (
-        <button key={it} type="button" aria-pressed={it === mode} className={cx('h-6', it === mode ? 'font-semibold' : 'text-accent')} onClick={() => setMode(it)}>
+        <button key={it} type="button" aria-pressed={it === mode} className={cx('h-6 min-w-6', it === mode ? 'font-semibold' : 'text-accent')} onClick={() => setMode(it)}>
           {it === 'text' ? 'Text' : 'Markdown'}
         </button>
       ))}
@@ -124,7 +124,7 @@ export function Text({ text, quiet, mono = false, markdown = false }: { text: st
         plain
       )}
       {long ? (
-        <button type="button" className="text-accent" onClick={() => setOpen(!open)}>
+        <button type="button" className="min-h-6 text-accent" onClick={() => setOpen(!open)}>
           {open ? 'Show less' : `Show all ${text.length.toLocaleString()} characters`}
         </button>
       ) : null}

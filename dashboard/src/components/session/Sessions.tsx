@@ -62,12 +62,12 @@ export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, o
   return (
     <>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
-        <div className="flex min-w-56 flex-1">
+        <div className="flex min-w-56 flex-1 max-sm:basis-full">
           <FilterBar value={filter} suggest={suggest} onChange={onFilter} without={without} placeholder="status:error  model:gpt-4o*  user:u-1  cost>0.01  tool:run_sql   (press /)" />
         </div>
         {controls}
         <Select label="Order" value={sort} options={orders} onChange={(next) => onSort(next as SessionSort) /* of the options */} />
-        <span className="self-center text-muted" role="status">
+        <span className="leading-8 text-muted" role="status">
           {total ? `${formatTotal(total)} ${total.value === 1 && total.exact ? 'session' : 'sessions'}` : ''}
           {scannedTo ? ` · back to ${absoluteTime(scannedTo, zone)}` : ''}
         </span>

@@ -9,6 +9,7 @@ import { Json } from '../ui/Json'
 import { ErrorState } from '../ui/state/ErrorState'
 import { Loading } from '../ui/state/Loading'
 import { Tabs } from '../ui/Tabs'
+import { Failure } from './Failure'
 import { lookOf } from './kinds'
 
 export type PaneTab = 'conversation' | 'io' | 'cost' | 'attributes' | 'raw'
@@ -71,17 +72,10 @@ function ConversationTab({ span, payload, before }: { span: Span; payload: Paylo
   // The last message is always shown, and one alone is not worth a fold.
   const same = useMemo(() => (before ? Math.min(samePrefix(conversationOf(before.payload), messages), messages.length - 1) : 0), [before, messages])
   const look = lookOf(span)
-  const failure = payload.statusMessage ?? payload.error
   const tool = payload.toolInput !== null || payload.toolResponse !== null
   return (
     <>
-      {span.failed && failure !== null ? (
-        <div className="border-b bg-error-bg px-3.5 py-2">
-          <p className="font-semibold text-error">✕ {span.name} failed</p>
-          {typeof failure === 'string' ? <Text text={failure} quiet={false} /> : <Json value={failure} />}
-          {payload.statusMessage !== null && payload.error !== null ? <Json value={payload.error} className="text-muted" /> : null}
-        </div>
-      ) : null}
+      <Failure span={span} payload={payload} />
       {tool ? (
         <>
           <Section title={`${look.letter} ${payload.detail?.toolName ?? span.name}`} value={payload.toolInput} />
@@ -94,8 +88,8 @@ function ConversationTab({ span, payload, before }: { span: Span; payload: Paylo
         before={before && same > 1 ? { count: same, where: `${formatCount(same)} messages${before.tokens === null ? '' : `, about ${formatCount(before.tokens)} tok,`} unchanged since ${before.name}` } : undefined}
         note={(i) => (i === messages.length - 1 && span.outputTokens !== null ? <div>{formatCount(span.outputTokens)} tok</div> : null)}
       />
-      {!tool && messages.length === 0 ? <p className="px-3.5 py-8 text-center text-muted">Nothing was said here. {span.failed ? '' : 'A step carries no messages; its model calls below do.'}</p> : null}
-      <div className="flex items-start justify-between gap-3 px-3.5 py-2">
+      {!tool && messages.length === 0 ? <p className="px-3.5 py-8 text-center text-muted">Nothing was said here. {!span.failed && (look.letter === 'C' || look.letter === 'A') ? 'A step carries no messages; its model calls below do.' : ''}</p> : null}
+      <div className="flex items-center justify-between gap-3 px-3.5 py-2">
         <p className="text-label text-faint">
           {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', payload.detail?.finishReason ? `finished: ${payload.detail.finishReason}` : null]
             .filter(Boolean)

@@ -22,7 +22,7 @@ export function FacetPane({ facets, filter, onToggle }: { facets: Facets | undef
                 return (
                   <li key={v.value}>
                     <button type="button" aria-pressed={on} className={cx('flex min-h-6 w-full items-center justify-between gap-2 rounded-control px-1.5 text-left hover:bg-sunken', on && 'bg-select font-semibold')} onClick={() => onToggle(field, v.value)}>
-                      <span dir="auto" className={cx('user-text truncate', field === 'status' && v.value === 'error' && 'text-error')}>
+                      <span dir="auto" title={v.value} className={cx('user-text truncate', field === 'status' && v.value === 'error' && 'text-error')}>
                         {visible(v.value)}
                       </span>
                       <span className="flex-none text-label text-faint">

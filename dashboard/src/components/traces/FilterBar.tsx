@@ -71,7 +71,7 @@ export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hint
     input.current?.focus()
   }
   return (
-    <div className="relative min-w-0 flex-1">
+    <div className="relative min-w-0 flex-1 max-sm:basis-full">
       <input
         ref={input}
         role="combobox"

@@ -4,6 +4,7 @@ import { failuresBelow, openingSpan, subtreeEnds } from '@/lib/tree/tree'
 import { payloadQuery, treeQuery } from '@/services/spans'
 import { Conversation } from '../conversation/Conversation'
 import { conversationOf } from '../conversation/said'
+import { Failure } from '../trace/Failure'
 import { Button, buttonClass } from '../ui/Button'
 import { ErrorState } from '../ui/state/ErrorState'
 import { Loading } from '../ui/state/Loading'
@@ -17,9 +18,11 @@ export function Peek({ projectId, traceId, onClose }: { projectId: string; trace
   const payload = useQuery({ ...payloadQuery(projectId, traceId, span ?? { id: '', index: 0 }), enabled: span !== undefined })
   const error = tree.error ?? payload.error
   return (
-    <aside aria-label="Peek" className="flex w-[480px] max-w-full flex-none flex-col border-l bg-surface max-md:fixed max-md:inset-0 max-md:z-40 max-md:w-full">
+    <aside aria-label="Peek" className="flex w-[min(480px,55%)] flex-none flex-col border-l bg-surface max-md:fixed max-md:inset-0 max-md:z-40 max-md:w-full">
       <div className="flex flex-none items-center gap-2 border-b px-3.5 py-1.5">
-        <b className="min-w-0 flex-1 truncate font-semibold">{span?.name ?? '…'}</b>
+        <b className="min-w-0 flex-1 truncate font-semibold" title={span?.name}>
+          {span?.name ?? '…'}
+        </b>
         <Link to="/dashboard/traces/$traceId" params={{ traceId }} className={buttonClass()}>
           Open
         </Link>
@@ -27,7 +30,18 @@ export function Peek({ projectId, traceId, onClose }: { projectId: string; trace
           ✕
         </Button>
       </div>
-      <div className="min-h-0 flex-1 overflow-y-auto">{error ? <ErrorState error={error} what="The trace" /> : payload.data ? <Conversation messages={conversationOf(payload.data)} /> : <Loading rows={6} rowHeight={40} />}</div>
+      <div className="min-h-0 flex-1 overflow-y-auto">
+        {error ? (
+          <ErrorState error={error} what="The trace" />
+        ) : span && payload.data ? (
+          <>
+            <Failure span={span} payload={payload.data} />
+            <Conversation messages={conversationOf(payload.data)} />
+          </>
+        ) : (
+          <Loading rows={6} rowHeight={40} />
+        )}
+      </div>
     </aside>
   )
 }

@@ -21,7 +21,8 @@ interface TraceTableProps {
 }
 
 const rowHeight = 28
-const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px_76px_68px_84px] max-md:grid-cols-[20px_84px_minmax(80px,1fr)_72px]'
+// By the room of the table, not of the window: a pane may stand beside it.
+const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px_76px_68px_84px] @max-3xl:grid-cols-[20px_84px_minmax(80px,1.1fr)_minmax(80px,1fr)_76px_76px] @max-md:grid-cols-[20px_84px_minmax(80px,1fr)_72px]'
 
 /** Traces in rows: what failed is marked, numbers stand right, with a thin bar behind what is slow or dear. */
 export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, selected, onSelect, onEnd }: TraceTableProps) {
@@ -29,23 +30,25 @@ export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, 
   const slow = percentile(traces.map((t) => t.durationMs))
   const dear = percentile(traces.map((t) => Number(t.costNanoUsd ?? 0)))
   return (
-    <div role="table" aria-label="Traces" aria-rowcount={traces.length + 1} className="flex min-h-0 flex-1 flex-col bg-surface">
+    <div role="table" aria-label="Traces" aria-rowcount={traces.length + 1} className="@container flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
       <div role="rowgroup" className="flex-none">
         <div role="row" className={cx('grid h-7 items-center gap-2 border-b px-3.5 text-label text-faint', columns)}>
           <span role="columnheader" className="overflow-hidden">
             <span className="sr-only">status</span>
           </span>
           <Header label="time" by="start" sort={sort} onSort={onSort} />
-          <span role="columnheader">name › where it failed</span>
-          <span role="columnheader" className="max-md:hidden">
+          <span role="columnheader" className="truncate" title="name › where it failed">
+            name › where it failed
+          </span>
+          <span role="columnheader" className="@max-md:hidden">
             input → output
           </span>
           <Header label="latency" by="duration" sort={sort} onSort={onSort} right />
-          <span role="columnheader" className="text-right max-md:hidden">
+          <span role="columnheader" className="text-right @max-3xl:hidden">
             first token
           </span>
-          <Header label="tokens" by="tokens" sort={sort} onSort={onSort} right className="max-md:hidden" />
-          <Header label="cost" by="cost" sort={sort} onSort={onSort} right className="max-md:hidden" />
+          <Header label="tokens" by="tokens" sort={sort} onSort={onSort} right className="@max-3xl:hidden" />
+          <Header label="cost" by="cost" sort={sort} onSort={onSort} right className="@max-md:hidden" />
         </div>
       </div>
       <div ref={scroller} role="rowgroup" className="min-h-0 flex-1 overflow-y-auto" tabIndex={0}>
@@ -77,20 +80,20 @@ export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, 
                   </span>
                   <span role="cell" className="flex min-w-0 items-baseline gap-2">
                     {/* The link covers its row. */}
-                    <Link to="/dashboard/traces/$traceId" params={{ traceId: trace.id }} dir="auto" className={cx('user-text truncate font-semibold no-underline after:absolute after:inset-0', trace.failed && 'text-error')}>
+                    <Link to="/dashboard/traces/$traceId" params={{ traceId: trace.id }} dir="auto" title={trace.worst?.name && trace.worst.name !== trace.name ? `${trace.name} › ${trace.worst.name}` : trace.name} className={cx('user-text truncate font-semibold no-underline after:absolute after:inset-0', trace.failed && 'text-error')}>
                       {trace.name}
                       {trace.worst?.name && trace.worst.name !== trace.name ? <span className="font-normal"> › {trace.worst.name}</span> : null}
                     </Link>
-                    {trace.spanCount > 1 ? <span className="flex-none text-label text-faint">{formatCount(trace.spanCount)} spans</span> : null}
+                    {trace.spanCount > 1 ? <span className="flex-none text-label text-faint @max-3xl:hidden">{formatCount(trace.spanCount)} spans</span> : null}
                   </span>
-                  <span role="cell" dir="auto" className="user-text truncate text-muted max-md:hidden" title={trace.worst?.error ?? undefined}>
+                  <span role="cell" dir="auto" className="user-text truncate text-muted @max-md:hidden" title={[trace.input, trace.worst?.error ?? trace.output].filter(Boolean).join('\n→ ')}>
                     {trace.input}
                     {trace.worst?.error ? <span className="text-error"> → {trace.worst.error}</span> : trace.output ? ` → ${trace.output}` : ''}
                   </span>
                   <Amount value={formatDuration(trace.durationMs)} share={slow > 0 ? trace.durationMs / slow : 0} />
-                  <span role="cell" className="text-right text-muted max-md:hidden">{formatDuration(trace.ttftMs)}</span>
-                  <span role="cell" className="text-right text-muted max-md:hidden">{formatCount(trace.tokens)}</span>
-                  <Amount value={formatMoney(trace.costNanoUsd)} share={dear > 0 ? Number(trace.costNanoUsd ?? 0) / dear : 0} className="max-md:hidden" />
+                  <span role="cell" className="text-right text-muted @max-3xl:hidden">{formatDuration(trace.ttftMs)}</span>
+                  <span role="cell" className="text-right text-muted @max-3xl:hidden">{formatCount(trace.tokens)}</span>
+                  <Amount value={formatMoney(trace.costNanoUsd)} share={dear > 0 ? Number(trace.costNanoUsd ?? 0) / dear : 0} className="@max-md:hidden" />
               </div>
             )
           })}
@@ -103,7 +106,7 @@ export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, 
 function Header({ label, by, sort, onSort, right = false, className }: { label: string; by: TraceSort; sort: TraceSort; onSort: (sort: TraceSort) => void; right?: boolean; className?: string }) {
   return (
     <span role="columnheader" aria-sort={sort === by ? 'descending' : undefined} className={cx(right && 'text-right', className)}>
-      <button type="button" className={cx('min-h-6 hover:underline', sort === by && 'font-semibold text-text')} onClick={() => onSort(by)} title={by === 'start' ? 'Newest first' : 'Largest first'}>
+      <button type="button" className={cx('min-h-6 min-w-6 hover:underline', sort === by && 'font-semibold text-text')} onClick={() => onSort(by)} title={by === 'start' ? 'Newest first' : 'Largest first'}>
         {label}
         {sort === by ? ' ↓' : ''}
       </button>

@@ -117,13 +117,13 @@ function TracesPage() {
           </Button>
         ) : null}
       </PageHeader>
-      <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
+      <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2 [&_button]:min-h-8">
         <FilterBar value={filter} suggest={suggest} lookUp={(field, prefix, signal) => fieldValues(project.id, field, prefix, fixed, signal)} onChange={setFilter} />
         <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => setFilter(toggleTerm(filter, 'status', 'error'))}>
           ✕ only errors
         </Button>
         <PageViews page="traces" />
-        <span className="self-center text-muted" role="status">
+        <span className="leading-8 text-muted" role="status">
           {total === null ? '' : `${formatTotal(total)} ${total.value === 1 ? 'trace' : 'traces'}`}
         </span>
         <BulkMenu total={total} mayDelete={project.role === 'admin'} busy={task !== null} onTask={(kind) => setTask({ kind, total, choice: { filter: searched, range: fixed } })} />
