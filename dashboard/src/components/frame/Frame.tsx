@@ -1,5 +1,5 @@
 import { Link, useLocation, useNavigate } from '@tanstack/react-router'
-import { BarChart3, Bot, CircleUser, Gauge, KeyRound, ListTree, MessagesSquare, Settings, Users, type LucideIcon } from 'lucide-react'
+import { BarChart3, Bot, CircleUser, Gauge, KeyRound, ListTree, MessagesSquare, Search, Settings, Users, type LucideIcon } from 'lucide-react'
 import { Fragment, useState, type ReactNode } from 'react'
 import { useKeys } from '@/hooks/useKeys'
 import type { Account } from '@/services/auth'
@@ -49,11 +49,13 @@ export function Frame({ account, projects, project, children }: FrameProps) {
       <a href="#page" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:bg-surface focus:p-2">
         Skip to the page
       </a>
-      <nav aria-label="Pages" className="relative flex w-[200px] flex-none flex-col gap-0.5 overflow-y-auto border-r px-2 py-2.5 max-lg:w-[52px] max-md:w-full max-md:flex-row max-md:items-center max-md:overflow-x-auto max-md:border-r-0 max-md:border-b max-md:py-1">
+      <nav aria-label="Pages" className="relative flex w-[200px] flex-none flex-col gap-0.5 overflow-y-auto border-r px-2 py-2.5 max-lg:w-[52px] max-md:w-full max-md:flex-row max-md:flex-wrap max-md:items-center max-md:overflow-visible max-md:border-r-0 max-md:border-b max-md:py-1">
         <Link to="/dashboard" className="px-2 pb-2 pt-1 no-underline max-md:p-1" aria-label="Pulse: overview">
           <Logo />
         </Link>
         <ProjectSwitcher projects={projects} project={project} />
+        {/* On a phone the pages are a row of their own, below what is here before and behind them. */}
+        <div className="contents max-md:order-1 max-md:flex max-md:w-full max-md:justify-between">
         {pages.map((page) => {
           const Icon = icons[page.path]
           return (
@@ -62,12 +64,12 @@ export function Frame({ account, projects, project, children }: FrameProps) {
             <Link
               to={page.path}
               activeOptions={{ exact: page.path === '/dashboard', includeSearch: false }}
-              className="flex min-h-7 flex-none items-center gap-2 rounded-control px-2 text-muted no-underline hover:bg-sunken hover:text-text"
-              activeProps={{ className: 'bg-sunken font-semibold !text-text', 'aria-current': 'page' }}
+              className="flex min-h-7 flex-none items-center gap-2 rounded-control px-2 text-muted no-underline hover:bg-sunken hover:text-text max-md:min-h-9 max-md:flex-1 max-md:justify-center"
+              activeProps={{ className: 'bg-sunken font-semibold !text-text max-lg:bg-select', 'aria-current': 'page' }}
               title={page.label}
             >
               <Icon size={15} aria-hidden className="flex-none" />
-              <span className="flex-1 max-lg:sr-only">{page.label}</span>
+              <span className="flex-1 max-lg:sr-only max-lg:flex-none">{page.label}</span>
               {page.key ? (
                 <span className="max-lg:hidden">
                   <Kbd>{`g ${page.key}`}</Kbd>
@@ -77,10 +79,14 @@ export function Frame({ account, projects, project, children }: FrameProps) {
             </Fragment>
           )
         })}
+        </div>
         <div className="flex flex-col gap-0.5 max-md:mt-0 max-md:flex-row">
-          <button type="button" className="flex min-h-7 items-center gap-2 rounded-control px-2 text-muted hover:bg-sunken hover:text-text max-md:hidden" onClick={() => setOpen('palette')}>
+          <button type="button" className="flex min-h-7 items-center gap-2 rounded-control px-2 text-muted hover:bg-sunken hover:text-text" onClick={() => setOpen('palette')} title="Search">
+            <Search size={15} aria-hidden className="flex-none" />
             <span className="flex-1 text-left max-lg:sr-only">Search</span>
-            <Kbd>⌘K</Kbd>
+            <span className="max-lg:hidden">
+              <Kbd>⌘K</Kbd>
+            </span>
           </button>
           <ThemeSwitch />
           {project ? <FreshnessFoot projectId={project.id} /> : null}

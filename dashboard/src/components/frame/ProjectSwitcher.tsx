@@ -10,7 +10,7 @@ export function ProjectSwitcher({ projects, project }: { projects: Project[]; pr
   return (
     <Menu
       trigger={
-        <button type="button" className="mb-2 flex h-8 min-w-0 items-center justify-between gap-1 rounded-control border bg-surface px-2 max-md:mb-0 max-md:w-40 max-md:flex-none" aria-label={`Project: ${project?.name ?? 'none'}`} title={project?.name}>
+        <button type="button" className="mb-2 flex h-8 min-w-0 items-center justify-between gap-1 rounded-control border bg-surface px-2 max-md:mb-0 max-md:flex-1" aria-label={`Project: ${project?.name ?? 'none'}`} title={project?.name}>
           <span className="truncate max-lg:max-md:inline max-lg:md:hidden">{project?.name ?? 'No project'}</span>
           <ChevronsUpDown size={14} aria-hidden className="flex-none text-faint" />
         </button>

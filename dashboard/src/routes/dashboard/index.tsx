@@ -106,7 +106,7 @@ function OverviewPage() {
             <Link
               to="/dashboard/traces"
               search={{ q: printFilter([...(notice.key === 'errors' ? [termOf('status', 'error')] : []), ...(because ? [termOf(because.field, because.value)] : [])]) || undefined, sort: notice.key === 'p95' ? 'duration' : undefined, from: notice.since.toISOString() }}
-              className="ml-auto"
+              className="ml-auto inline-flex min-h-6 items-center underline"
             >
               Show the traces
             </Link>
@@ -116,9 +116,9 @@ function OverviewPage() {
           <ErrorState error={failure} what="The overview" onRetry={() => void overview.refetch()} />
         ) : (
           <>
-            <div className="grid grid-cols-6 border-b bg-surface max-xl:grid-cols-3 max-sm:grid-cols-2">
+            <div className="grid grid-cols-6 gap-px border-b bg-border max-xl:grid-cols-3 max-sm:grid-cols-2">
               {kpis.map((kpi) => (
-                <Link key={kpi.key} to="/dashboard/traces" search={kpi.search} className="flex flex-col gap-0.5 border-r px-3.5 py-2.5 no-underline last:border-r-0 hover:bg-sunken">
+                <Link key={kpi.key} to="/dashboard/traces" search={kpi.search} className="flex min-w-0 flex-col gap-0.5 bg-surface px-3.5 py-2.5 no-underline hover:bg-sunken">
                   <span className="text-muted">{kpi.label}</span>
                   <span className={cx('text-kpi font-semibold', kpi.bad && 'text-error')}>{kpi.value}</span>
                   <span className={cx('min-h-5', kpi.delta?.worse ? (kpi.bad ? 'text-error' : 'text-warn') : 'text-faint')}>{kpi.delta ? `${kpi.delta.text} vs previous` : ' '}</span>
@@ -187,9 +187,9 @@ function OverviewPage() {
                   <ul>
                     {errors.data.traces.map((trace) => (
                       <li key={trace.id}>
-                        <Link to="/dashboard/traces/$traceId" params={{ traceId: trace.id }} className="flex min-h-7 items-center gap-2 rounded-control no-underline hover:bg-sunken">
+                        <Link to="/dashboard/traces/$traceId" params={{ traceId: trace.id }} title={trace.worst?.error ?? trace.input ?? undefined} className="flex min-h-7 items-center gap-2 rounded-control no-underline hover:bg-sunken">
                           <span className="text-error">✕</span>
-                          <span dir="auto" className="user-text min-w-0 max-w-[45%] flex-none truncate font-semibold">
+                          <span dir="auto" title={trace.worst?.name && trace.worst.name !== trace.name ? `${trace.name} › ${trace.worst.name}` : trace.name} className="user-text min-w-0 max-w-[45%] flex-none truncate font-semibold">
                             {trace.name}
                             {trace.worst?.name && trace.worst.name !== trace.name ? <span className="font-normal"> › {trace.worst.name}</span> : null}
                           </span>
