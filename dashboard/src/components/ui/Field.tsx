@@ -7,7 +7,7 @@ interface FieldProps extends ComponentProps<'input'> {
   error?: string | undefined
 }
 
-export const inputClass = 'h-8 w-full rounded-control border border-border-strong bg-surface px-2 text-body text-text placeholder:text-faint aria-invalid:border-error'
+export const inputClass = 'h-8 w-full rounded-control border border-border-strong bg-surface px-2 text-body text-text placeholder:text-faint aria-invalid:border-error disabled:border-border disabled:bg-sunken disabled:text-muted'
 
 /** An input with its label above it, and below it what is wrong or worth knowing. */
 export function Field({ label, hint, error, className, ...input }: FieldProps) {

@@ -74,7 +74,7 @@ function AccountPage() {
         </Card>
         <Card title="Reading">
           <div className="flex flex-col gap-2">
-            <label className="flex items-center gap-2">
+            <label className="flex min-h-6 items-center gap-2">
               <input type="checkbox" className="size-4" checked={keys !== 'off'} onChange={(event) => setKeys(event.target.checked ? 'on' : 'off')} />
               Single keys act (press ? to see them)
             </label>

@@ -10,6 +10,7 @@ import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { NoPermission } from '@/components/ui/state/NoPermission'
+import { Table, TableActions, TableCell, TableRow } from '@/components/ui/Table'
 import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
@@ -45,41 +46,28 @@ function KeysPage() {
         ) : keys.data.length === 0 ? (
           <Empty title="This project has no key">A program needs one to send its traces.</Empty>
         ) : (
-          <table className="w-full max-w-[1000px] rounded-card border bg-surface">
-            <thead>
-              <tr className="h-8 text-left text-label text-faint">
-                <th className="pl-3.5 font-normal">name</th>
-                <th className="font-normal">key</th>
-                <th className="font-normal">created</th>
-                <th className="font-normal">last used</th>
-                <th className="pr-3.5">
-                  <span className="sr-only">actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
+          <Table className="max-w-[1000px]" head={['name', 'key', 'created', 'last used']}>
               {keys.data.map((key) => (
-                <tr key={key.id} className="h-9 border-t">
-                  <td className="pl-3.5 font-semibold" dir="auto">
-                    {key.name}
-                  </td>
-                  <td className="font-mono text-[12px] text-muted">pulse_sk_…{key.last4 ?? ''}</td>
-                  <td className="text-muted" title={absoluteTime(key.createdAt, zone)}>
+                <TableRow key={key.id}>
+                  <TableCell first>{key.name}</TableCell>
+                  <TableCell className="font-mono text-[12px] text-muted max-sm:basis-full">pulse_sk_…{key.last4 ?? ''}</TableCell>
+                  <TableCell label="created" className="text-muted" title={absoluteTime(key.createdAt, zone)}>
                     {relativeTime(key.createdAt, now, zone)}
-                  </td>
-                  <td className="text-muted">{key.lastUsedAt ? relativeTime(key.lastUsedAt, now, zone) : 'never'}</td>
-                  <td className="whitespace-nowrap pr-3.5 text-right">
+                  </TableCell>
+                  <TableCell label="used" className="text-muted" title={key.lastUsedAt ? absoluteTime(key.lastUsedAt, zone) : undefined}>
+                    {key.lastUsedAt ? relativeTime(key.lastUsedAt, now, zone) : 'never'}
+                  </TableCell>
+                  <TableActions>
                     <Button look="quiet" onClick={() => setOpen({ what: 'rename', key })}>
                       Rename
                     </Button>
                     <Button look="danger" onClick={() => setOpen({ what: 'revoke', key })}>
                       Revoke
                     </Button>
-                  </td>
-                </tr>
+                  </TableActions>
+                </TableRow>
               ))}
-            </tbody>
-          </table>
+          </Table>
         )}
       </div>
       {open?.what === 'create' ? <CreateDialog projectId={project.id} onClose={() => setOpen(null)} /> : null}

@@ -10,6 +10,7 @@ import { SecretDialog } from '@/components/ui/SecretDialog'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { NoPermission } from '@/components/ui/state/NoPermission'
+import { Table, TableActions, TableCell, TableRow } from '@/components/ui/Table'
 import { toast } from '@/components/ui/Toasts'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
@@ -46,26 +47,12 @@ function MembersPage() {
         ) : !members.data ? (
           <Loading />
         ) : (
-          <table className="w-full max-w-[900px] rounded-card border bg-surface">
-            <thead>
-              <tr className="h-8 text-left text-label text-faint">
-                <th className="pl-3.5 font-normal">name</th>
-                <th className="font-normal">e-mail</th>
-                <th className="font-normal">role</th>
-                <th className="font-normal">since</th>
-                <th className="pr-3.5">
-                  <span className="sr-only">actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
+          <Table className="max-w-[900px]" head={['name', 'e-mail', 'role', 'since']}>
               {members.data.map((m) => (
-                <tr key={m.userId} className="h-9 border-t">
-                  <td className="pl-3.5 font-semibold" dir="auto">
-                    {m.name}
-                  </td>
-                  <td>{m.email}</td>
-                  <td>
+                <TableRow key={m.userId}>
+                  <TableCell first>{m.name}</TableCell>
+                  <TableCell className="user-text max-sm:basis-full">{m.email}</TableCell>
+                  <TableCell>
                     <select
                       aria-label={`Role of ${m.name}`}
                       className="h-7 rounded-control border border-border-strong bg-surface px-1.5"
@@ -76,17 +63,18 @@ function MembersPage() {
                       <option value="user">member</option>
                       <option value="admin">administrator</option>
                     </select>
-                  </td>
-                  <td className="text-muted">{absoluteTime(m.since, zone)}</td>
-                  <td className="pr-3.5 text-right">
+                  </TableCell>
+                  <TableCell label="since" className="text-muted max-sm:order-last max-sm:basis-full">
+                    {absoluteTime(m.since, zone)}
+                  </TableCell>
+                  <TableActions>
                     <Button look="danger" aria-label={`${m.userId === account.id ? 'Leave the project' : `Remove ${m.name}`}`} onClick={() => setOpen(m)}>
                       {m.userId === account.id ? 'Leave' : 'Remove'}
                     </Button>
-                  </td>
-                </tr>
+                  </TableActions>
+                </TableRow>
               ))}
-            </tbody>
-          </table>
+          </Table>
         )}
         {change.error ? (
           <p role="alert" className="mt-2 text-error">
@@ -113,11 +101,11 @@ function Invites({ projectId }: { projectId: string }) {
     <Card title="Pending invites" className="mt-3.5 max-w-[900px]">
       <ul>
         {invites.data.map((invite) => (
-          <li key={invite.id} className="flex min-h-9 flex-wrap items-center gap-x-4 border-t">
-            <span className="min-w-0 flex-1 truncate">{invite.email ?? 'Whoever has the link'}</span>
+          <li key={invite.id} className="flex min-h-9 flex-wrap items-center gap-x-4 border-t max-sm:py-1.5">
+            <span className="user-text min-w-40 flex-1">{invite.email ?? 'Whoever has the link'}</span>
             <span>{invite.role === 'admin' ? 'administrator' : 'member'}</span>
             <span className="text-muted">until {absoluteTime(invite.expiresAt, zone)}</span>
-            <Button look="danger" busy={revoke.isPending} onClick={() => revoke.mutate(invite.id)}>
+            <Button look="danger" className="ml-auto" busy={revoke.isPending} onClick={() => revoke.mutate(invite.id)}>
               Revoke
             </Button>
           </li>

@@ -8,6 +8,7 @@ import { Copy } from '@/components/ui/Copy'
 import { Field, inputClass } from '@/components/ui/Field'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { toast } from '@/components/ui/Toasts'
+import { Table, TableActions, TableCell, TableRow } from '@/components/ui/Table'
 import { Loading } from '@/components/ui/state/Loading'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
@@ -50,40 +51,29 @@ function ProjectsPage() {
         ) : projects.data?.length === 0 ? (
           <p className="text-muted">You are in no project.</p>
         ) : projects.data ? (
-          <table className="w-full max-w-[900px] rounded-card border bg-surface">
-            <thead>
-              <tr className="h-8 text-left text-label text-faint">
-                <th className="pl-3.5 font-normal">name</th>
-                <th className="font-normal">your role</th>
-                <th className="font-normal">created</th>
-                <th className="font-normal">id</th>
-                <th className="pr-3.5">
-                  <span className="sr-only">actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
+          <Table className="max-w-[900px]" head={['name', 'your role', 'created', 'id']}>
               {projects.data.map((p) => (
-                <tr key={p.id} className="h-9 border-t">
-                  <td className="pl-3.5 font-semibold">
+                <TableRow key={p.id}>
+                  <TableCell first>
                     <Name project={p} />
-                  </td>
-                  <td>{p.role === 'admin' ? 'administrator' : 'member'}</td>
-                  <td className="text-muted">{absoluteTime(p.createdAt, zone)}</td>
-                  <td className="font-mono text-label text-faint">
+                  </TableCell>
+                  <TableCell>{p.role === 'admin' ? 'administrator' : 'member'}</TableCell>
+                  <TableCell label="since" className="text-muted">
+                    {absoluteTime(p.createdAt, zone)}
+                  </TableCell>
+                  <TableCell className="whitespace-nowrap font-mono text-label text-faint" title={p.id}>
                     {p.id.slice(0, 8)}… <Copy text={p.id} label={`Copy the id of ${p.name}`} quiet />
-                  </td>
-                  <td className="pr-3.5 text-right">
+                  </TableCell>
+                  <TableActions>
                     {p.role === 'admin' ? (
                       <Button look="danger" aria-label={`Delete ${p.name}`} onClick={() => setDoomed(p)}>
                         Delete
                       </Button>
                     ) : null}
-                  </td>
-                </tr>
+                  </TableActions>
+                </TableRow>
               ))}
-            </tbody>
-          </table>
+          </Table>
         ) : (
           <Loading />
         )}
