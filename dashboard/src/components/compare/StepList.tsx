@@ -49,7 +49,7 @@ export function StepList({ pairs, left, right, rows, selected, onSelect, onOpenF
   const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at: position })
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="grid h-7 flex-none grid-cols-[1fr_72px_1fr_72px] items-center gap-x-2 border-b px-3.5 text-label text-faint" aria-hidden="true">
+      <div className="grid h-7 flex-none grid-cols-[minmax(0,1fr)_72px_minmax(0,1fr)_72px] max-sm:grid-cols-[minmax(0,1fr)_50px_minmax(0,1fr)_50px] items-center gap-x-2 border-b px-3.5 text-label text-faint" aria-hidden="true">
         <span>A</span>
         <span className="text-right">time</span>
         <span>B</span>
@@ -78,7 +78,7 @@ export function StepList({ pairs, left, right, rows, selected, onSelect, onOpenF
                 id={`pair-${row.place}`}
                 role="option"
                 aria-selected={row.place === selected}
-                className={cx('absolute inset-x-0 grid cursor-pointer grid-cols-[1fr_72px_1fr_72px] items-center gap-x-2 px-3.5', row.place === selected ? 'bg-select shadow-[inset_2px_0_var(--accent)]' : 'hover:bg-sunken')}
+                className={cx('absolute inset-x-0 grid cursor-pointer grid-cols-[minmax(0,1fr)_72px_minmax(0,1fr)_72px] max-sm:grid-cols-[minmax(0,1fr)_50px_minmax(0,1fr)_50px] items-center gap-x-2 px-3.5', row.place === selected ? 'bg-select shadow-[inset_2px_0_var(--accent)]' : 'hover:bg-sunken')}
                 style={style}
                 onClick={() => onSelect(row.place)}
               >
@@ -111,7 +111,7 @@ function Side({ span, other, differs }: { span: Span | undefined; other: Span | 
           {span.failed ? '✕' : ''}
           {look.letter}
         </span>
-        <span dir="auto" className={cx('user-text truncate', span.failed ? 'text-error' : !differs && 'text-muted', differs && 'font-semibold')}>
+        <span dir="auto" title={span.name} className={cx('user-text truncate', span.failed ? 'text-error' : !differs && 'text-muted', differs && 'font-semibold')}>
           {span.name}
           {span.failed ? <span className="sr-only"> failed</span> : null}
         </span>

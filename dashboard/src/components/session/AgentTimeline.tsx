@@ -119,7 +119,7 @@ function Row({ row, folder, zone, rowIndex, top }: { row: AgentRow; folder: stri
       <span role="cell" className="truncate text-muted" title={time}>
         {time.split(' ').at(-1)}
       </span>
-      <span role="cell" className={cx('truncate', row.kind === 'wait' && 'text-notification')}>
+      <span role="cell" className={cx('truncate', row.kind === 'wait' && 'text-notification')} title={row.name}>
         {row.traceId ? (
           <Link to="/dashboard/traces/$traceId" params={{ traceId: row.traceId }} search={{ span: row.id }} className="no-underline after:absolute after:inset-0 hover:underline">
             {visible(row.name)}
@@ -128,7 +128,7 @@ function Row({ row, folder, zone, rowIndex, top }: { row: AgentRow; folder: stri
           visible(row.name)
         )}
       </span>
-      <span role="cell" dir="auto" className={cx('user-text truncate', mono && 'font-mono text-[12px]', row.kind !== 'prompt' && 'text-muted')} title={row.text.slice(0, 1000)}>
+      <span role="cell" dir="auto" className={cx('user-text truncate', mono && 'font-mono text-[12px]', row.kind !== 'prompt' && 'text-muted')} title={[row.text.slice(0, 1000), row.failed ? (row.error ?? 'failed') : null].filter(Boolean).join('\n→ ')}>
         {visible(within(folder, row.text).slice(0, 500))}
         {row.failed ? <span className="text-error"> → {row.error ?? 'failed'}</span> : null}
       </span>

@@ -105,7 +105,7 @@ function TurnView({ turn, number, current, projectId, zone }: { turn: Turn; numb
               </button>
             )}
             <span>{formatMoney(turn.costNanoUsd)}</span>
-            <Link to="/dashboard/traces/$traceId" params={{ traceId: turn.id }} search={turn.worst ? { span: turn.worst.spanId } : {}} className="text-accent no-underline hover:underline">
+            <Link to="/dashboard/traces/$traceId" params={{ traceId: turn.id }} search={turn.worst ? { span: turn.worst.spanId } : {}} className="inline-flex min-h-6 items-center text-accent no-underline hover:underline">
               open trace{current ? ' ⏎' : ''}
             </Link>
           </div>

@@ -55,8 +55,8 @@ export function Ruler({ turns, layout, at, playhead, zone, onMove, onStep }: Rul
       >
         <span className="absolute inset-x-0 bottom-1.5 h-px bg-border-strong" aria-hidden="true" />
         {layout.gaps.map((gap) => (
-          <span key={gap.from} className="absolute bottom-0 top-0 flex items-center justify-center overflow-hidden whitespace-nowrap border-x border-dashed bg-sunken text-label text-faint" style={{ left: percent(gap.from), width: percent(gap.to - gap.from) }} title={`${formatDuration(gap.ms)} of silence`}>
-            <span className="max-md:hidden">{formatDuration(gap.ms)}</span>
+          <span key={gap.from} className="@container absolute bottom-0 top-0 flex items-center justify-center overflow-hidden whitespace-nowrap border-x border-dashed bg-sunken text-label text-faint" style={{ left: percent(gap.from), width: percent(gap.to - gap.from) }} title={`${formatDuration(gap.ms)} of silence`}>
+            <span className="hidden @min-[48px]:inline">{formatDuration(gap.ms)}</span>
           </span>
         ))}
         {turns.map((turn, i) => {

@@ -75,7 +75,7 @@ export function SessionTable({ sessions, folders = false, partial, now, zone, so
                 </span>
                 <span role="cell" className="flex min-w-0 items-baseline gap-2">
                   {/* The link covers its row. */}
-                  <Link to="/dashboard/sessions/$sessionId" params={{ sessionId: s.id }} className="flex min-w-0 items-baseline gap-2 no-underline after:absolute after:inset-0">
+                  <Link to="/dashboard/sessions/$sessionId" params={{ sessionId: s.id }} title={s.input || undefined} className="flex min-w-0 items-baseline gap-2 no-underline after:absolute after:inset-0">
                     <span dir="auto" className={cx('user-text truncate', s.input ? 'font-semibold' : 'text-muted')}>
                       {s.input || 'nothing was asked in words'}
                     </span>
@@ -148,7 +148,7 @@ function Header({ label, by, sort, onSort, className }: { label: string; by: Ses
   const sorted = time ? sort === 'recent' || sort === 'oldest' : sort === by
   return (
     <span role="columnheader" aria-sort={sorted ? (sort === 'oldest' ? 'ascending' : 'descending') : undefined} className={cx('text-right', className)}>
-      <button type="button" className={cx('min-h-6 hover:underline', sorted && 'font-semibold text-text')} onClick={() => onSort(by)} title={by === 'oldest' ? 'Oldest first' : by === 'recent' ? 'Newest first' : 'Largest first'}>
+      <button type="button" className={cx('min-h-6 min-w-6 hover:underline', sorted && 'font-semibold text-text')} onClick={() => onSort(by)} title={by === 'oldest' ? 'Oldest first' : by === 'recent' ? 'Newest first' : 'Largest first'}>
         {label}
         {sorted ? (sort === 'oldest' ? ' ↑' : ' ↓') : ''}
       </button>

@@ -60,7 +60,7 @@ export function TurnTable({ turns, at, zone, onPick, onEnd }: TurnTableProps) {
                   {before ? formatDuration(Math.max(turn.start - before.start - before.durationMs, 0)) : ''}
                 </span>
                 <span role="cell" className="min-w-0">
-                  <Link to="/dashboard/traces/$traceId" params={{ traceId: turn.id }} search={turn.worst ? { span: turn.worst.spanId } : {}} dir="auto" className="user-text block truncate no-underline after:absolute after:inset-0">
+                  <Link to="/dashboard/traces/$traceId" params={{ traceId: turn.id }} search={turn.worst ? { span: turn.worst.spanId } : {}} dir="auto" title={[turn.input ?? turn.name, turn.worst ? (turn.worst.error ?? turn.worst.name) : null].filter(Boolean).join('\n→ ')} className="user-text block truncate no-underline after:absolute after:inset-0">
                     {turn.input ?? turn.name}
                     {turn.worst ? <span className="text-error"> → {turn.worst.error ?? turn.worst.name}</span> : null}
                   </Link>

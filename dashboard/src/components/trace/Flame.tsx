@@ -83,7 +83,7 @@ export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected,
       <div className="flex min-h-8 flex-none flex-wrap items-center gap-x-3 px-3.5 text-label text-faint">
         <span role="radiogroup" aria-label="Width" className="flex gap-2">
           {flameMeasures.map((it) => (
-            <button key={it} type="button" role="radio" aria-checked={it === measure} className={cx('h-6', it === measure ? 'font-semibold text-text' : 'text-accent')} onClick={() => onMeasure(it)}>
+            <button key={it} type="button" role="radio" aria-checked={it === measure} className={cx('h-6 min-w-6', it === measure ? 'font-semibold text-text' : 'text-accent')} onClick={() => onMeasure(it)}>
               {it === 'cost' ? 'money' : it}
             </button>
           ))}
@@ -154,7 +154,7 @@ function LargestTable({ boxes, total, spans, measure, selected, onSelect }: Larg
           {largest.map((box) => (
             <tr key={box.index} aria-selected={box.index === selected} className={cx('border-t', box.index === selected && 'bg-select')}>
               <td className="max-w-0 w-full truncate">
-                <button type="button" className="user-text max-w-full truncate text-left text-accent" dir="auto" onClick={() => onSelect(box.index)}>
+                <button type="button" className="user-text min-h-6 max-w-full truncate text-left text-accent" dir="auto" title={spans[box.index]?.name} onClick={() => onSelect(box.index)}>
                   {spans[box.index]?.name}
                 </button>
               </td>

@@ -28,7 +28,7 @@ export function SpanTree({ spans, ends, rows, window: shown, origin, selected, c
   const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at: position })
 
   const width = Math.max(shown.end - shown.start, 0.001)
-  const ticks = [0, 0.25, 0.5, 0.75].map((share) => formatOffset(shown.start + share * width - origin))
+  const ticks = [0, 0.25, 0.5, 0.75].map((share) => (share === 0 && shown.start === origin ? '0' : formatOffset(shown.start + share * width - origin)))
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="flex h-7 flex-none items-center border-b pr-3 text-label text-faint" aria-hidden="true">
@@ -42,7 +42,7 @@ export function SpanTree({ spans, ends, rows, window: shown, origin, selected, c
           <span />
         </div>
         <div className="w-16 flex-none text-right">time</div>
-        <div className="w-16 flex-none text-right max-sm:hidden">cost</div>
+        <div className="w-20 flex-none text-right max-sm:hidden">cost</div>
       </div>
       <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto outline-none" role="tree" aria-label="Spans" tabIndex={0} aria-activedescendant={position >= 0 ? `span-${selected}` : undefined}>
         <div className="relative" style={{ height }}>
@@ -61,7 +61,7 @@ export function SpanTree({ spans, ends, rows, window: shown, origin, selected, c
                   </div>
                   <Bar start={spans[row.first]?.start ?? 0} durationMs={row.durationMs} shown={shown} width={width} color="var(--border-strong)" />
                   <div className="w-16 flex-none text-right">{formatDuration(row.durationMs)}</div>
-                  <div className="w-16 flex-none text-right max-sm:hidden">{row.costNanoUsd === null ? '' : formatMoney(row.costNanoUsd)}</div>
+                  <div className="w-20 flex-none text-right max-sm:hidden">{row.costNanoUsd === null ? '' : formatMoney(row.costNanoUsd)}</div>
                 </div>
               )
             }
@@ -100,14 +100,14 @@ export function SpanTree({ spans, ends, rows, window: shown, origin, selected, c
                     {span.failed ? '✕' : ''}
                     {look.letter}
                   </span>
-                  <span dir="auto" className={cx('user-text truncate', span.failed && 'text-error')}>
+                  <span dir="auto" title={span.name} className={cx('user-text truncate', span.failed && 'text-error')}>
                     {span.name}
                     {span.failed ? <span className="sr-only"> failed</span> : null}
                   </span>
                 </div>
                 <Bar start={span.start} durationMs={span.durationMs} ttftMs={span.ttftMs} shown={shown} width={width} color={span.failed ? 'var(--error)' : look.color} />
                 <div className={cx('w-16 flex-none whitespace-nowrap text-right', span.failed && 'text-error')}>{formatDuration(span.durationMs)}</div>
-                <div className="w-16 flex-none text-right text-muted max-sm:hidden" title={span.counted ? undefined : 'In no sum: another span stands for this call'}>
+                <div className="w-20 flex-none text-right text-muted max-sm:hidden" title={span.counted ? undefined : 'In no sum: another span stands for this call'}>
                   {span.costNanoUsd === null ? '' : span.counted ? formatMoney(span.costNanoUsd) : `(${formatMoney(span.costNanoUsd)})`}
                 </div>
               </div>

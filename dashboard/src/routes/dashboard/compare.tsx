@@ -119,7 +119,7 @@ function Compare({ projectId, a, b, left, right }: CompareProps) {
       <PageHeader
         title={
           <>
-            <Link to="/dashboard/traces" className="text-muted no-underline hover:underline">
+            <Link to="/dashboard/traces" className="inline-flex min-h-6 items-center text-muted no-underline hover:underline">
               Traces
             </Link>
             <span className="text-faint">/</span>
@@ -176,7 +176,7 @@ function factsOf(a: Side, b: Side, time: (at: Date) => string) {
     return { label, left: print(x), right: print(y), change: by === null || by === 0 ? '' : `${sign}${print(Math.abs(by))}`, worse: by !== null && x !== null && by > 0.2 * Math.max(x, 1) }
   }
   const name = (side: ReturnType<typeof summed>) => (
-    <Link to="/dashboard/traces/$traceId" params={{ traceId: side.id }} className="user-text inline-block max-w-56 truncate align-bottom text-accent underline" dir="auto">
+    <Link to="/dashboard/traces/$traceId" params={{ traceId: side.id }} className="user-text inline-block min-h-6 max-w-56 truncate align-bottom leading-6 text-accent underline" dir="auto" title={side.root?.name}>
       {side.root?.name ?? side.id}
     </Link>
   )

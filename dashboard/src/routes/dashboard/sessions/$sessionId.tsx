@@ -117,7 +117,7 @@ function SessionPage() {
       <PageHeader
         title={
           <>
-            <Link to="/dashboard/sessions" className="text-muted no-underline hover:underline">
+            <Link to="/dashboard/sessions" className="inline-flex min-h-6 items-center text-muted no-underline hover:underline">
               Sessions
             </Link>
             <span className="text-faint">/</span>

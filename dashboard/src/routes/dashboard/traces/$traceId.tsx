@@ -203,17 +203,19 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
   const earlierPayload = useQuery({ ...payloadQuery(projectId, traceId, earlier ?? { id: '', index: 0 }), enabled: earlier !== undefined && tab === 'conversation' })
   const before = earlier && earlierPayload.data ? { name: stepName(spans, earlier), payload: earlierPayload.data, tokens: repeats?.calls.get(span.id)?.sameInputTokens ?? null } : null
   const fault = failed[0] === undefined ? undefined : spans[failed[0]]
+  const faultText = visible(errors.find((it) => it.spanId === fault?.id)?.error ?? '')
 
   return (
-    <>
+    // On a phone the page scrolls, so that facts do not take the room of what they are about.
+    <div className="flex min-h-0 flex-1 flex-col max-md:overflow-y-auto">
       <PageHeader
         title={
           <>
-            <Link to="/dashboard/traces" className="text-muted no-underline hover:underline">
+            <Link to="/dashboard/traces" className="inline-flex min-h-6 items-center text-muted no-underline hover:underline">
               Traces
             </Link>
             <span className="text-faint">/</span>
-            <span dir="auto" className="user-text truncate">
+            <span dir="auto" title={top.name} className="user-text truncate">
               {top.name}
             </span>
             {sums.errors > 0 ? (
@@ -232,12 +234,16 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
         <Copy text={traceId} label="Copy trace id" quiet />
         {session ? (
           <Link to="/dashboard/sessions/$sessionId" params={{ sessionId: session }} className={buttonClass()}>
-            <span className="max-w-40 truncate">Session {session}</span> ›
+            <span className="max-w-40 truncate max-sm:max-w-28" title={session}>
+              Session {session}
+            </span>{' '}
+            ›
           </Link>
         ) : null}
         {neighbours?.lastGood ? (
           <Link to="/dashboard/compare" search={{ a: neighbours.lastGood, b: traceId }} className={buttonClass()} title="Beside the last trace of this name that succeeded  l">
-            Compare with last good
+            Compare{' '}
+            <span className="max-sm:sr-only">with last good</span>
           </Link>
         ) : null}
         <Button disabled={!neighbours?.previous} title="The trace before  K" aria-label="The trace before" onClick={() => open(neighbours?.previous)}>
@@ -270,10 +276,17 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
       <Facts
         facts={[
           { value: formatDuration(whole.end - whole.start), label: 'wall clock' },
-          { value: formatMoney(sums.costNanoUsd), label: sums.unpriced > 0 ? `cost · ${sums.unpriced} calls without a price` : 'cost' },
+          { value: formatMoney(sums.costNanoUsd), label: sums.unpriced > 0 ? `cost · ${formatCount(sums.unpriced)} ${sums.unpriced === 1 ? 'call' : 'calls'} without a price` : 'cost' },
           { value: formatCount(sums.tokens), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
           { value: formatDuration(sums.ttftMs), label: 'first token' },
-          { value: `${formatCount(sums.calls)} / ${formatCount(sums.tools)} / ${formatCount(sums.errors)}`, label: 'model calls · tools · errors', bad: sums.errors > 0 },
+          {
+            value: (
+              <>
+                {formatCount(sums.calls)} / {formatCount(sums.tools)} / <span className={sums.errors > 0 ? 'text-error' : undefined}>{formatCount(sums.errors)}</span>
+              </>
+            ),
+            label: 'model calls · tools · errors',
+          },
           ...(told >= 0.1 ? [{ value: formatRate(told), label: 'of the input was said before', title: 'Estimated: what model calls of this trace were told again' }] : []),
           ...(loop ? [{ value: `×${formatCount(loop.count)}`, label: `${loop.name}, same arguments`, title: loop.arguments }] : []),
           ...(sums.model ? [{ value: sums.model, label: provider ?? 'model' }] : []),
@@ -290,27 +303,29 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
         ]}
       />
       {fault ? (
-        <div className="flex flex-none items-center gap-2.5 border-b bg-error-bg px-3.5 py-1.5 text-error">
-          <b className="font-semibold">✕ {fault.name} failed</b>
-          <span className="user-text min-w-0 truncate" dir="auto">
-            {visible(errors.find((it) => it.spanId === fault.id)?.error ?? '')}
+        <div className="flex flex-none items-center gap-x-2.5 border-b bg-error-bg px-3.5 py-1.5 text-error max-md:flex-wrap">
+          <b className="min-w-0 truncate font-semibold max-md:flex-1" title={fault.name}>
+            ✕ {fault.name} failed
+          </b>
+          <span className="user-text min-w-0 truncate max-md:order-last max-md:line-clamp-3 max-md:basis-full max-md:whitespace-normal" dir="auto" title={faultText}>
+            {faultText}
           </span>
-          <span className="text-muted max-sm:hidden">· {formatOffset(fault.start - whole.start)} in{top.failed ? '' : ' · the trace itself went on'}</span>
-          <button type="button" className="ml-auto flex-none underline" onClick={() => select(nextOf(failed, selected, 1))}>
+          <span className="flex-none text-muted max-md:hidden">· {formatOffset(fault.start - whole.start)} in{top.failed ? '' : ' · the trace itself went on'}</span>
+          <button type="button" className="ml-auto min-h-6 flex-none underline" onClick={() => select(nextOf(failed, selected, 1))}>
             {failed.length > 1 ? `Next of ${failed.length} errors` : 'Go to error'} <Kbd>e</Kbd>
           </button>
         </div>
       ) : null}
       {spans.length > 1 ? <Minimap spans={spans} bounds={whole} zoom={zoom} theme={theme} onZoom={(next) => set({ zoom: next ? printZoom(next, whole) : undefined })} /> : null}
-      <div className="flex min-h-0 flex-1 max-md:flex-col">
+      <div className="flex min-h-0 flex-1 max-md:flex-[1_0_auto] max-md:flex-col">
         {spans.length > 1 ? (
-          <section aria-label="Spans" className="flex min-h-0 w-[56%] flex-none flex-col border-r bg-surface max-md:h-[45%] max-md:w-full max-md:border-b max-md:border-r-0">
+          <section aria-label="Spans" className="flex min-h-0 w-[56%] flex-none flex-col border-r bg-surface max-md:h-80 max-md:w-full max-md:border-b max-md:border-r-0">
             <div className="flex h-8 flex-none items-center gap-2 border-b px-3.5 text-label text-faint">
               {[
                 ['', 'Timeline'],
                 ['flame', 'Flame'],
               ].map(([view, label]) => (
-                <button key={label} type="button" aria-pressed={flame === (view === 'flame')} className="text-accent aria-pressed:font-semibold aria-pressed:text-text" title={`${label}  v`} onClick={() => set({ view: view || undefined })}>
+                <button key={label} type="button" aria-pressed={flame === (view === 'flame')} className="min-h-6 text-accent aria-pressed:font-semibold aria-pressed:text-text" title={`${label}  v`} onClick={() => set({ view: view || undefined })}>
                   {label}
                 </button>
               ))}
@@ -318,7 +333,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
                 {spans.length < total ? `${formatCount(spans.length)} of ${formatCount(total)} spans read` : `${formatCount(total)} spans`}
               </span>
               {failed.length > 0 ? (
-                <button type="button" aria-pressed={onlyErrors} className="text-accent aria-pressed:font-semibold" onClick={() => set({ only: onlyErrors ? undefined : 'errors' })}>
+                <button type="button" aria-pressed={onlyErrors} className="min-h-6 whitespace-nowrap text-accent aria-pressed:font-semibold" onClick={() => set({ only: onlyErrors ? undefined : 'errors' })}>
                   {onlyErrors ? 'all spans' : 'only errors'}
                 </button>
               ) : null}
@@ -351,11 +366,11 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
             )}
           </section>
         ) : null}
-        <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
+        <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface max-md:flex-[1_0_30rem]">
           <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tab} onTab={(next) => set({ tab: next })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} cost={() => <CostTab projectId={projectId} span={span} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} zone={zone} />} before={before} />
         </section>
       </div>
-    </>
+    </div>
   )
 }
 
