@@ -103,7 +103,7 @@ test('the error that the root hides', async ({ page }) => {
 test('where the money went, and what was done twice', async ({ page }) => {
   await signIn(page, ada)
   await page.goto(`/dashboard/traces/${ids.agent}`)
-  await expect(page.getByText('of the input was said before')).toBeVisible()
+  await expect(page.getByText('of input said before')).toBeVisible()
   await expect(page.getByText(/, same arguments$/)).toBeVisible()
   await page.keyboard.press('v')
   await expect(page).toHaveURL(/view=flame/)

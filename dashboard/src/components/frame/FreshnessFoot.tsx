@@ -16,10 +16,10 @@ export function FreshnessFoot({ projectId }: { projectId: string }) {
   const { data } = useQuery({ ...freshnessQuery(projectId), enabled: settled })
   const zone = useZone()
   const refused = (data?.rejected ?? []).reduce((sum, r) => sum + r.count, 0)
-  if (!data?.completeTo && refused === 0) return null
   const behind = data && data.lagMs !== null && data.lagMs > 2_000 ? ` · ${formatDuration(data.lagMs)} behind` : ''
   return (
-    <div className="px-2 pt-1 text-label text-faint max-lg:hidden">
+    // Its room is kept from the first: pages of the rail do not move when it comes.
+    <div className="min-h-5 px-2 pt-1 text-label text-faint max-lg:hidden">
       {data?.completeTo ? (
         <p title="Everything that was accepted up to then can be read">
           complete to {absoluteTime(data.completeTo, zone).split(' ').at(-1)}

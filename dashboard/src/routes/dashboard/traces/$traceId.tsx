@@ -285,11 +285,12 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
                 {formatCount(sums.calls)} / {formatCount(sums.tools)} / <span className={sums.errors > 0 ? 'text-error' : undefined}>{formatCount(sums.errors)}</span>
               </>
             ),
-            label: 'model calls · tools · errors',
+            label: 'calls · tools · errors',
           },
-          ...(told >= 0.1 ? [{ value: formatRate(told), label: 'of the input was said before', title: 'Estimated: what model calls of this trace were told again' }] : []),
+          ...(told >= 0.1 ? [{ value: formatRate(told), label: 'of input said before', title: 'Estimated: what model calls of this trace were told again' }] : []),
           ...(loop ? [{ value: `×${formatCount(loop.count)}`, label: `${loop.name}, same arguments`, title: loop.arguments }] : []),
           ...(sums.model ? [{ value: sums.model, label: provider ?? 'model' }] : []),
+          { value: relativeTime(new Date(whole.start), now, zone), label: absoluteTime(new Date(whole.start), zone, { millis: true }) },
           ...(receipt
             ? [
                 {
@@ -299,7 +300,6 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
                 },
               ]
             : []),
-          { value: relativeTime(new Date(whole.start), now, zone), label: absoluteTime(new Date(whole.start), zone, { millis: true }) },
         ]}
       />
       {fault ? (
