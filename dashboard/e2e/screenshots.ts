@@ -23,6 +23,7 @@ test('pictures', async ({ page, pulse }) => {
       await expect(page.locator('h1')).toBeVisible()
       await expect(page.getByRole('status', { name: /^Loading/ })).toHaveCount(0)
       await page.waitForLoadState('networkidle')
+      await expect(page.getByText('complete to')).toBeVisible()
       // Rows of text make large pictures: twenty are enough.
       const clip = { x: 0, y: 0, width: 1440, height: name === 'traces' ? 620 : 900 }
       await page.screenshot({ clip, path: resolve(import.meta.dirname, `../../docs/images/${name}-${theme}.png`) })
