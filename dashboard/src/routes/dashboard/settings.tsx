@@ -180,7 +180,7 @@ function Prices({ projectId, admin }: { projectId: string; admin: boolean }) {
       ) : !prices.data ? (
         <Loading rows={3} />
       ) : prices.data.length > 0 ? (
-        <div className="overflow-x-auto">
+        <div className="relative overflow-x-auto">
           <table className="mb-3 w-full min-w-[640px]">
             <thead>
               <tr className="text-left text-label text-faint">
