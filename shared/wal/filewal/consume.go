@@ -227,23 +227,29 @@ func (c *consumer) bounds() (b bounds, newer bool, err error) {
 
 // endReading closes and removes a segment that is consumed. The cursor is made
 // durable first. If it cannot be, the segment is removed all the same where a
-// newer one exists: that one's name keeps its sequences from being used again,
-// and on a full disk removing segments is what makes room for the cursor.
+// newer one exists, whose name keeps its sequences from being used again, and
+// where the disk is full: removing segments is what makes room, for the cursor
+// too. A crash between the two loses nothing, since all of the segment is dealt
+// with, and leaves an older cursor, from which sequences are used again.
 func (c *consumer) endReading(newer bool) bool {
 	c.mu.Lock()
 	acked := c.acked
 	c.mu.Unlock()
-	if err := writeCursor(c.dir, acked, true); err != nil {
-		c.logger.Warn("write log cursor", logging.KeyError, err)
-		if !newer {
-			return false
-		}
+	written := writeCursor(c.dir, acked, true)
+	if written != nil && !newer && !noSpace(written) {
+		c.logger.Warn("write log cursor", logging.KeyError, written)
+		return false
 	}
 	first := c.reader.first
 	c.reader.close()
 	c.reader = nil
 	c.past = first + 1
 	c.remove(first)
+	if written != nil {
+		if err := writeCursor(c.dir, acked, true); err != nil {
+			c.logger.Warn("write log cursor", logging.KeyError, err)
+		}
+	}
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 const (
@@ -76,6 +77,11 @@ func replaceFile(path string, data []byte, durable bool) (err error) {
 		return syncDir(filepath.Dir(path))
 	}
 	return nil
+}
+
+// noSpace reports whether err says that the disk, or a quota on it, is full.
+func noSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // syncDir makes the names in a directory durable.

@@ -42,6 +42,7 @@
 // The cursor is one line, "pulse-wal-cursor 1 <sequence> <checksum>": every
 // record before the sequence is stored or dead-lettered. It is replaced by
 // rename and not flushed, since an older one only brings records back.
+// Where the disk has no room for it, a consumed segment is removed first.
 //
 // # Failures
 //

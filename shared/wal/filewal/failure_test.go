@@ -50,6 +50,91 @@ func TestFailedFsyncIsNotAcknowledgedAndNotRetried(t *testing.T) {
 	wantDelivered(t, "after a failed fsync", dir, "first", "second")
 }
 
+// mountSmall makes dir a disk of half a megabyte, where mounting is allowed.
+func mountSmall(t *testing.T, dir string) bool {
+	t.Helper()
+	if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", dir).Run(); err != nil {
+		return false
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	return true
+}
+
+// fill appends records to l until the disk is full and gives how many it took.
+func fill(t *testing.T, l *Log) int {
+	t.Helper()
+	for n := 0; ; n++ {
+		err := l.Append(within(t), []wal.Record{{Data: make([]byte, 8000)}})
+		if fault.Is(err, fault.Unavailable) {
+			return n
+		}
+		if err != nil || n > 1000 {
+			t.Fatalf("append %d: %v", n, err)
+		}
+	}
+}
+
+// TestFullDiskOfOneSegment: the log fills its disk itself, with the segment that
+// it writes. Room comes from that segment once all in it is consumed.
+func TestFullDiskOfOneSegment(t *testing.T) {
+	t.Parallel()
+	for name, reopen := range map[string]bool{"Running": false, "Reopened": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if !mountSmall(t, dir) {
+				t.Skip("mounting a small disk is not allowed here")
+			}
+			l := open(t, Options{Dir: dir})
+			want := fill(t, l)
+			// What the records left is taken by others.
+			_ = os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 16<<10), 0o600)
+			if reopen {
+				l.Close()
+				l = open(t, Options{Dir: dir})
+			}
+			in := consume(t, l)
+			if err := l.Barrier(within(t)); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the log takes files again", func() bool { return l.Ping(within(t)) == nil })
+			add(t, l, 0, "after")
+			if err := l.Barrier(within(t)); err != nil {
+				t.Fatal(err)
+			}
+			if got := in.all(); len(got) != want+1 || got[want] != "after" {
+				t.Fatalf("delivered %d records, want %d", len(got), want+1)
+			}
+			l.Close()
+			if got := delivered(t, dir); len(got) > 0 {
+				t.Fatalf("%d records came again after the restart", len(got))
+			}
+		})
+	}
+}
+
+// TestFullDiskDropsSegmentBeforeCursor: a crash between the two steps leaves the
+// older cursor without its segment, and the next start loses nothing by it.
+func TestFullDiskDropsSegmentBeforeCursor(t *testing.T) {
+	t.Parallel()
+	segment, _ := written(t, t.TempDir(), "first", "second")
+	if err := writeCursor(filepath.Dir(segment), 1, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(segment); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(filepath.Dir(segment))
+	l := open(t, Options{Dir: dir})
+	add(t, l, 0, "third", "fourth")
+	l.Close()
+	wantDelivered(t, "after the crash", dir, "third", "fourth")
+}
+
 // TestFullDisk runs on a small tmpfs that is really full where mounting is
 // allowed, and else with a flush that answers as a full disk does.
 func TestFullDisk(t *testing.T) {
@@ -57,12 +142,7 @@ func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	var room, noRoom func()
 	var full atomic.Bool
-	if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", dir).Run(); err == nil {
-		t.Cleanup(func() {
-			if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-				t.Errorf("umount: %v: %s", err, out)
-			}
-		})
+	if mountSmall(t, dir) {
 		ballast := filepath.Join(dir, "ballast")
 		noRoom = func() {
 			_ = os.WriteFile(ballast, bytes.Repeat([]byte("x"), 1<<20), 0o600) // as much as fits
