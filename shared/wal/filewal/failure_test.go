@@ -190,6 +190,71 @@ func TestFullDisk(t *testing.T) {
 	l.Close()
 }
 
+// TestRefusedAppendsAreNotPending: sequences of refused appends are used up, but
+// no record waits for them, now or after a restart.
+func TestRefusedAppendsAreNotPending(t *testing.T) {
+	t.Parallel()
+	for name, segmentBytes := range map[string]int64{"OneSegment": 0, "TinySegments": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			l := open(t, Options{Dir: dir, SegmentBytes: segmentBytes, Role: RoleAppend})
+			var full atomic.Bool
+			l.syncFunc = func(f *os.File) error {
+				if full.Load() {
+					return syscall.ENOSPC
+				}
+				return f.Sync()
+			}
+			pending := func(when string, l *Log, want int64) {
+				t.Helper()
+				if s := now(l); s.Pending != want || (s.PendingAge > 0) != (want > 0) {
+					t.Errorf("%s: %d records wait, the oldest for %v; want %d", when, s.Pending, s.PendingAge, want)
+				}
+			}
+			for i := range 10 {
+				add(t, l, 0, fmt.Sprint(i, strings.Repeat(".", i*10_000)))
+			}
+			refuse := func() {
+				full.Store(true)
+				for range 10 {
+					if err := l.Append(within(t), []wal.Record{{Data: []byte("no")}}); !fault.Is(err, fault.Unavailable) {
+						t.Fatal(err)
+					}
+				}
+				full.Store(false)
+			}
+			refuse()
+			pending("on a full disk", l, 10)
+			add(t, l, 0, "after")
+			pending("with room again", l, 11)
+			refuse()
+			consumer := open(t, Options{Dir: dir, Role: RoleConsume})
+			pending("in a consumer", consumer, 11)
+			add(t, l, 0, "last")
+			l.Close()
+			consumer.Close()
+			// What a crash leaves that comes right after a segment was begun.
+			if err := os.WriteFile(segmentPath(partitionDir(dir, 0), 40), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			l = open(t, Options{Dir: dir, SegmentBytes: segmentBytes})
+			pending("after a restart", l, 12)
+			add(t, l, 0, "more")
+			pending("and one more", l, 13)
+			in := consume(t, l)
+			if err := l.Barrier(within(t)); err != nil {
+				t.Fatal(err)
+			}
+			pending("once all is consumed", l, 0)
+			if n := len(in.all()); n != 13 {
+				t.Errorf("delivered %d", n)
+			}
+		})
+	}
+}
+
 func TestConsumedSegmentsAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

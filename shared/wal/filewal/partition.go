@@ -54,6 +54,7 @@ type partition struct {
 	acked    uint64        // the sequence after the last consumed record
 	progress chan struct{} // closed when acked moves; nil if nobody waits
 	ages     []age         // since when records from a sequence on are pending
+	gaps     []gap         // sequences from acked on that no record has, rising
 
 	notify chan struct{} // tells the consumer that there may be something new
 }
@@ -67,6 +68,10 @@ type age struct {
 	sequence uint64
 	since    time.Time // with a monotonic reading: clock jumps do not count
 }
+
+// gap is a stretch of sequences that belong to no record, as those of a failed
+// write.
+type gap struct{ begin, end uint64 }
 
 // openPartition finds where a partition ends. The appending process also cuts
 // off a torn end; it goes on in a new segment.
@@ -112,7 +117,32 @@ func openPartition(l *Log, index int) (*partition, error) {
 	if p.durable > p.acked {
 		p.ages = []age{{p.acked, time.Now()}}
 	}
+	p.findGaps(firsts)
 	return p, nil
+}
+
+// findGaps looks for sequences without a record between segments. What it cannot
+// read counts as records.
+func (p *partition) findGaps(firsts []uint64) {
+	end := p.acked
+	for i, first := range firsts {
+		if i+1 < len(firsts) && firsts[i+1] <= p.acked {
+			continue
+		}
+		if first > end {
+			p.addGapLocked(end, first)
+		}
+		if i+1 < len(firsts) {
+			last, err := endOfRecords(p.dir, first)
+			if err != nil {
+				last = firsts[i+1]
+			}
+			end = max(p.acked, last)
+		}
+	}
+	if p.next > p.durable && len(firsts) > 0 {
+		p.addGapLocked(max(firsts[len(firsts)-1], p.durable), p.next) // an empty one's name
+	}
 }
 
 // scan gives the sequence after a segment's last record. Of the last segment it
@@ -241,6 +271,9 @@ func (p *partition) commit(batch []byte, begin, end uint64) error {
 	if err != nil {
 		p.logger.Error("log append failed", logging.KeyError, err)
 		p.abandonSegment()
+		p.mu.Lock()
+		p.addGapLocked(begin, end)
+		p.mu.Unlock()
 		return fault.Wrap(fault.Unavailable, "the log cannot be written", err)
 	}
 	p.mu.Lock()
@@ -406,6 +439,11 @@ func (p *partition) setAcked(sequence uint64) {
 		close(p.progress)
 		p.progress = nil
 	}
+	past := 0
+	for past < len(p.gaps) && p.gaps[past].end <= p.acked {
+		past++
+	}
+	p.gaps = slices.Delete(p.gaps, 0, past)
 	if p.acked >= p.durable {
 		p.ages = nil
 		return
@@ -431,10 +469,36 @@ func (p *partition) addAgeLocked(sequence uint64) {
 	p.ages = append(p.ages, age{sequence, now})
 }
 
+// addGapLocked notes that the sequences from begin up to end have no record.
+func (p *partition) addGapLocked(begin, end uint64) {
+	if n := len(p.gaps); n > 0 && p.gaps[n-1].end == begin {
+		p.gaps[n-1].end = end
+		return
+	}
+	p.gaps = append(p.gaps, gap{begin, end})
+}
+
+// waitingLocked gives how many records are durable and not consumed.
+func (p *partition) waitingLocked() int64 {
+	if p.durable <= p.acked {
+		return 0
+	}
+	n := int64(p.durable - p.acked)
+	for _, g := range p.gaps {
+		if begin, end := max(g.begin, p.acked), min(g.end, p.durable); end > begin {
+			n -= int64(end - begin)
+		}
+	}
+	return n
+}
+
 // sawRecords notes in a process that only consumes how far the log goes.
 func (p *partition) sawRecords(begin, end uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if begin > p.durable {
+		p.addGapLocked(p.durable, begin)
+	}
 	if end > p.durable {
 		p.durable = end
 		p.addAgeLocked(begin)
@@ -445,11 +509,10 @@ func (p *partition) addStats(s *wal.Stats) {
 	p.refreshAcked()
 	p.mu.Lock()
 	s.Appended += p.appended
-	if p.durable > p.acked {
-		s.Pending += int64(p.durable - p.acked)
-		if len(p.ages) > 0 {
-			s.PendingAge = max(s.PendingAge, time.Since(p.ages[0].since))
-		}
+	waiting := p.waitingLocked()
+	s.Pending += waiting
+	if waiting > 0 && len(p.ages) > 0 {
+		s.PendingAge = max(s.PendingAge, time.Since(p.ages[0].since))
 	}
 	p.mu.Unlock()
 	firsts, _ := listSegments(p.dir)

@@ -26,6 +26,9 @@ const (
 	sectorSize = 512
 	// resyncChunk is how much is searched at a time for the next sound record.
 	resyncChunk = 1 << 20
+	// tailChunk is how much of a segment's end is searched at first for its last
+	// record.
+	tailChunk = 64 << 10
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -328,6 +331,38 @@ func (r *segmentReader) resync(limit int64) (at int64, sequence uint64, err erro
 		from += int64(n - recordHeadSize + 1)
 	}
 	return -1, 0, nil
+}
+
+// endOfRecords gives the sequence after the last sound head of a segment, and the
+// segment's own if there is none. It reads from the end: a segment may be large.
+func endOfRecords(dir string, first uint64) (uint64, error) {
+	r, err := openSegment(dir, first)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	size, err := r.size()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := r.begin(nil, bounds{size, segmentGrowing}); err != nil || !r.ready {
+		return first, err
+	}
+	for n := int64(tailChunk); ; n *= 2 {
+		r.offset = max(segmentHeadSize, size-n)
+		tail, err := r.fill(size - r.offset)
+		if err != nil {
+			return 0, err
+		}
+		for at := bytes.LastIndex(tail, r.mark[:]); at >= 0; at = bytes.LastIndex(tail[:at], r.mark[:]) {
+			if h, ok := parseRecordHead(tail[at:], r.mark); ok {
+				return h.sequence + 1, nil
+			}
+		}
+		if r.offset == segmentHeadSize {
+			return first, nil
+		}
+	}
 }
 
 func zeroTail(b []byte) int {
