@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -106,6 +108,53 @@ func TestCalls(t *testing.T) {
 				t.Error("a secret was printed")
 			}
 		})
+	}
+}
+
+// TestReplayPassesDamagedLetters: what cannot be replayed holds up nothing else.
+func TestReplayPassesDamagedLetters(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	env := []string{"WAL_DIR=" + home + "/wal", "WAL_SPAN_DIR=" + home + "/wal-spans"}
+	for _, dir := range []string{"wal/dead-letter", "wal/replay", "wal-spans/dead-letter", "wal-spans/replay"} {
+		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	letter := func(log string, n int, content string) string {
+		id := fmt.Sprintf("p01-%016d-00000000", n)
+		path := filepath.Join(home, log, "dead-letter", id+".json")
+		at := time.Unix(1_700_000_000+int64(n), 0)
+		if err := errors.Join(os.WriteFile(path, []byte(content), 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	const sound, damaged = `{"reason":"x","data":"eA=="}`, `{"reason":"x","damaged":true,"data":"eA=="}`
+	first, second := letter("wal", 1, damaged), letter("wal", 2, "{")
+	letter("wal", 3, sound)
+	letter("wal-spans", 4, sound)
+
+	line := func(id, why string) string {
+		return "pulse: traces/" + id + ": " + why + "; to remove it: pulse dlq discard traces/" + id + "\n"
+	}
+	const remains, unreadable = "the remains of a damaged record cannot be replayed", "the dead letter's file is not readable"
+	for _, tc := range []struct{ id, stdout, stderr string }{
+		{"traces/" + first, "", line(first, remains)},
+		{"traces/" + second, "", line(second, unreadable)},
+		{"--all", "Replayed 2 dead letters.\n", line(first, remains) + line(second, unreadable) + "pulse: 2 dead letters cannot be replayed\n"},
+	} {
+		if stdout, stderr, status := call(t, env, "dlq", "replay", tc.id); status != 1 || stdout != tc.stdout || stderr != tc.stderr {
+			t.Errorf("replay %s: status %d\n%s%s\nwant\n%s%s", tc.id, status, stdout, stderr, tc.stdout, tc.stderr)
+		}
+	}
+	for _, id := range []string{first, second} {
+		if _, stderr, status := call(t, env, "dlq", "discard", "traces/"+id); status != 0 {
+			t.Errorf("discard %s: status %d: %s", id, status, stderr)
+		}
+	}
+	if stdout, stderr, status := call(t, env, "dlq", "replay", "--all"); status != 0 || stdout != "Replayed 0 dead letters.\n" || stderr != "" {
+		t.Errorf("replay of nothing: status %d\n%s%s", status, stdout, stderr)
 	}
 }
 

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/host/stream"
 	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/record"
@@ -157,30 +160,60 @@ func (c *command) replayDeadLetters(ctx context.Context, logs stream.Logs, id st
 			return err
 		}
 		if err := letters.Replay(ctx, rest); err != nil {
-			return err
+			return notReplayed(id, err)
 		}
 		fmt.Fprintln(c.stdout, "Replayed 1 dead letter.")
 		return nil
 	}
-	n := 0
-	for _, l := range logs.Named() {
-		letters, err := l.DeadLetters().List(ctx, maxListed)
+	replayed, left, err := c.replayAll(ctx, logs)
+	fmt.Fprintf(c.stdout, "Replayed %s.\n", countLetters(replayed))
+	if err == nil && left > 0 {
+		err = fmt.Errorf("%s cannot be replayed", countLetters(left))
+	}
+	return err
+}
+
+// replayAll replays what it can and says what it cannot. It gives up where a log
+// does not answer.
+func (c *command) replayAll(ctx context.Context, logs stream.Logs) (replayed, left int, err error) {
+	named := logs.Named()
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		letters := named[name].DeadLetters()
+		list, err := letters.List(ctx, maxListed)
 		if err != nil {
-			return err
+			return replayed, left, err
 		}
-		for _, d := range letters {
-			if err := l.DeadLetters().Replay(ctx, d.ID); err != nil {
-				return fmt.Errorf("after %d: %w", n, err)
+		for _, d := range list {
+			err := letters.Replay(ctx, d.ID)
+			switch {
+			case err == nil:
+				replayed++
+			case fault.Is(err, fault.NotFound): // somebody else has dealt with it
+			case fault.Transient(err) || ctx.Err() != nil:
+				return replayed, left, err
+			default:
+				left++
+				fmt.Fprintln(c.stderr, "pulse:", notReplayed(name+"/"+d.ID, err))
 			}
-			n++
 		}
 	}
-	if n == 1 {
-		fmt.Fprintln(c.stdout, "Replayed 1 dead letter.")
-		return nil
+	return replayed, left, nil
+}
+
+// notReplayed says why a dead letter stays, and if that is its own fault, how to
+// be rid of it.
+func notReplayed(id string, err error) error {
+	if !fault.Is(err, fault.Invalid) {
+		return fmt.Errorf("%s: %w", id, err)
 	}
-	fmt.Fprintf(c.stdout, "Replayed %d dead letters.\n", n)
-	return nil
+	return fmt.Errorf("%s: %w; to remove it: pulse dlq discard %s", id, err, id)
+}
+
+func countLetters(n int) string {
+	if n == 1 {
+		return "1 dead letter"
+	}
+	return fmt.Sprintf("%d dead letters", n)
 }
 
 func (c *command) discardDeadLetter(ctx context.Context, logs stream.Logs, id string) error {

@@ -69,7 +69,7 @@ func readLetter(path string) (letter, error) {
 		return f, err
 	}
 	if err := json.Unmarshal(b, &f); err != nil {
-		return f, errors.New("the dead letter's file is not readable") // the cause might quote data
+		return f, fault.New(fault.Invalid, "the dead letter's file is not readable") // the cause might quote data
 	}
 	return f, nil
 }
