@@ -111,7 +111,7 @@ type Config struct {
 	Host             string // "" listens on all interfaces
 	Port             int    // 0 until BindPort: the system chooses
 	GRPCPort         int    // 0: no gRPC
-	PublicURL        string // scheme://host[:port][/path] without a slash at the end
+	PublicURL        string // scheme://host[:port]
 	PublicURLSet     bool   // false if PublicURL follows Port
 	DashboardDir     string // "" serves the embedded dashboard
 	AllowedOrigins   []string

@@ -148,9 +148,13 @@ func TestLoadFaults(t *testing.T) {
 		"PortNegative": {ModeSingle, []string{"PORT=-1"}, heading + `
   PORT: Too small: expected number to be >=0`},
 		"PublicURL": {ModeSingle, []string{"BETTER_AUTH_URL=https://user:hunter2@pulse.example"}, heading + `
-  BETTER_AUTH_URL: Invalid URL: expected http://host[:port] or https://host[:port]`},
+  BETTER_AUTH_URL: Invalid URL: expected http://host[:port] or https://host[:port], without a path`},
+		"PublicURLWithPath": {ModeSingle, []string{"BETTER_AUTH_URL=http://localhost:4163/sub"}, heading + `
+  BETTER_AUTH_URL: Invalid URL: expected http://host[:port] or https://host[:port], without a path`},
 		"OriginWithPath": {ModeSingle, []string{"PULSE_ALLOWED_ORIGINS=http://a.example, http://u:hunter2@b.example/app"}, heading + `
   PULSE_ALLOWED_ORIGINS: "b.example/app" is not an origin: expected scheme://host[:port] without a path`},
+		"OriginsWrong": {ModeSingle, []string{"PULSE_ALLOWED_ORIGINS=a.example, http://good.example, http://u:hunter2@b.example/app, https://c.example?q"}, heading + `
+  PULSE_ALLOWED_ORIGINS: "a.example", "b.example/app", "https://c.example?q" are not origins: expected scheme://host[:port] without a path`},
 		"OriginPattern": {ModeSingle, []string{"PULSE_ALLOWED_ORIGINS=https://*.example"}, heading + `
   PULSE_ALLOWED_ORIGINS: "https://*.example" is not an origin: expected scheme://host[:port] without a path`},
 		"CipherKeyNotASCII": {ModeSingle, []string{"ENCRYPTION_KEY=é" + longSecret}, heading + `
@@ -162,7 +166,7 @@ func TestLoadFaults(t *testing.T) {
 		"LogOnNoPort": {ModeSingle, []string{"WAL_URL=nats://u:hunter2@host:99999"}, heading + `
   WAL_URL: Invalid WAL_URL: expected file:///directory, sqs://host/account/name-, sqs:// or nats://host:port`},
 		"NoPort": {ModeSingle, []string{"SQS_ENDPOINT=http://host:0"}, heading + `
-  SQS_ENDPOINT: Invalid URL: expected http://host[:port] or https://host[:port]`},
+  SQS_ENDPOINT: Invalid URL: expected http://host[:port][/path] or https://host[:port][/path]`},
 		"QueuesOfTwoServers": {ModeSingle, []string{"AWS_REGION=r", "TRACE_QUEUE_URL_PREFIX=http://a:1/1/t-", "SPAN_QUEUE_URL_PREFIX=http://b:1/1/s-"}, heading + `
   SPAN_QUEUE_URL_PREFIX: must be of the same server as TRACE_QUEUE_URL_PREFIX, or SQS_ENDPOINT must say where requests go`},
 		"QueuesWithoutRegion": {ModeSingle, []string{"TRACE_QUEUE_URL_PREFIX=https://sqs.example/1/t-"}, heading + `

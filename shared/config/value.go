@@ -227,21 +227,43 @@ func checkEncryptionKey(text string) (complaint string) {
 	return ""
 }
 
-// publicURL is the base URL of the service as browsers see it.
+// publicURL is where the service is as browsers see it: an origin, since the
+// paths below it are fixed.
 type publicURL struct{ p *string }
 
 func (v publicURL) set(text string) (complaint string) {
-	u, err := url.Parse(text) // its error would quote the text, which may hold a password
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !validPort(u) {
-		return "Invalid URL: expected http://host[:port] or https://host[:port]"
+	u, ok := parseHTTP(text)
+	if !ok || (u.Path != "" && u.Path != "/") {
+		return "Invalid URL: expected http://host[:port] or https://host[:port], without a path"
 	}
-	*v.p = strings.TrimRight(text, "/")
+	*v.p = u.Scheme + "://" + u.Host
 	return ""
 }
 
 func (v publicURL) String() string { return *v.p }
 
-func (publicURL) accepts() string { return "`http://` or `https://` URL" }
+func (publicURL) accepts() string { return "`http://` or `https://` URL without a path" }
+
+// httpURL is where another service is.
+type httpURL struct{ p *string }
+
+func (v httpURL) set(text string) (complaint string) {
+	if _, ok := parseHTTP(text); !ok {
+		return "Invalid URL: expected http://host[:port][/path] or https://host[:port][/path]"
+	}
+	*v.p = strings.TrimRight(text, "/")
+	return ""
+}
+
+func (v httpURL) String() string { return *v.p }
+
+func (httpURL) accepts() string { return "`http://` or `https://` URL" }
+
+// parseHTTP gives the parts of a URL that holds no password and no query.
+func parseHTTP(text string) (*url.URL, bool) {
+	u, err := url.Parse(text) // its error would quote the text, which may hold a password
+	return u, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && validPort(u)
+}
 
 // validPort reports whether a URL's port can be one, or is left out.
 func validPort(u *url.URL) bool {
@@ -309,7 +331,7 @@ func (walURL) accepts() string { return "`file:`, `sqs:`, `nats:` or `tls:` URL"
 type origins struct{ p *[]string }
 
 func (v origins) set(text string) (complaint string) {
-	var list []string
+	var list, wrong []string
 	for entry := range strings.SplitSeq(text, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" || entry == "*" {
@@ -317,11 +339,20 @@ func (v origins) set(text string) (complaint string) {
 		}
 		origin, ok := parseOrigin(entry)
 		if !ok {
-			return fmt.Sprintf("%q is not an origin: expected scheme://host[:port] without a path", withoutUserinfo(entry))
+			wrong = append(wrong, strconv.Quote(withoutUserinfo(entry)))
+			continue
 		}
 		if !slices.Contains(list, origin) {
 			list = append(list, origin)
 		}
+	}
+	const expected = ": expected scheme://host[:port] without a path"
+	switch len(wrong) {
+	case 0:
+	case 1:
+		return wrong[0] + " is not an origin" + expected
+	default:
+		return strings.Join(wrong, ", ") + " are not origins" + expected
 	}
 	*v.p = list
 	return ""

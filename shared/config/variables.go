@@ -265,17 +265,17 @@ var variables = []variable{
 	{
 		Section: sectionAWS, Name: "TRACE_QUEUE_URL_PREFIX", Derived: "follows `WAL_URL`", New: true,
 		Effect: "URL of the queues of traces up to their number: partition 0 is `<prefix>0`, its dead letters are in `<prefix>0-dlq`.",
-		bind:   func(l *loader) value { return publicURL{&l.cfg.TraceQueueURLPrefix} },
+		bind:   func(l *loader) value { return httpURL{&l.cfg.TraceQueueURLPrefix} },
 	},
 	{
 		Section: sectionAWS, Name: "SPAN_QUEUE_URL_PREFIX", Derived: "follows `WAL_URL`", New: true,
 		Effect: "The same for spans.",
-		bind:   func(l *loader) value { return publicURL{&l.cfg.SpanQueueURLPrefix} },
+		bind:   func(l *loader) value { return httpURL{&l.cfg.SpanQueueURLPrefix} },
 	},
 	{
 		Section: sectionAWS, Name: "SQS_ENDPOINT", Derived: "that of AWS; the server of `TRACE_QUEUE_URL_PREFIX` if it is another one", New: true,
 		Effect: "Where to send SQS requests instead: a server that speaks SQS.",
-		bind:   func(l *loader) value { return publicURL{&l.cfg.SQSEndpoint} },
+		bind:   func(l *loader) value { return httpURL{&l.cfg.SQSEndpoint} },
 	},
 	{
 		Section: sectionAWS, Name: "SQS_CREATE_QUEUES", Default: "off", New: true,
@@ -307,7 +307,7 @@ var variables = []variable{
 	{
 		Section: sectionAWS, Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Derived: "none; set by EKS", New: true,
 		Effect: "Where a container gets credentials.",
-		bind:   func(l *loader) value { return publicURL{&l.cfg.AWS.CredentialsURI} },
+		bind:   func(l *loader) value { return httpURL{&l.cfg.AWS.CredentialsURI} },
 	},
 	{
 		Section: sectionAWS, Name: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Derived: "none; set by ECS", New: true,
