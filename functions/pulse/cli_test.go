@@ -336,3 +336,52 @@ func TestLookMakesNothing(t *testing.T) {
 		t.Errorf("it made %v, %v", made, err)
 	}
 }
+
+// TestDamagedDatabase: a file that is no database is named once, with what to do,
+// and is left as it is.
+func TestDamagedDatabase(t *testing.T) {
+	t.Parallel()
+	torn := func(t *testing.T, file string) { // the header is whole, the schema is not
+		t.Helper()
+		home := filepath.Dir(file)
+		if _, stderr, status := call(t, []string{"PULSE_HOME=" + home, "DATABASE_PATH=" + file}, "migrate"); status != 0 {
+			t.Fatal(stderr)
+		}
+		f, err := os.OpenFile(file, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 4096-100), 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, damage := range map[string]func(*testing.T, string){
+		"NoDatabase": func(t *testing.T, file string) {
+			t.Helper()
+			if err := os.WriteFile(file, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"Torn": torn,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			home := t.TempDir()
+			file := filepath.Join(home, "pulse.db")
+			damage(t, file)
+			before, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, stderr, status := call(t, []string{"PULSE_HOME=" + home, "DATABASE_PATH=" + file, "PULSE_HOST=127.0.0.1", "PORT=0", "OTLP_GRPC_PORT=0"}, "serve")
+			want := `^pulse: ` + regexp.QuoteMeta(file) + ` is damaged, or no database of SQLite: restore a copy of it, or move it away, [^:\n]*: [^:\n]*\n$`
+			if status != 1 || stdout != "" || !regexp.MustCompile(want).MatchString(stderr) {
+				t.Errorf("status %d\n%s%s", status, stdout, stderr)
+			}
+			if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
+				t.Errorf("the file changed: %v", err)
+			}
+		})
+	}
+}

@@ -60,11 +60,7 @@ func openEngine(ctx context.Context, cfg *config.Config) (store.Store, error) {
 	if err := private(cfg.DatabasePath); err != nil {
 		return nil, fmt.Errorf("make database file: %w", err)
 	}
-	st, err := sqlite.Open(ctx, cfg.DatabasePath)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	return st, nil
+	return sqlite.Open(ctx, cfg.DatabasePath)
 }
 
 // private makes a file that nobody else can read, if it is not there yet: SQLite

@@ -47,3 +47,17 @@ func toFault(what string, err error) error {
 	}
 	return wrapped
 }
+
+// damaged tells a person what to do where the file at path cannot be read as a
+// database; other errors, and nil, pass.
+func damaged(path string, err error) error {
+	e, ok := errors.AsType[*driver.Error](err)
+	if !ok {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:
+		return fmt.Errorf("%s is damaged, or no database of SQLite: restore a copy of it, or move it away, with its -wal and -shm, to begin with an empty one: %w", path, e)
+	}
+	return err
+}

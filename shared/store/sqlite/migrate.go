@@ -16,6 +16,10 @@ import (
 // to date and moves the rows; the account tables are taken over where they
 // stand.
 func (db *DB) Migrate(ctx context.Context, progress func(string)) error {
+	return damaged(db.path, db.migrate(ctx, progress))
+}
+
+func (db *DB) migrate(ctx context.Context, progress func(string)) error {
 	if progress == nil {
 		progress = func(string) {}
 	}

@@ -39,8 +39,9 @@ const (
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	w *sql.DB // one connection, BEGIN IMMEDIATE
-	r *sql.DB // query_only
+	path string
+	w    *sql.DB // one connection, BEGIN IMMEDIATE
+	r    *sql.DB // query_only
 
 	bulk struct {
 		mu sync.Mutex
@@ -67,7 +68,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	w.SetMaxOpenConns(1)
 	w.SetMaxIdleConns(1)
 	if err := w.PingContext(ctx); err != nil {
-		return nil, errors.Join(toFault("open database", err), w.Close())
+		return nil, errors.Join(damaged(path, toFault("open database "+path, err)), w.Close())
 	}
 	r, err := sql.Open("sqlite", read)
 	if err != nil {
@@ -76,7 +77,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	r.SetMaxOpenConns(maxReaders)
 	r.SetMaxIdleConns(maxReaders)
 	r.SetConnMaxIdleTime(readerIdleTime)
-	return &DB{w: w, r: r}, nil
+	return &DB{path: path, w: w, r: r}, nil
 }
 
 func dsn(path, txlock string, pragmas ...string) string {
