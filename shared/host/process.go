@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,7 +32,10 @@ const (
 // by default) it goes on without.
 func Listen(ctx context.Context, cfg *config.Config, log *slog.Logger, grpc bool) ([]net.Listener, error) {
 	l, err := listen(ctx, cfg, cfg.Port)
-	if err != nil {
+	switch {
+	case err != nil && noHost(err):
+		return nil, fmt.Errorf("listen on PULSE_HOST %s (set PULSE_HOST to a name or an address of this machine, or not at all to listen on all its interfaces): %w", cfg.Host, err)
+	case err != nil:
 		return nil, fmt.Errorf("listen on PORT %d (set PORT to another one, or to 0 for any that is free): %w", cfg.Port, err)
 	}
 	cfg.BindPort(l.Addr().(*net.TCPAddr).Port)
@@ -52,6 +56,13 @@ func Listen(ctx context.Context, cfg *config.Config, log *slog.Logger, grpc bool
 
 func listen(ctx context.Context, cfg *config.Config, port int) (net.Listener, error) {
 	return (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(port)))
+}
+
+// noHost reports whether the host is why nothing can listen there, whatever the port.
+func noHost(err error) bool {
+	_, unknown := errors.AsType[*net.DNSError](err)
+	_, malformed := errors.AsType[*net.AddrError](err)
+	return unknown || malformed || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
 // ServesGRPC reports whether OTLP over gRPC is among what is served.

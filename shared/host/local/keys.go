@@ -129,7 +129,7 @@ func (m *keyMaker) signUp(ctx context.Context, email, project, name, password st
 		return "", "", usageError("there is no account with this e-mail address: set PULSE_PASSWORD to make one")
 	}
 	if err := betterauth.CheckNewPassword(password); err != nil {
-		return "", "", fmt.Errorf("PULSE_PASSWORD: %w", err)
+		return "", "", fmt.Errorf("PULSE_PASSWORD: %w: it takes %d to %d characters", err, betterauth.MinPasswordUnits, betterauth.MaxPasswordUnits)
 	}
 	hash, err := m.auth.HashPassword(ctx, password)
 	if err != nil {
