@@ -49,29 +49,31 @@ func TestCalls(t *testing.T) {
 		status         int
 		stdout, stderr string // regular expressions for the whole output
 	}{
-		"Help":          {nil, []string{"--help"}, 0, `(?s)Pulse dev .*Usage:.*pulse migrate .*pulse keys create .*pulse health .*pulse dlq replay .*pulse dlq discard .*PULSE_HOME.*`, ``},
-		"ServeHelp":     {nil, []string{"serve", "--help"}, 0, `(?s)Pulse dev .*Usage:.*`, ``},
-		"KeysHelp":      {nil, []string{"keys", "create", "--help"}, 0, ``, `(?s)Make an API key.*PULSE_PASSWORD.*-email.*`},
-		"Version":       {nil, []string{"version"}, 0, `dev\n`, ``},
-		"Unknown":       {nil, []string{"sevre"}, 2, ``, `pulse: there is no command sevre\nTry: pulse --help\n`},
-		"KeysNothing":   {nil, []string{"keys"}, 2, ``, `pulse: keys takes: create\nTry: pulse --help\n`},
-		"KeysNoEmail":   {nil, []string{"keys", "create"}, 2, ``, `pulse: keys create needs --email .*\nTry: pulse --help\n`},
-		"KeysBadEmail":  {[]string{"PULSE_PASSWORD=long enough"}, []string{"keys", "create", "--email", "ann"}, 2, ``, `pulse: --email is no e-mail address\nTry: .*\n`},
-		"KeysNoPass":    {nil, []string{"keys", "create", "--email", "ann@example.com"}, 2, ``, migrated + `pulse: there is no account .* set PULSE_PASSWORD to make one\nTry: .*\n`},
-		"KeysShortPass": {[]string{"PULSE_PASSWORD=hunter2"}, []string{"keys", "create", "--email", "ann@example.com"}, 1, ``, migrated + `pulse: PULSE_PASSWORD: Password too short: it takes 8 to 128 characters\n`},
-		"RemapHelp":     {nil, []string{"remap", "--help"}, 0, ``, `(?s)Read spans .*pulse remap .*-dry-run.*`},
-		"RemapBadTime":  {nil, []string{"remap", "--from", "yesterday"}, 2, ``, `pulse: --from is no time: .*\nTry: .*\n`},
-		"RemapEmpty":    {nil, []string{"remap", "--from", "2026-01-01", "--to", "2026-02-01T00:00:00Z", "--dry-run"}, 0, `0 of 0 spans would change\.\n`, `(?:applied migration .*\n)+`},
-		"RepriceExtra":  {nil, []string{"reprice", "everything"}, 2, ``, `pulse: reprice takes flags only.*\nTry: .*\n`},
-		"ImportHelp":    {nil, []string{"import", "--help"}, 0, ``, `(?s)Store the traces .*pulse import .*-project.*`},
-		"ImportNothing": {nil, []string{"import"}, 2, ``, `pulse: import takes one file, .*\nTry: .*\n`},
-		"ImportNoFile":  {nil, []string{"import", "nowhere.jsonl"}, 1, ``, `pulse: import: open nowhere\.jsonl: .*\n`},
-		"ImportNobody":  {nil, []string{"import", "-"}, 1, ``, `(?:applied migration .*\n)+pulse: there is no project yet: .*\n`},
-		"DLQNothing":    {nil, []string{"dlq"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
-		"DLQEmpty":      {nil, []string{"dlq", "list"}, 0, `No dead letters in /[^ ]*/wal and /[^ ]*/wal-spans, which do not exist: set [^\n]*\n`, ``},
-		"DLQDiscard":    {nil, []string{"dlq", "discard", "traces/p01-0000000000000001-00000000"}, 1, ``, `pulse: there is no such dead letter\n`},
-		"DLQDiscardAll": {nil, []string{"dlq", "discard"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
-		"DLQNATSAway":   {[]string{"WAL_URL=nats://u:hunter2@127.0.0.1:1"}, []string{"dlq", "list"}, 1, ``, `pulse: dlq: [^\n]*127\.0\.0\.1:1[^\n]*\n`},
+		"Help":           {nil, []string{"--help"}, 0, `(?s)Pulse dev .*Usage:.*pulse migrate .*pulse keys create .*pulse health .*pulse dlq replay .*pulse dlq discard .*PULSE_HOME.*`, ``},
+		"ServeHelp":      {nil, []string{"serve", "--help"}, 0, `(?s)Pulse dev .*Usage:.*`, ``},
+		"KeysHelp":       {nil, []string{"keys", "create", "--help"}, 0, ``, `(?s)Make an API key.*PULSE_PASSWORD.*-email.*`},
+		"Version":        {nil, []string{"version"}, 0, `dev\n`, ``},
+		"Unknown":        {nil, []string{"sevre"}, 2, ``, `pulse: there is no command sevre\nTry: pulse --help\n`},
+		"KeysNothing":    {nil, []string{"keys"}, 2, ``, `pulse: keys takes: create\nTry: pulse --help\n`},
+		"KeysNoEmail":    {nil, []string{"keys", "create"}, 2, ``, `pulse: keys create needs --email .*\nTry: pulse --help\n`},
+		"KeysBadEmail":   {[]string{"PULSE_PASSWORD=long enough"}, []string{"keys", "create", "--email", "ann"}, 2, ``, `pulse: --email is no e-mail address\nTry: .*\n`},
+		"KeysNoPass":     {nil, []string{"keys", "create", "--email", "ann@example.com"}, 2, ``, migrated + `pulse: there is no account .* set PULSE_PASSWORD to make one\nTry: .*\n`},
+		"KeysShortPass":  {[]string{"PULSE_PASSWORD=hunter2"}, []string{"keys", "create", "--email", "ann@example.com"}, 1, ``, migrated + `pulse: PULSE_PASSWORD: Password too short: it takes 8 to 128 characters\n`},
+		"RemapHelp":      {nil, []string{"remap", "--help"}, 0, ``, `(?s)Read spans .*pulse remap .*-dry-run.*`},
+		"RemapBadTime":   {nil, []string{"remap", "--from", "yesterday"}, 2, ``, `pulse: --from is no time: .*\nTry: .*\n`},
+		"RemapNowhere":   {nil, []string{"remap", "--dry-run"}, 1, ``, `pulse: remap: there is no database /[^ ]*/\.pulse/\.data/pulse\.db: set PULSE_HOME[^\n]*\n`},
+		"RepriceNowhere": {nil, []string{"reprice"}, 1, ``, `pulse: reprice: there is no database /[^ ]*/\.pulse/\.data/pulse\.db: set PULSE_HOME[^\n]*\n`},
+		"RemapBackwards": {nil, []string{"remap", "--from", "2026-02-01", "--to", "2026-01-01T00:00:00Z"}, 2, ``, `pulse: --from 2026-02-01 is not before --to 2026-01-01T00:00:00Z\nTry: .*\n`},
+		"RepriceExtra":   {nil, []string{"reprice", "everything"}, 2, ``, `pulse: reprice takes flags only.*\nTry: .*\n`},
+		"ImportHelp":     {nil, []string{"import", "--help"}, 0, ``, `(?s)Store the traces .*pulse import .*-project.*`},
+		"ImportNothing":  {nil, []string{"import"}, 2, ``, `pulse: import takes one file, .*\nTry: .*\n`},
+		"ImportNoFile":   {nil, []string{"import", "nowhere.jsonl"}, 1, ``, `pulse: import: open nowhere\.jsonl: .*\n`},
+		"ImportNowhere":  {nil, []string{"import", "-"}, 1, ``, `pulse: import: there is no database /[^ ]*/pulse\.db: set PULSE_HOME[^\n]*\n`},
+		"DLQNothing":     {nil, []string{"dlq"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
+		"DLQEmpty":       {nil, []string{"dlq", "list"}, 0, `No dead letters in /[^ ]*/wal and /[^ ]*/wal-spans, which do not exist: set [^\n]*\n`, ``},
+		"DLQDiscard":     {nil, []string{"dlq", "discard", "traces/p01-0000000000000001-00000000"}, 1, ``, `pulse: there is no such dead letter\n`},
+		"DLQDiscardAll":  {nil, []string{"dlq", "discard"}, 2, ``, `pulse: dlq takes: list, .*\nTry: .*\n`},
+		"DLQNATSAway":    {[]string{"WAL_URL=nats://u:hunter2@127.0.0.1:1"}, []string{"dlq", "list"}, 1, ``, `pulse: dlq: [^\n]*127\.0\.0\.1:1[^\n]*\n`},
 		"DLQSQSAway": {[]string{
 			"AWS_REGION=r", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=hunter2", "TRACE_QUEUE_URL_PREFIX=http://127.0.0.1:1/1/t-", "SPAN_QUEUE_URL_PREFIX=http://127.0.0.1:1/1/s-",
 		}, []string{"dlq", "list"}, 1, ``, `pulse: dlq: [^\n]*127\.0\.0\.1:1[^\n]*\n`},
@@ -329,13 +331,49 @@ func TestDatabaseRefuses(t *testing.T) {
 	}
 }
 
-// TestLookMakesNothing: a look at dead letters in the wrong place leaves no trace.
+// TestLookMakesNothing: a command that has nothing to do in a new place leaves no
+// trace in the wrong one.
 func TestLookMakesNothing(t *testing.T) {
 	t.Parallel()
+	for _, args := range [][]string{{"dlq", "list"}, {"remap", "--dry-run"}, {"remap"}, {"reprice"}, {"import", "-"}} {
+		home := t.TempDir()
+		call(t, []string{"PULSE_HOME=" + home}, args...)
+		if made, err := os.ReadDir(home); err != nil || len(made) > 0 {
+			t.Errorf("%s made %v, %v", args, made, err)
+		}
+	}
+}
+
+// TestRewriteCalls: remap and reprice say which database they work on, and take
+// only projects and places that there are.
+func TestRewriteCalls(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
-	call(t, []string{"PULSE_HOME=" + home}, "dlq", "list")
-	if made, err := os.ReadDir(home); err != nil || len(made) > 0 {
-		t.Errorf("it made %v, %v", made, err)
+	env := []string{"PULSE_HOME=" + home, "PULSE_PASSWORD=correct horse"}
+	for _, who := range []struct{ email, project string }{{"ann@example.com", "One"}, {"ann@example.com", "Two"}, {"bob@example.com", "Two"}} {
+		if _, stderr, status := call(t, env, "keys", "create", "--email", who.email, "--project", who.project); status != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	database := "Database: " + regexp.QuoteMeta(filepath.Join(home, ".data", "pulse.db")) + `\n`
+	for _, tc := range []struct {
+		flags          []string
+		status         int
+		stdout, stderr string
+	}{
+		{nil, 0, `0 of 0 spans changed\.\n`, ``},
+		{[]string{"--dry-run", "--from", "2026-01-01", "--to", "2026-02-01T00:00:00Z"}, 0, `0 of 0 spans would change\.\n`, ``},
+		{[]string{"--project", "One"}, 0, `0 of 0 spans changed\.\n`, ``},
+		{[]string{"--project", "Three"}, 2, ``, `pulse: there is no project with the name or id of --project\nTry: .*\n`},
+		{[]string{"--project", "Two"}, 2, ``, `pulse: there are 2 projects of this name: give the id, as .*\nTry: .*\n`},
+		{[]string{"--resume", "garbage"}, 2, ``, `pulse: --resume garbage: [^\n]* none of this command [^\n]*\nTry: .*\n`},
+	} {
+		for _, name := range []string{"remap", "reprice"} {
+			stdout, stderr, status := call(t, env, append([]string{name}, tc.flags...)...)
+			if status != tc.status || !regexp.MustCompile(`^`+tc.stdout+`$`).MatchString(stdout) || !regexp.MustCompile(`^`+database+tc.stderr+`$`).MatchString(stderr) {
+				t.Errorf("%s %s: status %d\n%s%s", name, tc.flags, status, stdout, stderr)
+			}
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func (c *command) deadLetters(ctx context.Context, args []string) (err error) {
 	if len(args) == 0 || len(args) > 2 || (args[0] == "list") != (len(args) == 1) {
 		return dlqUsage
 	}
-	cfg, _, err := c.dlqSettings()
+	cfg, _, err := c.lookSettings()
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func missing(cfg *config.Config) string {
 	return ", which do not exist: set PULSE_HOME, WAL_URL or the prefixes of the queues as they are for the server"
 }
 
-// dlqSettings are the settings without secrets being made for them.
-func (c *command) dlqSettings() (config.Config, []string, error) {
+// lookSettings are the settings without secrets being made for them.
+func (c *command) lookSettings() (config.Config, []string, error) {
 	return config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
 }
 

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/pulse-traces/pulse/shared/account"
+	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/history"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -24,14 +25,14 @@ sums up to date. A span changes only if the mapping says something else of it.
 The server may run meanwhile; the command may be stopped, and goes on where it
 was with --resume.
 
-Usage: pulse remap [--from TIME] [--to TIME] [--project ID] [--dry-run] [--resume PLACE]
+Usage: pulse remap [--from TIME] [--to TIME] [--project NAME-OR-ID] [--dry-run] [--resume PLACE]
 
 `, history.Remap},
 	"reprice": {`Compute the costs of spans again, with today's prices for the time of each, and
 bring the sums up to date. Costs that their senders gave stay. The server may run
 meanwhile.
 
-Usage: pulse reprice [--from TIME] [--to TIME] [--project ID] [--dry-run] [--resume PLACE]
+Usage: pulse reprice [--from TIME] [--to TIME] [--project NAME-OR-ID] [--dry-run] [--resume PLACE]
 
 `, history.Reprice},
 }
@@ -43,7 +44,7 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 	flags.Usage = func() { fmt.Fprint(c.stderr, rewrites[name].usage); flags.PrintDefaults() }
 	from := flags.String("from", "", "only spans that began at this time or later (2026-01-31 or 2026-01-31T12:00:00Z)")
 	to := flags.String("to", "", "only spans that began before this time")
-	project := flags.String("project", "", "only this project; all by default")
+	project := flags.String("project", "", "name or id of the only project; all by default")
 	dryRun := flags.Bool("dry-run", false, "tell what would change, and change nothing")
 	resume := flags.String("resume", "", "go on at the place that a run with the same flags told")
 	if err := flags.Parse(args); err != nil {
@@ -55,7 +56,7 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 	if flags.NArg() > 0 {
 		return usageError(name + " takes flags only; --help shows all")
 	}
-	o := history.Options{Project: account.ProjectID(*project), DryRun: *dryRun, Resume: *resume}
+	o := history.Options{DryRun: *dryRun, Resume: *resume}
 	for _, bound := range []struct {
 		flag, text string
 		to         **time.Time
@@ -69,16 +70,20 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 		}
 		*bound.to = &at
 	}
-	cfg, log, err := c.settings()
-	if err != nil {
-		return err
+	if o.Time.From != nil && o.Time.To != nil && !o.Time.From.Before(*o.Time.To) {
+		return usageError(fmt.Sprintf("--from %s is not before --to %s", *from, *to))
 	}
-	st, err := openStore(ctx, &cfg, log, func(line string) { fmt.Fprintln(c.stderr, line) })
+	cfg, log, st, err := c.openStored(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if o.Prices, err = host.NewPrices(&cfg, log, st); err != nil {
+	if *project != "" {
+		if o.Project, err = projectNamed(ctx, st, *project); err != nil {
+			return err
+		}
+	}
+	if o.Prices, err = host.NewPrices(cfg, log, st); err != nil {
 		return err
 	}
 	told := time.Now()
@@ -90,6 +95,9 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 	}
 	result, err := rewrites[name].run(ctx, st, o)
 	if err != nil {
+		if fault.Is(err, fault.Invalid) && result.Resume == *resume && *resume != "" { // it did not get away from there
+			return usageError(fmt.Sprintf("--resume %s: %v", strings.ToValidUTF8(*resume, "?"), err))
+		}
 		if result.Resume != "" {
 			fmt.Fprintf(c.stderr, "To go on, repeat the command with --resume %s\n", result.Resume)
 		}

@@ -67,16 +67,12 @@ func (c *command) importTraces(ctx context.Context, args []string) (err error) {
 		defer file.Close()
 		in = file
 	}
-	cfg, log, err := c.settings()
+	cfg, log, st, err := c.openStored(ctx)
 	if err != nil {
-		return err
-	}
-	st, err := openStore(ctx, &cfg, log, func(line string) { fmt.Fprintln(c.stderr, line) })
-	if err != nil {
-		return err
+		return fmt.Errorf("import: %w", err)
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	prices, err := host.NewPrices(&cfg, log, st)
+	prices, err := host.NewPrices(cfg, log, st)
 	if err != nil {
 		return err
 	}

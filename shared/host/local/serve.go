@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -61,6 +62,26 @@ func openEngine(ctx context.Context, cfg *config.Config) (store.Store, error) {
 		return nil, fmt.Errorf("make database file: %w", err)
 	}
 	return sqlite.Open(ctx, cfg.DatabasePath)
+}
+
+// openStored opens the database of a command that has nothing to do in a new one,
+// and says which it is. Where there is none, nothing is made: it is likely that
+// another place was meant.
+func (c *command) openStored(ctx context.Context) (*config.Config, *slog.Logger, store.Store, error) {
+	cfg, warnings, err := c.lookSettings()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if cfg.Mode == config.ModeSingle {
+		if _, err := os.Stat(cfg.DatabasePath); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, nil, fmt.Errorf("there is no database %s: set PULSE_HOME, PULSE_DATA_DIR or DATABASE_PATH as it is for the server", cfg.DatabasePath)
+		}
+	}
+	log := host.NewLogger(c.stderr, &cfg)
+	host.Warn(log, warnings)
+	fmt.Fprintln(c.stderr, describeDatabase(&cfg))
+	st, err := openStore(ctx, &cfg, log, func(line string) { fmt.Fprintln(c.stderr, line) })
+	return &cfg, log, st, err
 }
 
 // private makes a file that nobody else can read, if it is not there yet: SQLite
