@@ -183,7 +183,7 @@ var variables = []variable{
 	},
 	{
 		Section: sectionAuth, Name: "PULSE_PASSWORD", Derived: "none", New: true,
-		Effect: "Password of the account that `pulse keys create` makes. The server does not read it.",
+		Effect: "Password of the account that `pulse keys create` makes, of 8 to 128 characters. The server does not read it.",
 		bind:   func(l *loader) value { return secret{p: &l.cfg.NewPassword, name: "PULSE_PASSWORD"} },
 	},
 	{

@@ -32,8 +32,16 @@ const dlqUsage = usageError("dlq takes: list, show ID, replay ID, replay --all o
 
 // deadLetters are the commands "dlq list|show|replay|discard". The server may run.
 func (c *command) deadLetters(ctx context.Context, args []string) (err error) {
-	if len(args) == 0 || len(args) > 2 || (args[0] == "list") != (len(args) == 1) {
+	most := map[string]int{"list": 1, "show": 2, "replay": 2, "discard": 2} // words
+	switch {
+	case len(args) == 0:
 		return dlqUsage
+	case most[args[0]] == 0:
+		return dlqUsage + usageError("; not "+printable(args[0]))
+	case len(args) < most[args[0]]:
+		return dlqUsage
+	case len(args) > most[args[0]]:
+		return dlqUsage + usageError("; not also "+printable(args[most[args[0]]]))
 	}
 	cfg, _, err := c.lookSettings()
 	if err != nil {

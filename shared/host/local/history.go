@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/fault"
@@ -40,21 +39,16 @@ Usage: pulse reprice [--from TIME] [--to TIME] [--project NAME-OR-ID] [--dry-run
 // rewrite is one of the commands of rewrites.
 func (c *command) rewrite(ctx context.Context, name string, args []string) (err error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(c.stderr)
-	flags.Usage = func() { fmt.Fprint(c.stderr, rewrites[name].usage); flags.PrintDefaults() }
 	from := flags.String("from", "", "only spans that began at this time or later (2026-01-31 or 2026-01-31T12:00:00Z)")
 	to := flags.String("to", "", "only spans that began before this time")
 	project := flags.String("project", "", "name or id of the only project; all by default")
 	dryRun := flags.Bool("dry-run", false, "tell what would change, and change nothing")
 	resume := flags.String("resume", "", "go on at the place that a run with the same flags told")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return usageError(name + ": the flags are wrong")
+	if err := c.parse(flags, rewrites[name].usage, args); err != nil {
+		return err
 	}
 	if flags.NArg() > 0 {
-		return usageError(name + " takes flags only; --help shows all")
+		return usageError(name + " takes flags only, not " + printable(flags.Arg(0)) + "; --help shows all")
 	}
 	o := history.Options{DryRun: *dryRun, Resume: *resume}
 	for _, bound := range []struct {
@@ -96,7 +90,7 @@ func (c *command) rewrite(ctx context.Context, name string, args []string) (err 
 	result, err := rewrites[name].run(ctx, st, o)
 	if err != nil {
 		if fault.Is(err, fault.Invalid) && result.Resume == *resume && *resume != "" { // it did not get away from there
-			return usageError(fmt.Sprintf("--resume %s: %v", strings.ToValidUTF8(*resume, "?"), err))
+			return usageError(fmt.Sprintf("--resume %s: %v", printable(*resume), err))
 		}
 		if result.Resume != "" {
 			fmt.Fprintf(c.stderr, "To go on, repeat the command with --resume %s\n", result.Resume)

@@ -39,23 +39,21 @@ const (
 // importTraces is the command "import".
 func (c *command) importTraces(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
-	flags.SetOutput(c.stderr)
-	flags.Usage = func() { fmt.Fprint(c.stderr, importUsage); flags.PrintDefaults() }
 	project := flags.String("project", "", "name or id of the project; needed where there are several")
 	var files []string
 	for rest := args; ; { // flags may follow the file
-		if err := flags.Parse(rest); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return err
-			}
-			return usageError("import: the flags are wrong")
+		if err := c.parse(flags, importUsage, rest); err != nil {
+			return err
 		}
 		if flags.NArg() == 0 {
 			break
 		}
 		files, rest = append(files, flags.Arg(0)), flags.Args()[1:]
 	}
-	if len(files) != 1 {
+	switch {
+	case len(files) > 1:
+		return usageError("import takes one file, not also " + printable(files[1]) + "; --help shows all")
+	case len(files) == 0:
 		return usageError("import takes one file, or - for standard input; --help shows all")
 	}
 	in := io.Reader(os.Stdin)

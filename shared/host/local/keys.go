@@ -33,19 +33,17 @@ A new account needs a password of at least 8 characters: in PULSE_PASSWORD.
 // createKey is the command "keys create".
 func (c *command) createKey(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("keys create", flag.ContinueOnError)
-	flags.SetOutput(c.stderr)
-	flags.Usage = func() { fmt.Fprint(c.stderr, keysUsage); flags.PrintDefaults() }
 	email := flags.String("email", "", "e-mail address of the key's owner")
 	project := flags.String("project", "", "name or id of the project; the account's first one by default")
 	name := flags.String("name", "CLI Key", "name of the key")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return usageError("keys create: the flags are wrong")
+	if err := c.parse(flags, keysUsage, args); err != nil {
+		return err
 	}
-	if *email == "" || flags.NArg() > 0 {
-		return usageError("keys create needs --email and takes no other arguments; --help shows all")
+	switch {
+	case flags.NArg() > 0:
+		return usageError("keys create takes flags only, not " + printable(flags.Arg(0)) + "; --help shows all")
+	case *email == "":
+		return usageError("keys create needs --email; --help shows all")
 	}
 	// First, since what follows may make or migrate a database. No account has an
 	// address that this refuses.
