@@ -155,7 +155,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 		}
 	}
 	if len(listeners) > 0 {
-		c.welcome(&cfg)
+		c.welcome(ctx, &cfg, st)
 	}
 	log.Info("Pulse runtime started", slog.String("version", c.Version), slog.String("mode", string(cfg.Mode)),
 		slog.String("runtime", string(cfg.RuntimeMode)), slog.String("log", string(cfg.WALKind)), slog.Int("trace_partitions", cfg.TraceWALPartitions),

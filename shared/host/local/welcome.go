@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -12,16 +13,37 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
+	"github.com/pulse-traces/pulse/shared/host/site"
+	"github.com/pulse-traces/pulse/shared/store"
 )
 
+// opening says what a browser is good for at this server. fresh is that there is
+// no account yet.
+func opening(cfg *config.Config, pages, fresh bool) string {
+	switch {
+	case !pages && cfg.DashboardDir != "":
+		return "DASHBOARD_DIST_DIR holds no web pages; all of it works over HTTP. To begin:"
+	case !pages:
+		return "It was built without its web pages; all of it works over HTTP. To begin:"
+	case fresh && cfg.SignupMode == config.SignupClosed:
+		return "There is no account yet, and SIGNUP_MODE=closed lets nobody make one in a browser. To begin:"
+	case fresh:
+		return "Open it in a browser and create an account: the page that follows has a key and a first trace. Or here:"
+	case cfg.SignupMode == config.SignupOpen:
+		return "Open it in a browser and sign in, or create an account. Or here:"
+	}
+	return "Open it in a browser and sign in; SIGNUP_MODE=" + string(cfg.SignupMode) + " lets nobody create an account there without an invite. Or here:"
+}
+
 // welcome prints what to do next: commands that work as they stand.
-func (c *command) welcome(cfg *config.Config) {
+func (c *command) welcome(ctx context.Context, cfg *config.Config, users store.UserStore) {
+	n, err := users.CountUsers(ctx) // unknown: what is said of a server with accounts is not wrong then
 	url := "http://" + net.JoinHostPort(host.ReachableHost(cfg.Host, "localhost"), strconv.Itoa(cfg.Port))
 	remark, command := firstKey(cfg)
 	fmt.Fprintf(c.stdout, `
 Pulse %s is running at %s
 
-Open it in a browser and create an account: the page that follows has a key and a first trace. Or here:
+%s
 
 1. Make an account, a project and a key%s:
 
@@ -39,7 +61,7 @@ Open it in a browser and create an account: the page that follows has a key and 
 
    curl -sS "%s/v1/traces?limit=1" -H "Authorization: Bearer $PULSE_API_KEY"
 
-`, c.Version, url, remark, command, url, time.Now().UTC().Format("2006-01-02T15:04:05Z"), url)
+`, c.Version, url, opening(cfg, site.HasPages(cfg), err == nil && n == 0), remark, command, url, time.Now().UTC().Format("2006-01-02T15:04:05Z"), url)
 }
 
 // firstKey gives how another shell calls this program to make a key, and a remark

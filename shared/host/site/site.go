@@ -13,6 +13,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/authapi"
 	"github.com/pulse-traces/pulse/shared/api/dashboardapi"
 	"github.com/pulse-traces/pulse/shared/api/webapi"
+	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/routes"
 )
@@ -48,16 +49,24 @@ func Elsewhere(d *host.Deps) []api.Group {
 
 // files gives the built dashboard; nil if there is none.
 func files(d *host.Deps) fs.FS {
-	dir := d.Config.DashboardDir
-	built := dashboard.Files()
-	if dir != "" {
-		built = os.DirFS(dir)
+	if HasPages(d.Config) {
+		return pages(d.Config)
 	}
-	if _, err := fs.Stat(built, "index.html"); err == nil {
-		return built
-	}
-	if dir != "" {
+	if d.Config.DashboardDir != "" {
 		d.Log.Warn("DASHBOARD_DIST_DIR holds no index.html; serving the page without a dashboard")
 	}
 	return nil
+}
+
+// HasPages reports whether there is a built dashboard to serve.
+func HasPages(cfg *config.Config) bool {
+	_, err := fs.Stat(pages(cfg), "index.html")
+	return err == nil
+}
+
+func pages(cfg *config.Config) fs.FS {
+	if cfg.DashboardDir != "" {
+		return os.DirFS(cfg.DashboardDir)
+	}
+	return dashboard.Files()
 }
