@@ -140,6 +140,7 @@ var arrows = []struct {
 	{"shared/history", with(domain, "shared/store", "shared/otlp", "shared/pricebook")},
 	{"shared/keyring", with(domain, "shared/store", "shared/logging")},
 	{"shared/pricebook", with(domain, "shared/store", "shared/logging")},
+	{"shared/rejection", with(domain, "shared/store", "shared/logging")},
 	{"shared/metrics", with(domain, "shared/wal")},
 
 	// The edge. Groups never meet: what two of them need is below them.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/logging"
 	"github.com/pulse-traces/pulse/shared/store"
 )
 
@@ -129,7 +130,7 @@ func (b *Book) write(ctx context.Context, project account.ProjectID, counts map[
 	if err == nil || fault.Is(err, fault.Invalid) { // the project is gone
 		return
 	}
-	b.log.DebugContext(ctx, "rejections not stored", "error", err)
+	b.log.DebugContext(ctx, "rejections not stored", logging.KeyError, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for k, n := range counts {
