@@ -52,6 +52,10 @@
 // what is durable and the next append begins a new one, which is also how the
 // log recovers once a full disk has room.
 //
+// Where one process appends and another consumes, the first leaves an empty
+// segment on a full disk: it tells the second that the one before has ended and
+// can be removed.
+//
 // Only the end of the last segment may be torn, by a write that was never
 // acknowledged: a head or body that the file's end cuts off, or zeros. It is cut
 // off when the appending process opens the log. Any other damage is saved among

@@ -117,6 +117,54 @@ func TestFullDiskOfOneSegment(t *testing.T) {
 	}
 }
 
+// TestFullDiskOfTwoProcesses: as before, where one appends and another consumes.
+func TestFullDiskOfTwoProcesses(t *testing.T) {
+	t.Parallel()
+	for name, reopen := range map[string]bool{"Running": false, "Reopened": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if !mountSmall(t, dir) {
+				t.Skip("mounting a small disk is not allowed here")
+			}
+			l := open(t, Options{Dir: dir, Role: RoleAppend})
+			consumer := open(t, Options{Dir: dir, Role: RoleConsume})
+			want := fill(t, l)
+			_ = os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 16<<10), 0o600)
+			if reopen {
+				// The mark that the refused append left is gone: asking whether
+				// the log is there leaves one too.
+				l.Close()
+				firsts, err := listSegments(partitionDir(dir, 0))
+				if err != nil || len(firsts) != 2 {
+					t.Fatalf("segments %d, %v", firsts, err)
+				}
+				if err := os.Remove(segmentPath(partitionDir(dir, 0), firsts[1])); err != nil {
+					t.Fatal(err)
+				}
+				l = open(t, Options{Dir: dir, Role: RoleAppend})
+			}
+			in := consume(t, consumer)
+			eventually(t, "the log takes files again", func() bool { return l.Ping(within(t)) == nil })
+			add(t, l, 0, "after")
+			if s := now(l); s.Pending < 0 || s.Pending > int64(want)+1 {
+				t.Errorf("%d records wait of %d", s.Pending, want+1)
+			}
+			if err := l.Barrier(within(t)); err != nil {
+				t.Fatal(err)
+			}
+			if got := in.all(); len(got) != want+1 || got[want] != "after" {
+				t.Fatalf("delivered %d records, want %d", len(got), want+1)
+			}
+			l.Close()
+			consumer.Close()
+			if got := delivered(t, dir); len(got) > 0 {
+				t.Fatalf("%d records came again after the restart", len(got))
+			}
+		})
+	}
+}
+
 // TestFullDiskDropsSegmentBeforeCursor: a crash between the two steps leaves the
 // older cursor without its segment, and the next start loses nothing by it.
 func TestFullDiskDropsSegmentBeforeCursor(t *testing.T) {

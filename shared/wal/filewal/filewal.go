@@ -278,6 +278,11 @@ func (l *Log) Ping(context.Context) error {
 		err = errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
 	if err != nil {
+		if noSpace(err) && l.opts.Role == RoleAppend {
+			for _, p := range l.parts[:l.opts.Partitions] {
+				p.makeRoom()
+			}
+		}
 		return fault.Wrap(fault.Unavailable, "the log takes no files", err)
 	}
 	return nil

@@ -46,7 +46,7 @@ type partition struct {
 	waiters []chan error // appends that wait for the next fsync
 	next    uint64       // sequence of the next record
 	active  *active      // the segment of file, for the consumer
-	sealing bool         // the active segment is consumed and shall end
+	sealing bool         // the active segment shall end: it is consumed, or the disk is full
 	closing bool
 
 	appended int64
@@ -252,6 +252,19 @@ func (p *partition) commitLoop() {
 		if p.file != nil && (sealing || closing) {
 			p.endSegment()
 		}
+		if sealing && p.log.opts.Role == RoleAppend {
+			p.mu.Lock()
+			first := p.next
+			free := len(p.waiters) == 0
+			if free {
+				p.next++
+				p.addGapLocked(first, p.next)
+			}
+			p.mu.Unlock()
+			if free {
+				p.markEnd(first)
+			}
+		}
 		if closing {
 			return
 		}
@@ -274,6 +287,9 @@ func (p *partition) commit(batch []byte, begin, end uint64) error {
 		p.mu.Lock()
 		p.addGapLocked(begin, end)
 		p.mu.Unlock()
+		if noSpace(err) && p.log.opts.Role == RoleAppend {
+			p.markEnd(begin)
+		}
 		return fault.Wrap(fault.Unavailable, "the log cannot be written", err)
 	}
 	p.mu.Lock()
@@ -345,6 +361,33 @@ func (p *partition) abandonSegment() {
 	p.active = nil
 	p.mu.Unlock()
 	p.signal()
+}
+
+// makeRoom ends the active segment on a full disk, so that the process that
+// consumes can remove it.
+func (p *partition) makeRoom() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiters) == 0 {
+		p.sealing = true
+		p.wake.Signal()
+	}
+}
+
+// markEnd tells the process that consumes that the last segment has ended, by an
+// empty one after it, which takes a name but no room. first is no record's.
+func (p *partition) markEnd(first uint64) {
+	firsts, err := listSegments(p.dir)
+	if err == nil && len(firsts) > 0 {
+		var info fs.FileInfo
+		info, err = os.Stat(segmentPath(p.dir, firsts[len(firsts)-1]))
+		if err == nil && info.Size() > 0 {
+			err = os.WriteFile(segmentPath(p.dir, first), nil, 0o600)
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.logger.Warn("mark the end of a log segment", logging.KeyError, err)
+	}
 }
 
 // signal wakes the consumer of this process, if there is one.
