@@ -3,6 +3,7 @@ package pulse
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -44,7 +45,6 @@ type settings struct {
 func (o Options) settings() *settings {
 	s := &settings{Options: o}
 	text(&s.APIKey, "", "PULSE_API_KEY")
-	text(&s.APIURL, "http://localhost:3000", "PULSE_API_URL")
 	text(&s.ServiceName, "", "PULSE_SERVICE_NAME", "OTEL_SERVICE_NAME")
 	text(&s.Environment, "", "PULSE_ENVIRONMENT")
 	text(&s.Release, "", "PULSE_RELEASE")
@@ -59,6 +59,7 @@ func (o Options) settings() *settings {
 	s.duration(&s.FlushInterval, "FlushInterval", "PULSE_FLUSH_INTERVAL", 5*time.Second, 100*time.Millisecond)
 	s.duration(&s.Timeout, "Timeout", "PULSE_TIMEOUT", 10*time.Second, time.Millisecond)
 	s.duration(&s.FlushTimeout, "FlushTimeout", "PULSE_FLUSH_TIMEOUT", 5*time.Second, time.Millisecond)
+	s.address()
 	if !s.Disabled && strings.ContainsFunc(s.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		s.APIKey = ""
 	}
@@ -79,6 +80,30 @@ func text(to *string, fallback string, variables ...string) {
 	if *to == "" {
 		*to = fallback
 	}
+}
+
+// address reads where Pulse is. Nothing is recorded if that cannot be used: the
+// default could be another's.
+func (s *settings) address() {
+	name := "APIURL"
+	if s.APIURL == "" {
+		name = "PULSE_API_URL"
+	}
+	text(&s.APIURL, "http://localhost:3000", "PULSE_API_URL")
+	if s.Disabled || isAddress(s.APIURL) {
+		return
+	}
+	s.warn(name, name+" is no address such as http://host[:port] or https://host[:port]: nothing is recorded")
+	s.Disabled = true
+}
+
+func isAddress(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(text, " ?#") {
+		return false
+	}
+	_, err = strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil || u.Port() == ""
 }
 
 // flag reads a boolean variable, of which the option is set by one value.

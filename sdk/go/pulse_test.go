@@ -166,6 +166,7 @@ func TestOptionsAsInAllSDKs(t *testing.T) {
 		Env        []string
 		Default    any
 		Min, Max   *int
+		Good, Bad  []string
 	}
 	fixture(t, "options.json", &want)
 	names := map[string]string{"apiKey": "APIKey", "apiUrl": "APIURL", "enabled": "Disabled", "captureContent": "OmitContent"}
@@ -215,6 +216,18 @@ func TestOptionsAsInAllSDKs(t *testing.T) {
 			set("maybe", o.Default)
 		case "string":
 			set("x", "x")
+		case "address":
+			for _, value := range o.Good {
+				if set(value, value); get("Disabled") != false {
+					t.Errorf("%s=%s is not taken", env, value)
+				}
+			}
+			for _, value := range o.Bad {
+				t.Setenv(env, value)
+				if get("Disabled") != true {
+					t.Errorf("%s=%s is taken", env, value)
+				}
+			}
 		default:
 			set(fmt.Sprint(*o.Min), float64(*o.Min))
 			set("many", o.Default)
@@ -322,6 +335,51 @@ func TestTroubleWithPulse(t *testing.T) {
 	step()
 	if err := Flush(context.Background()); err != nil || Statistics().Rejected != 2 {
 		t.Fatalf("%v, %+v", err, Statistics())
+	}
+}
+
+// said keeps what a Client tells the log.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(s.text.String(), "\n"), "\n")
+}
+
+func (s *said) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}
+
+func TestWarnsOfAnAddressThatIsNone(t *testing.T) {
+	for _, name := range []string{"APIURL", "PULSE_API_URL"} {
+		var log said
+		o := Options{APIKey: "pulse_sk_test", Logger: log.logger()}
+		if name == "APIURL" {
+			o.APIURL = "localhost:4100"
+		} else {
+			t.Setenv(name, "localhost:4100")
+		}
+		c := New(o)
+		_, step := c.step(context.Background(), "step", "chain")
+		step.End()
+		if lines := log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "pulse: "+name+" is no address such as http://host[:port]") || c.recording() {
+			t.Errorf("%q, %+v", lines, c.Statistics())
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ export type Settings = Required<Omit<PulseOptions, "redact">> & Pick<PulseOption
 
 interface Rule {
   env: string[];
-  type: "string" | "boolean" | "integer";
+  type: "string" | "address" | "boolean" | "integer";
   default: string | boolean | number;
   min?: number;
   max?: number;
@@ -37,7 +37,7 @@ const whole = (env: string, fallback: number, min: number, max?: number): Rule =
 /** Each option's variable, default and range; sdk/testdata/options.json holds the same for all SDKs. */
 export const rules: Record<Exclude<keyof PulseOptions, "redact">, Rule> = {
   apiKey: text(["PULSE_API_KEY"]),
-  apiUrl: text(["PULSE_API_URL"], "http://localhost:3000"),
+  apiUrl: { env: ["PULSE_API_URL"], type: "address", default: "http://localhost:3000" },
   enabled: flag("PULSE_ENABLED", true),
   serviceName: text(["PULSE_SERVICE_NAME", "OTEL_SERVICE_NAME"]),
   environment: text(["PULSE_ENVIRONMENT"]),
@@ -54,9 +54,13 @@ export const rules: Record<Exclude<keyof PulseOptions, "redact">, Rule> = {
   spillDirectory: text(["PULSE_SPILL_DIRECTORY"]),
 };
 
-/** Reads options and the environment. What cannot be used is told to warn, and its default is used. */
+/**
+ * Reads options and the environment. What cannot be used is told to warn, and its default is used; but without an address that can be used nothing is
+ * recorded, since the default could be another's.
+ */
 export function settingsOf(options: PulseOptions, env: Record<string, string | undefined>, warn: (message: string) => void): Settings {
   const settings: Record<string, unknown> = { redact: options.redact };
+  let nowhere: string | undefined;
   for (const [name, rule] of Object.entries(rules)) {
     let value: unknown = options[name as keyof PulseOptions];
     let from = name;
@@ -65,8 +69,13 @@ export function settingsOf(options: PulseOptions, env: Record<string, string | u
       value = parse(rule, env[from]);
     }
     const fault = faultOf(rule, value);
-    if (fault) warn(`${from} ${fault}; ${JSON.stringify(rule.default)} is used`);
+    if (fault && rule.type === "address") nowhere = `${from} ${fault}: nothing is recorded`;
+    else if (fault) warn(`${from} ${fault}; ${JSON.stringify(rule.default)} is used`);
     settings[name] = fault ? rule.default : value;
+  }
+  if (nowhere && settings.enabled) {
+    warn(nowhere);
+    settings.enabled = false;
   }
   return settings as Settings;
 }
@@ -85,8 +94,17 @@ function parse(rule: Rule, value: string | undefined): unknown {
 
 function faultOf(rule: Rule, value: unknown): string | undefined {
   if (rule.type === "boolean") return typeof value === "boolean" ? undefined : "is not true, false, 1 or 0";
+  if (rule.type === "address") return isAddress(value) ? undefined : "is no address such as http://host[:port] or https://host[:port]";
   if (rule.type === "string") return typeof value === "string" ? undefined : "is not a text";
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = rule;
   if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return undefined;
   return `is not a whole number from ${min}` + (rule.max === undefined ? "" : ` to ${max}`);
+}
+
+function isAddress(value: unknown): boolean {
+  try {
+    return typeof value === "string" && /^https?:\/\/[^\s/?#][^\s?#]*$/i.test(value) && !!new URL(value);
+  } catch {
+    return false;
+  }
 }

@@ -12,13 +12,23 @@ const fixture = (name) => JSON.parse(readFileSync(path.join(root, "sdk/testdata"
 test("options", () => {
   const shared = fixture("options.json").filter(({ name }) => name in inside.rules);
   assert.deepEqual(Object.keys(inside.rules), shared.map(({ name }) => name));
-  for (const { name, env, type, default: fallback, min, max } of shared) {
+  for (const { name, env, type, default: fallback, min, max, good, bad } of shared) {
     const rule = inside.rules[name];
     assert.deepEqual([rule.env, rule.default, rule.min, rule.max], [env, fallback, min, max], name);
     const set = (value) => inside.settingsOf({}, { [env.at(-1)]: value }, () => undefined)[name];
     if (type === "boolean") assert.equal(set(fallback ? "0" : "1"), !fallback, name);
     else if (type === "string") assert.equal(set("x"), "x", name);
-    else {
+    else if (type === "address") {
+      for (const value of good) assert.equal(set(value), value);
+      for (const [from, value] of bad.flatMap((value) => [[env[0], value], [name, value]])) {
+        const warnings = [];
+        const read = (enabled) => inside.settingsOf({ enabled, [from]: value }, { [from]: value }, (message) => warnings.push(message)).enabled;
+        assert.equal(read(false), false);
+        assert.deepEqual(warnings, []);
+        assert.equal(read(true), false, value);
+        assert.deepEqual(warnings, [`${from} is no address such as http://host[:port] or https://host[:port]: nothing is recorded`]);
+      }
+    } else {
       assert.equal(set(String(min)), min, name);
       assert.equal(set(String(min - 1)), fallback, name);
       if (max) assert.equal(set(String(max + 1)), fallback, name);

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
+from urllib.parse import urlsplit
 
 from ._log import warn_once
 
@@ -14,7 +16,7 @@ class Invalid(ValueError):
 
 
 class Option(NamedTuple):
-    """How one option is read. ``kind`` is string, boolean, integer or seconds."""
+    """How one option is read. ``kind`` is string, address, boolean, integer or seconds."""
 
     name: str
     env: Tuple[str, ...]
@@ -26,7 +28,7 @@ class Option(NamedTuple):
 
 OPTIONS = (
     Option("api_key", ("PULSE_API_KEY",), "string", ""),
-    Option("api_url", ("PULSE_API_URL",), "string", "http://localhost:3000"),
+    Option("api_url", ("PULSE_API_URL",), "address", "http://localhost:3000"),
     Option("enabled", ("PULSE_ENABLED",), "boolean", True),
     Option("service_name", ("PULSE_SERVICE_NAME", "OTEL_SERVICE_NAME"), "string", ""),
     Option("environment", ("PULSE_ENVIRONMENT",), "string", ""),
@@ -42,6 +44,7 @@ OPTIONS = (
     Option("hash_images", ("PULSE_HASH_IMAGES",), "boolean", False),
     Option("spill_directory", ("PULSE_SPILL_DIRECTORY",), "string", ""),
 )
+_ENABLED = next(option for option in OPTIONS if option.name == "enabled")
 
 Redact = Callable[[Any], Any]
 
@@ -74,10 +77,10 @@ def resolve(
 ) -> Options:
     """Joins what the program gave (None is not given) with the environment. Never raises: what cannot be is warned of."""
     env = os.environ if environ is None else environ
-    values = {option.name: _value(option, given.get(option.name), env) for option in OPTIONS}
-    if not values["api_url"].startswith(("http://", "https://")):
-        warn_once("option api_url", "api_url must begin with http:// or https://, so the default is used")
-        values["api_url"] = "http://localhost:3000"
+    enabled = _value(_ENABLED, given.get("enabled"), env)
+    values = {option.name: _value(option, given.get(option.name), env, enabled) for option in OPTIONS}
+    if values["api_url"] is None:  # not the default, which could be another's
+        values["api_url"], values["enabled"] = "", False
     values["api_url"] = values["api_url"].rstrip("/")
     if not _is_header(values["api_key"]):
         warn_once("option api_key", "api_key is none that HTTP can carry, so nothing is recorded")
@@ -93,24 +96,58 @@ def _is_header(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _value(option: Option, given: Any, env: Mapping[str, str]) -> Any:
+def _value(option: Option, given: Any, env: Mapping[str, str], enabled: bool = True) -> Any:
     try:
         if given is not None:
-            name = option.name
+            name, in_code = option.name, True
             return _given(option, given)
         for name in option.env:
             if env.get(name):
+                in_code = False
                 return _from_text(option, env[name])
     except (ValueError, TypeError, OverflowError):
-        warn_once(f"option {name}", f"{name} cannot be what it is set to, so the default is used: {option.default}")
+        if option.kind == "address":
+            if enabled:
+                warn_once(f"option {name}", f"{name} is {_wanted(option, in_code)}: nothing is recorded")
+            return None
+        default = option.default if in_code or option.kind != "seconds" else int(option.default * 1000)
+        warn_once(f"option {name}", f"{name} is {_wanted(option, in_code)}; {default} is used")
     return option.default
 
 
+def _wanted(option: Option, in_code: bool) -> str:
+    """What a value is not that an option cannot have."""
+    if option.kind == "address":
+        return "no address such as http://host[:port] or https://host[:port]"
+    if option.kind == "string":
+        return "not a text"
+    if option.kind == "boolean":
+        return "not True or False" if in_code else "not true, false, 1 or 0"
+    least, what = option.least, "a whole number"
+    if option.kind == "seconds" and in_code:
+        what = "a number of seconds"
+    elif option.kind == "seconds":
+        least, what = round(option.least * 1000), "a whole number of milliseconds"
+    return f"not {what} from {least}" + ("" if option.most == float("inf") else f" to {option.most}")
+
+
+def _is_address(text: str) -> bool:
+    """Whether spans can be sent below an address."""
+    if re.search(r"[\s?#]", text):
+        return False
+    parts = urlsplit(text)  # raises ValueError, as its port does
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != -1
+
+
 def _given(option: Option, value: Any) -> Any:
-    if option.kind in ("string", "boolean"):
-        if not isinstance(value, str if option.kind == "string" else bool):
+    if option.kind == "boolean":
+        if not isinstance(value, bool):
             raise Invalid
         return value
+    if option.kind in ("string", "address"):
+        if not isinstance(value, str):
+            raise Invalid
+        return _from_text(option, value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Invalid
     return _number(option, value)
@@ -118,6 +155,10 @@ def _given(option: Option, value: Any) -> Any:
 
 def _from_text(option: Option, text: str) -> Any:
     if option.kind == "string":
+        return text
+    if option.kind == "address":
+        if not _is_address(text):
+            raise Invalid
         return text
     if option.kind == "boolean":
         try:
