@@ -59,7 +59,7 @@ func std() *Client {
 func Flush(ctx context.Context) error { return std().Flush(ctx) }
 
 // Shutdown is Flush, after which nothing is recorded any more and no goroutine is
-// left.
+// left. The log is told how many spans were not sent.
 func Shutdown(ctx context.Context) error { return std().Shutdown(ctx) }
 
 // Statistics tells what became of spans so far.
@@ -90,6 +90,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	err := c.Flush(ctx)
 	if c.sender != nil {
 		c.sender.stop()
+		c.sender.warnOfUnsent()
 	}
 	return err
 }

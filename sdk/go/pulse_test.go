@@ -365,6 +365,50 @@ func (s *said) logger() *slog.Logger {
 	}}))
 }
 
+func TestWarnsOnceOfAPulseThatDoesNotAnswer(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	defer silent.Close()
+	for name, at := range map[string]string{"refused": "http://127.0.0.1:1", "unknown": "http://pulse.invalid", "silent": silent.URL} {
+		t.Run(name, func(t *testing.T) {
+			var log said
+			c := New(Options{
+				APIKey: "pulse_sk_secret", APIURL: strings.Replace(at, "//", "//me:secret@", 1), Logger: log.logger(),
+				FlushTimeout: time.Second, Timeout: 100 * time.Millisecond,
+			})
+			for range 3 {
+				_, step := c.step(context.Background(), "secret", "chain")
+				step.End()
+			}
+			if err := c.Shutdown(context.Background()); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			lines := log.lines()
+			if len(lines) != 2 || !strings.Contains(lines[0], "pulse: Pulse does not answer at "+at+"/v1/traces, spans wait for it: ") ||
+				!strings.Contains(lines[1], "pulse: spans not sent to Pulse at "+at+"/v1/traces before the end: 3") || strings.Contains(fmt.Sprint(lines), "secret") {
+				t.Errorf("%q", lines)
+			}
+		})
+	}
+}
+
+func TestWarnsOnceOfAnAnswerThatIsNotPulses(t *testing.T) {
+	s := newSink(t)
+	s.set(200, "<html>\n")
+	var log said
+	c := New(Options{APIKey: "pulse_sk_test", APIURL: s.URL, Logger: log.logger(), FlushTimeout: time.Second, SpillDirectory: t.TempDir()})
+	_, step := c.step(context.Background(), "step", "chain")
+	step.End()
+	_ = c.Shutdown(context.Background())
+	lines := log.lines()
+	if len(lines) != 2 || !strings.Contains(lines[0], "pulse: what answers at "+s.URL+"/v1/traces is not Pulse") ||
+		!strings.Contains(lines[1], "before the end: 1, kept in ") || len(s.requests) < 2 {
+		t.Errorf("%q, %d requests", lines, len(s.requests))
+	}
+}
+
 func TestWarnsOfAnAddressThatIsNone(t *testing.T) {
 	for _, name := range []string{"APIURL", "PULSE_API_URL"} {
 		var log said

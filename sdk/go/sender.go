@@ -5,10 +5,13 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -244,9 +247,13 @@ func (s *sender) post() (again time.Duration, settled bool) {
 	refused, ours := refusedOf(answer)
 	switch {
 	case err != nil:
+		s.warnOfSilence(err)
 		return 0, false
 	case status < 300 && ours:
-	case status < 300, status == 408, status == 429, status == 502, status == 503, status == 504:
+	case status < 300:
+		s.settings.warn("garbage", fmt.Sprintf("what answers at %s is not Pulse, spans wait for it: %.200q", s.shown(), answer))
+		return after, false
+	case status == 408, status == 429, status == 502, status == 503, status == 504:
 		return after, false
 	default:
 		refused = int64(len(s.sending))
@@ -263,6 +270,38 @@ func (s *sender) post() (again time.Duration, settled bool) {
 	return 0, true
 }
 
+// warnOfSilence tells that a request had no answer, unless it was Shutdown that
+// ended it.
+func (s *sender) warnOfSilence(err error) {
+	if s.done.Err() != nil {
+		return
+	}
+	if of := (*url.Error)(nil); errors.As(err, &of) {
+		err = of.Err // which address is said already
+	}
+	s.settings.warn("unreachable", fmt.Sprintf("Pulse does not answer at %s, spans wait for it: %v", s.shown(), err))
+}
+
+// warnOfUnsent tells how many spans are left when nothing is sent any more.
+func (s *sender) warnOfUnsent() {
+	n := s.stats().Queued
+	if n == 0 {
+		return
+	}
+	kept := ""
+	if s.spill != nil {
+		kept = ", kept in " + s.settings.SpillDirectory
+	}
+	s.settings.warn("unsent", fmt.Sprintf("spans not sent to Pulse at %s before the end: %d%s", s.shown(), n, kept))
+}
+
+func (s *sender) url() string { return strings.TrimRight(s.settings.APIURL, "/") + "/v1/traces" }
+
+var credentials = regexp.MustCompile(`//[^/]*@`)
+
+// shown is the address as the log may have it.
+func (s *sender) shown() string { return credentials.ReplaceAllLiteralString(s.url(), "//") }
+
 func (s *sender) send(body []byte) (status int, after time.Duration, answer []byte, err error) {
 	var encoding string
 	if len(body) > gzipFrom {
@@ -272,9 +311,8 @@ func (s *sender) send(body []byte) (status int, after time.Duration, answer []by
 		_ = w.Close()
 		body, encoding = b.Bytes(), "gzip"
 	}
-	req, err := http.NewRequestWithContext(s.done, http.MethodPost, strings.TrimRight(s.settings.APIURL, "/")+"/v1/traces", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(s.done, http.MethodPost, s.url(), bytes.NewReader(body))
 	if err != nil {
-		s.settings.warn("APIURL", "the address of Pulse cannot be used: "+err.Error())
 		return 0, 0, nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+s.settings.APIKey)

@@ -105,7 +105,8 @@ def test_ignored_sigterm_stays_ignored(place: Sink, providers: Providers) -> Non
 def test_the_end_has_a_deadline(end: str, place: Sink, providers: Providers) -> None:
     place.status = 503
     program = run(f"call(); print(time.monotonic()); sys.stdout.flush()\n{end}", place, providers, FLUSH="0.5")
-    output, _ = program.communicate(timeout=30)
+    output, errors = program.communicate(timeout=30)
+    assert errors == f"Pulse: spans not sent to Pulse at {place.url}/v1/traces before the end: 1\n"
     assert time.monotonic() - float(output) < 3
     assert len(place.requests) >= 1
 

@@ -220,6 +220,25 @@ def test_a_key_that_http_cannot_carry(place: Sink, caplog: pytest.LogCaptureFixt
     assert "api_key" in caplog.text
 
 
+def test_without_a_scheme_nothing_is_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        start("localhost:4100")
+        steps(1)
+    assert pulse_sdk.stats().queued == 0 and pulse_sdk._pulse._pulse is None
+    assert len(caplog.records) == 1 and "api_url is no address such as http://host[:port]" in caplog.text
+
+
+def test_that_nobody_answers_is_told_once(quick: None, caplog: pytest.LogCaptureFixture) -> None:
+    start("http://me:secret@127.0.0.1:1", api_key="pulse_sk_secret", flush_timeout=0.3)
+    steps(3, "secret")
+    assert pulse_sdk.flush() is False
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "Pulse: Pulse does not answer at http://127.0.0.1:1/v1/traces, spans wait for it: "
+    )
+    assert "secret" not in caplog.text
+
+
 def test_a_name_that_dns_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
     start("http://pulse.invalid", flush_timeout=0.3)
     steps(1)

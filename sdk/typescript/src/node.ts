@@ -66,7 +66,10 @@ function atExit(exit: Exit) {
     if (exit.left() === 0) return exit.stop();
     void exit.flush().then(() => exit.waiting() && exit.stop());
   });
-  const atLast = () => quietly(() => sendNow(exit));
+  const atLast = () => {
+    quietly(() => sendNow(exit));
+    quietly(() => exit.unsent());
+  };
   process.on("exit", atLast);
   if (onDeno) {
     // Deno.exit tells of itself by unload alone, and an error that nobody takes ends Deno without either.
@@ -79,6 +82,7 @@ function atExit(exit: Exit) {
       void exit.flush().then(() => {
         if (!alone) return; // the program's own handler decides
         exit.stop();
+        exit.unsent();
         process.removeListener(signal, send);
         process.kill(process.pid, signal);
       });

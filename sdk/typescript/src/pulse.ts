@@ -38,6 +38,7 @@ export function initPulse(options: PulseOptions = {}): void {
       stop: () => pulse?.transport.stop(),
       settled: () => pulse?.transport.settled(),
       waited: (ms) => pulse?.transport.waited(ms),
+      unsent: () => pulse?.transport.unsent(),
       remains: () => pulse!.transport.remains(),
     });
   });
@@ -77,10 +78,11 @@ export async function flush(timeout?: number): Promise<boolean> {
   return transport.flush(Math.max(most - elapsed(), 0));
 }
 
-/** Sends what waits, then records nothing any more. */
+/** Sends what waits, then records nothing any more. The log is told how many spans were not sent. */
 export async function shutdown(timeout?: number): Promise<boolean> {
   const last = pulse;
   const done = await flush(timeout);
+  if (!done) last?.transport.unsent();
   if (pulse === last) pulse = undefined;
   return done;
 }

@@ -59,6 +59,8 @@ export interface Exit {
   settled(): void;
   /** Says how many milliseconds were waited in vain. */
   waited(ms: number): void;
+  /** Tells of what is left when the program ends. */
+  unsent(): void;
   /** What waits, for a thread of its own. */
   remains(): { url: string; headers: Record<string, string>; bodies: string[]; timeout: number };
 }

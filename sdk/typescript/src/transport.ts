@@ -150,6 +150,12 @@ export class Transport {
     this.settle([...this.queue]);
   }
 
+  /** Tells how many spans are left when nothing is sent any more. */
+  unsent() {
+    const { spillDirectory } = this.settings;
+    if (this.waiting()) warnOnce("unsent", `spans not sent to Pulse at ${this.shown()} before the end: ${this.queue.size}${this.spill ? `, kept in ${spillDirectory}` : ""}`);
+  }
+
   /** What waits, as requests that another thread can send. */
   remains() {
     const bodies: string[] = [];
@@ -264,6 +270,11 @@ export class Transport {
     return this.settings.apiUrl.replace(/\/+$/, "") + "/v1/traces";
   }
 
+  /** The address as the log may have it. */
+  private shown() {
+    return this.url().replace(/\/\/[^/]*@/, "//");
+  }
+
   private headers(): Record<string, string> {
     return { authorization: `Bearer ${this.settings.apiKey}`, "content-type": "application/json", "user-agent": `pulse-sdk-typescript/${version}` };
   }
@@ -272,7 +283,13 @@ export class Transport {
   private async post(items: Item[], timeout: number): Promise<number | undefined> {
     let answer: Answer;
     const request = (this.request = new AbortController());
-    const timer = letGo(setTimeout(() => request.abort(), timeout));
+    let late = false;
+    const timer = letGo(
+      setTimeout(() => {
+        late = true;
+        request.abort();
+      }, timeout),
+    );
     try {
       const headers = this.headers();
       let body: string | ArrayBuffer = this.bodyOf(items);
@@ -281,7 +298,9 @@ export class Transport {
         body = await new Response(new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
       }
       answer = await (runtime().post ?? this.overFetch)(this.url(), headers, body, request.signal);
-    } catch {
+    } catch (error) {
+      const why = late ? `no answer within ${Math.round(timeout)} ms` : reasonOf(error);
+      if (!this.stopped) warnOnce("unreachable", `Pulse does not answer at ${this.shown()}, spans wait for it: ${why}`);
       return 0;
     } finally {
       clearTimeout(timer);
@@ -289,7 +308,10 @@ export class Transport {
     const { status, text } = answer;
     if (status >= 200 && status < 300) {
       const refused = refusedOf(text);
-      if (refused === undefined) return 0; // somebody else's answer
+      if (refused === undefined) {
+        warnOnce("garbage", `what answers at ${this.shown()} is not Pulse, spans wait for it: ${JSON.stringify(text.slice(0, 200))}`);
+        return 0;
+      }
       const settled = this.settle(items);
       const rejected = Math.min(refused, settled);
       this.counts.sent += settled - rejected;
@@ -302,6 +324,12 @@ export class Transport {
     warnOnce("rejected", `Pulse refused spans with ${status}: ${text.slice(0, 300)}`);
     return undefined;
   }
+}
+
+/** Why there was no answer. What fetch throws says it in its cause, and what Node's sockets throw for several addresses says it in its code alone. */
+function reasonOf(error: any): string {
+  const { message, code } = error?.cause ?? error ?? {};
+  return String(message || code || error);
 }
 
 /** How many spans an answer says were refused; undefined if it is none of Pulse's. */

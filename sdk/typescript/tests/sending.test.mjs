@@ -1,10 +1,15 @@
 // Sending: batches, retries, what is refused, what is dropped, and contents that are hostile or held back.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import OpenAI from "openai";
 import { flush, initPulse, observe, Provider, shutdown, span, stats, tool, trace } from "@pulse/sdk";
-import { providers, sink, until } from "./kit.mjs";
+import { program, providers, sink, until } from "./kit.mjs";
 
 const steps = async (n, input) => { for (let i = 0; i < n; i++) span({ name: "step " + i, input }, () => i); };
 const begin = async (options = {}) => {
@@ -166,6 +171,54 @@ test("content is held back, redacted and cut", async () => {
 
   [call, step] = await ask({ maxContentBytes: 10 }, "ü".repeat(20));
   assert.equal(step.attributes["input.value"], "ü".repeat(5));
+});
+
+// Each is a program of its own, since a program is told of a trouble once.
+const ends = `
+  import { flush, initPulse, span, stats } from "@pulse/sdk";
+  initPulse({ apiKey: "pulse_sk_secret" });
+  for (let i = 0; i < 3; i++) span({ name: "secret", input: "secret" }, () => i);`;
+const told = async (env, end = "") => {
+  const { code, output } = await (await program(ends + end, { PULSE_FLUSH_TIMEOUT: "2000", PULSE_SPILL_DIRECTORY: "", ...env })).ended;
+  assert.equal(code, 0, output);
+  assert.ok(!output.includes("secret"), output);
+  return output.trimEnd().split("\n");
+};
+
+test("that Pulse does not answer, and what was not sent, is told once", async () => {
+  const hanging = http.createServer(() => undefined).listen(0, "127.0.0.1");
+  await once(hanging, "listening");
+  hanging.unref();
+  const hangs = `127.0.0.1:${hanging.address().port}`;
+  const whys = { "127.0.0.1:1": /^connect ECONNREFUSED 127\.0\.0\.1:1$/, "localhost:1": /ECONNREFUSED/, "pulse.invalid": /pulse\.invalid$/, [hangs]: /^no answer within 300 ms$/ };
+  await Promise.all(Object.entries(whys).map(async ([at, why]) => {
+    const env = { PULSE_API_URL: `http://me:secret@${at}`, ...(at === hangs && { PULSE_TIMEOUT: "300" }) };
+    const [silence, unsent, ...more] = await told(env, at.startsWith("127") ? "" : "await flush(); process.exit(0)");
+    const [words, reason] = silence.split(" spans wait for it: ");
+    assert.equal(words, `pulse: Pulse does not answer at http://${at}/v1/traces,`);
+    assert.match(reason, why);
+    assert.equal(unsent, `pulse: spans not sent to Pulse at http://${at}/v1/traces before the end: 3`);
+    assert.deepEqual(more, []);
+  }));
+  const directory = mkdtempSync(path.join(tmpdir(), "spill-"));
+  const lines = await told({ PULSE_API_URL: "http://127.0.0.1:1", PULSE_SPILL_DIRECTORY: directory }, "process.exit(0)");
+  assert.deepEqual(lines, [`pulse: spans not sent to Pulse at http://127.0.0.1:1/v1/traces before the end: 3, kept in ${directory}`]);
+});
+
+test("that somebody else answers is told once", async () => {
+  const to = await sink();
+  to.answer = "<html>\n";
+  const lines = await told({ PULSE_API_URL: to.url });
+  assert.equal(lines[0], `pulse: what answers at ${to.url}/v1/traces is not Pulse, spans wait for it: "<html>\\n"`);
+  assert.equal(lines.length, 2, lines.join("\n"));
+});
+
+test("without a scheme in the address nothing is recorded", async () => {
+  const lines = await told({ PULSE_API_URL: "localhost:4100" }, "console.log(JSON.stringify(stats()))");
+  assert.deepEqual(lines, [
+    "pulse: PULSE_API_URL is no address such as http://host[:port] or https://host[:port]: nothing is recorded",
+    '{"queued":0,"queuedBytes":0,"sent":0,"dropped":0,"rejected":0}',
+  ]);
 });
 
 test("options that cannot be used do not hurt, and what is off costs nothing", async () => {

@@ -128,6 +128,14 @@ def _flush(timeout: Optional[float], paused_only: bool) -> bool:
     return done
 
 
+@never_raises
+def _end() -> None:
+    """Sends what waits when the program ends, and tells what is left."""
+    _flush(None, paused_only=False)
+    for pulse in [*_before, *([_pulse] if _pulse else [])]:
+        pulse.transport.warn_of_unsent()
+
+
 async def flush_async(timeout: Optional[float] = None) -> bool:
     """As flush, without holding up the event loop."""
     return await asyncio.get_running_loop().run_in_executor(None, flush, timeout)
@@ -154,7 +162,7 @@ def _hook_into_the_end() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
-        atexit.register(_flush, None, paused_only=False)
+        atexit.register(_end)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_start_anew)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -163,7 +171,7 @@ def _hook_into_the_end() -> None:
 
 def _on_sigterm(number: int, _frame: Any) -> None:
     """Sends what waits, then lets the signal do what it does without the SDK."""
-    _flush(None, paused_only=False)
+    _end()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
@@ -185,4 +193,4 @@ def _start_anew() -> None:
 def _flush_at_end_of_multiprocessing(_: Any) -> None:
     from multiprocessing.util import Finalize
 
-    Finalize(None, _flush, args=(None, False), exitpriority=0)
+    Finalize(None, _end, exitpriority=0)

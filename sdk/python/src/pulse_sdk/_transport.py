@@ -6,6 +6,7 @@ import email.utils
 import gzip
 import json
 import random
+import re
 import ssl
 import threading
 import time
@@ -57,6 +58,7 @@ class Transport:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._url = options.api_url + "/v1/traces"
+        self._shown = re.sub("//[^/]*@", "//", self._url)  # as the log may have it
         resource = encode_resource(options.service_name, options.release, options.environment, __version__)
         scope = encode({"name": "pulse-sdk", "version": __version__})
         self._header = b'{"resource":' + resource + b',"scope":' + scope + b"}"
@@ -170,6 +172,13 @@ class Transport:
             waiting = len(self._queue) + len(self._flight)
             return Stats(waiting, self._bytes, self._sent, self._dropped, self._rejected)
 
+    def warn_of_unsent(self) -> None:
+        """Tells how many spans are left when the program ends."""
+        count = self.stats().queued
+        if count:
+            kept = f", kept in {self._options.spill_directory}" if self._options.spill_directory else ""
+            warn_once(f"unsent {id(self)}", f"spans not sent to Pulse at {self._shown} before the end: {count}{kept}")
+
     def _run(self) -> None:
         changed = self._changed
         while True:
@@ -249,12 +258,12 @@ class Transport:
         try:
             status, headers, answer = self._post(_body(batch))
         except Exception as error:
-            warn_once("unreachable", f"Pulse does not answer at {self._url}, spans wait for it: {error}")
+            warn_once("unreachable", f"Pulse does not answer at {self._shown}, spans wait for it: {error}")
             return self._back_off(None)
         if 200 <= status < 300:
             rejected = _rejected(answer)
             if rejected is None:
-                warn_once("garbage", f"what answers at {self._url} is not Pulse, spans wait for it: {answer[:200]!r}")
+                warn_once("garbage", f"what answers at {self._shown} is not Pulse, spans wait for it: {answer[:200]!r}")
                 return self._back_off(None)
             count, why = rejected
             if count:
