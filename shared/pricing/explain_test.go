@@ -44,8 +44,10 @@ func TestExplain(t *testing.T) {
 	}{
 		"TierAndInstead": {batch, Account{
 			Source: SourceList, Provider: "openai", Model: "echo", From: day("2025-01-01"), ServiceTier: "batch", CostNanoUSD: ptr(int64(1_900_000)), Lines: []Line{
-				{"input", 1000, rate(t, "1"), "input", ptr(int64(1_000_000))}, {"cacheRead", 500, rate(t, "1"), "input", ptr(int64(500_000))},
-				{"output", 10, rate(t, "4"), "output", ptr(int64(40_000))}, {"reasoning", 90, rate(t, "4"), "output", ptr(int64(360_000))},
+				{"input", 1000, rate(t, "1"), "input", ptr(int64(1_000_000))},
+				{"cacheRead", 500, rate(t, "1"), "input", ptr(int64(500_000))},
+				{"output", 10, rate(t, "4"), "output", ptr(int64(40_000))},
+				{"reasoning", 90, rate(t, "4"), "output", ptr(int64(360_000))},
 			},
 		}},
 		"BeforeTheFirstList": {totals, Account{
