@@ -73,7 +73,7 @@ describe('readMoment', () => {
   it.each(['', 'soon', '2026-02-30', '2026-11-23 24:00', '2026-13-01', '2026-11-23T08:00:00.5'])('%j is none', (text) => expect(readMoment(text, now, berlin)).toBeNull())
 
   it('reads what was printed', () => {
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 366; i += 3) {
       const date = new Date(Date.UTC(2026, 0, 1) + i * 86_400_000 + i * 61_000)
       for (const zone of [berlin, 'America/St_Johns', 'Pacific/Apia', 'Asia/Kolkata']) {
         const printed = printWall(date, zone)
