@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { useIsFetching, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useZone } from '@/hooks/useZone'
@@ -9,10 +9,12 @@ import { freshnessQuery } from '@/services/counts'
 export function FreshnessFoot({ projectId }: { projectId: string }) {
   // What the page shows comes first.
   const [settled, setSettled] = useState(false)
+  const busy = useIsFetching() > 0
   useEffect(() => {
-    const timer = setTimeout(() => setSettled(true), 2_000)
+    if (settled || busy) return
+    const timer = setTimeout(() => setSettled(true), 1_000)
     return () => clearTimeout(timer)
-  }, [])
+  }, [settled, busy])
   const { data } = useQuery({ ...freshnessQuery(projectId), enabled: settled })
   const zone = useZone()
   const refused = (data?.rejected ?? []).reduce((sum, r) => sum + r.count, 0)

@@ -60,14 +60,16 @@ function OverviewPage() {
   const overview = useQuery(overviewQuery(project.id, '', range))
   // Only a range without traces may be of a project without any.
   const newest = useQuery({ ...newestTraceQuery(project.id), enabled: overview.data !== undefined && !overview.data.kpis.traces?.value })
-  const heatmap = useQuery(heatmapQuery(project.id, '', range, zone))
-  const calls = useQuery(callsQuery(project.id, range, zone))
-  const errors = useQuery(firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }))
+  // The numbers come first: what takes longer would hold them up.
+  const enabled = !overview.isPending
+  const heatmap = useQuery({ ...heatmapQuery(project.id, '', range, zone), enabled })
+  const calls = useQuery({ ...callsQuery(project.id, range, zone), enabled })
+  const errors = useQuery({ ...firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }), enabled })
   const cells = readCells(sel)
   const selection = selectionOf(cells, heatmap.data)
   // Without a selection the traces that failed are compared with the rest.
   const compared = selection ?? { filter: 'status:error', range }
-  const differences = useQuery(differencesQuery(project.id, '', range, compared))
+  const differences = useQuery({ ...differencesQuery(project.id, '', range, compared), enabled })
 
   // A project without a trace has nothing to look over.
   const empty = newest.data === null
