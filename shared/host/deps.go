@@ -234,7 +234,7 @@ type Maintained struct {
 // MaintainOnce removes what is too old.
 func (d *Deps) MaintainOnce(ctx context.Context) (m Maintained, err error) {
 	now := time.Now()
-	m.Sessions, err = d.Store.PurgeSessions(ctx, now)
+	m.Sessions, err = d.Store.PurgeExpired(ctx, now)
 	purged, purgeErr := d.purgeProjects(ctx)
 	retained, retainErr := d.retain(ctx, now)
 	m.Spans, err = purged+retained, errors.Join(err, purgeErr, retainErr)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -80,16 +82,18 @@ func (b *Book) Add(ctx context.Context, project account.ProjectID, err error, n 
 	b.write(ctx, project, counts)
 }
 
-// Flush stores all that waits.
+// Flush stores all that waits, as far as the store takes it.
 func (b *Book) Flush(ctx context.Context) {
 	b.mu.Lock()
-	all := map[account.ProjectID]map[kind]int64{}
-	for project := range b.pending {
-		all[project] = b.take(project)
-	}
+	waiting := slices.Collect(maps.Keys(b.pending))
 	b.mu.Unlock()
-	for project, counts := range all {
-		b.write(ctx, project, counts)
+	for _, project := range waiting {
+		b.mu.Lock()
+		counts := b.take(project)
+		b.mu.Unlock()
+		if !b.write(ctx, project, counts) {
+			return // at the end of a program: each of the others would wait for as long
+		}
 	}
 }
 
@@ -115,10 +119,10 @@ func (b *Book) take(project account.ProjectID) map[kind]int64 {
 	return counts
 }
 
-// write stores counts, or puts them back.
-func (b *Book) write(ctx context.Context, project account.ProjectID, counts map[kind]int64) {
+// write stores counts, or puts them back and gives false.
+func (b *Book) write(ctx context.Context, project account.ProjectID, counts map[kind]int64) bool {
 	if len(counts) == 0 {
-		return
+		return true
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
@@ -128,7 +132,7 @@ func (b *Book) write(ctx context.Context, project account.ProjectID, counts map[
 	}
 	err := b.store.AddRejections(ctx, project, rows)
 	if err == nil || fault.Is(err, fault.Invalid) { // the project is gone
-		return
+		return true
 	}
 	b.log.DebugContext(ctx, "rejections not stored", logging.KeyError, err)
 	b.mu.Lock()
@@ -136,6 +140,7 @@ func (b *Book) write(ctx context.Context, project account.ProjectID, counts map[
 	for k, n := range counts {
 		b.add(project, k, n)
 	}
+	return false
 }
 
 // Reason gives what a sender was told, the same for the same fault in another

@@ -78,6 +78,10 @@ func TestBookIsBounded(t *testing.T) {
 	for i := range 5000 {
 		b.Add(t.Context(), account.ProjectID(fmt.Sprint(i)), fault.New(fault.Invalid, "bad"), 1)
 	}
+	calls := k.calls
+	if b.Flush(t.Context()); k.calls != calls+1 {
+		t.Fatalf("a store that takes nothing was asked %d times", k.calls-calls)
+	}
 	k.err = nil
 	b.Flush(t.Context())
 	if len(k.counts) != 1000 {

@@ -19,7 +19,7 @@ type MemberStore interface {
 	RemoveMember(ctx context.Context, project account.ProjectID, user account.UserID) error
 }
 
-// InviteStore keeps invites. An invite counts until ExpiresAt: PurgeSessions
+// InviteStore keeps invites. An invite counts until ExpiresAt: PurgeExpired
 // deletes those that have ended.
 type InviteStore interface {
 	// CreateInvite is Invalid if there is no such project.

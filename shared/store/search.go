@@ -147,8 +147,18 @@ func Measures() []Measure {
 	}
 }
 
-// MetaTraces is how many traces MetaKeys looks at: the newest.
+// MetaTraces is how many traces MetaFields looks at: the newest.
 const MetaTraces = 200
+
+// MaxMetaBytes bounds a key of metadata that traces are counted by; longer values
+// are cut there.
+const MaxMetaBytes = 200
+
+// MetaField is a key of metadata.
+type MetaField struct {
+	Key string
+	Top []Count // the most frequent values, then by name; by trace
+}
 
 // GroupFields are the fields that traces can be counted by, beside every one of
 // the metadata (filter.Field.Meta), for which payloads have to be read. Of kind, tool,
@@ -216,9 +226,10 @@ type TraceCounter interface {
 	TraceHistogram(ctx context.Context, project account.ProjectID, q TraceQuery, h Histogram) (TraceSeries, error)
 	// TraceFacets counts the values of fields of GroupFields: at most limit of each.
 	TraceFacets(ctx context.Context, project account.ProjectID, q TraceQuery, fields []filter.Field, limit int) (Facets, error)
-	// MetaKeys gives the keys that the newest MetaTraces traces have in their
-	// metadata, the most frequent first, then by key; at most limit.
-	MetaKeys(ctx context.Context, project account.ProjectID, limit int) ([]string, error)
+	// MetaFields gives the keys that the newest MetaTraces traces have in their
+	// metadata, the most frequent first, then by key: at most limit, each with at
+	// most top values.
+	MetaFields(ctx context.Context, project account.ProjectID, limit, top int) ([]MetaField, error)
 	TraceStatus(ctx context.Context, project account.ProjectID) (TraceStatus, error)
 	// TraceNeighbours is NotFound if there is no such trace, or it has no Start.
 	TraceNeighbours(ctx context.Context, project account.ProjectID, id trace.TraceID, q TraceQuery) (Neighbours, error)

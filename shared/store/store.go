@@ -246,9 +246,9 @@ type Maintainer interface {
 	RetainProject(ctx context.Context, project account.ProjectID, cutoff time.Time) (int64, error)
 	// Retentions gives the projects that set a retention of their own, by id.
 	Retentions(ctx context.Context) ([]Retention, error)
-	// PurgeSessions deletes sign-in sessions and invites that ended before now, and
+	// PurgeExpired deletes sign-in sessions and invites that ended before now, and
 	// rejections older than RejectionsKept, and counts the sessions.
-	PurgeSessions(ctx context.Context, now time.Time) (int64, error)
+	PurgeExpired(ctx context.Context, now time.Time) (int64, error)
 	// Recount builds the roll-ups, traces and sessions of a project anew from
 	// its spans, after what the spans keep of one another (trace.Repeating), and
 	// reports how many rows differed from what was stored. With fix the stored

@@ -240,7 +240,8 @@ func (in *input) boolean(name string) bool {
 	return ok && v.Kind() == 't'
 }
 
-// list reads a list of at most n of options, each once; nil if absent.
+// list reads a list of at most n values, each once, as read reads one of them; nil
+// if absent.
 func list[T ~string](in *input, name string, n int, read func(one *input, name string) T) []T {
 	v, ok := in.member(name)
 	if !ok {

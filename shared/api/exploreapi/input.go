@@ -95,12 +95,17 @@ func (in *input) text(name string, maxChars int) string {
 
 // enum reads one of options.
 func enum[T ~string](in *input, name string, options []T, absent T) T {
+	return option(in, name, options, absent, func(T) bool { return false })
+}
+
+// option is enum where some other values are taken too.
+func option[T ~string](in *input, name string, options []T, absent T, also func(T) bool) T {
 	if _, ok := in.member(name); !ok {
 		return absent
 	}
 	faults := len(in.issues)
 	v := T(in.text(name, maxTextChars))
-	if len(in.issues) == faults && !slices.Contains(options, v) {
+	if len(in.issues) == faults && !slices.Contains(options, v) && !also(v) {
 		quoted := make([]string, len(options))
 		for i, o := range options {
 			quoted[i] = `"` + string(o) + `"`
@@ -110,19 +115,12 @@ func enum[T ~string](in *input, name string, options []T, absent T) T {
 	return v
 }
 
-// maxMetaChars bounds a key of metadata.
-const maxMetaChars = 200
-
 // groupField reads a field that traces can be counted by; "" if it is absent.
 func groupField(in *input, name string) filter.Field {
-	v, _ := in.member(name)
-	if text, err := jsontext.AppendUnquote(nil, v); err == nil && v.Kind() == '"' {
-		f := filter.Field(text)
-		if key, ok := f.Meta(); ok && key != "" && len(key) <= maxMetaChars {
-			return filter.Field(in.text(name, maxTextChars))
-		}
-	}
-	return enum(in, name, store.GroupFields(), "")
+	return option(in, name, store.GroupFields(), "", func(f filter.Field) bool {
+		key, ok := f.Meta()
+		return ok && key != "" && len(key) <= store.MaxMetaBytes
+	})
 }
 
 // integer reads a whole number from low to high.

@@ -30,28 +30,19 @@ func (g *Group) fieldList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	keys, err := g.Counts.MetaKeys(ctx, reqctx.Project(ctx), maxFields)
+	meta, err := g.Counts.MetaFields(ctx, reqctx.Project(ctx), maxFields, top)
 	if err != nil {
 		return err
 	}
-	known := filter.Fields()
-	var meta []filter.Field
-	for _, key := range keys {
-		meta = append(meta, filter.MetaField(key))
-	}
-	if len(meta) > 0 {
-		of, err := g.Counts.TraceFacets(ctx, reqctx.Project(ctx), store.TraceQuery{Bound: store.MetaTraces}, meta, top)
-		if err != nil {
-			return err
-		}
-		for _, f := range meta {
-			got.Counts[f] = of.Counts[f]
-		}
+	fields := filter.Fields()
+	for _, m := range meta {
+		f := filter.MetaField(m.Key)
+		fields, got.Counts[f] = append(fields, f), m.Top
 	}
 	answer := struct {
 		Fields []fieldBody `json:"fields"`
 	}{}
-	for _, f := range append(known, meta...) {
+	for _, f := range fields {
 		b := fieldBody{Name: f, Type: f.Type(), Options: f.Options(), Top: []valueCount{}}
 		for _, c := range got.Counts[f] {
 			b.Top = append(b.Top, valueCount{c.Name, c.Count})

@@ -148,51 +148,63 @@ func scan(ctx context.Context, e Counter, q store.TraceQuery, facts []Fact, do f
 	return s.out.ScannedTo, nil
 }
 
-// maxMetaBytes bounds a value of metadata that traces are counted by.
-const maxMetaBytes = 200
-
 // metaFacts gives for each fact of metadata what the spans that were read of a
 // trace say: each value once, in their order.
 func metaFacts(t *trace.Trace, facts []Fact) []any {
-	out := make([]any, len(facts))
-	for i, f := range facts {
-		key, ok := f.Meta()
-		if !ok {
-			continue
-		}
-		var list []string
-		for j := range t.Spans {
-			for _, text := range metaOf(&t.Spans[j], key) {
-				if len(text) > maxMetaBytes {
-					text = strings.ToValidUTF8(text[:maxMetaBytes], "") + "…"
-				}
-				if text != "" && !slices.Contains(list, text) {
-					list = append(list, text)
+	lists := make([][]string, len(facts))
+	for i := range t.Spans {
+		for _, raw := range saidOf(&t.Spans[i]) {
+			object := members(raw)
+			for j, f := range facts {
+				if key, ok := f.Meta(); ok {
+					lists[j] = addMeta(lists[j], object[key])
 				}
 			}
 		}
+	}
+	out := make([]any, len(facts))
+	for i, list := range lists {
 		out[i] = list
 	}
 	return out
 }
 
-// MetaKeys gives the keys of the metadata of the newest traces.
-func MetaKeys(ctx context.Context, e Counter, limit int) ([]string, error) {
-	counts := map[string]int64{}
+// addMeta adds a value of metadata to those of a trace, once and cut.
+func addMeta(list []string, value json.RawMessage) []string {
+	if value == nil {
+		return list
+	}
+	text := memberText(value)
+	if len(text) > store.MaxMetaBytes {
+		text = strings.ToValidUTF8(text[:store.MaxMetaBytes], "") + "…"
+	}
+	if text == "" || slices.Contains(list, text) {
+		return list
+	}
+	return append(list, text)
+}
+
+// MetaFields gives what the newest traces have in their metadata.
+func MetaFields(ctx context.Context, e Counter, limit, top int) ([]store.MetaField, error) {
+	traces, values := map[string]int64{}, map[string]map[string]int64{}
 	s := search{Searcher: e, bound: store.MetaTraces, page: store.SearchPage{Sort: store.SortStart, Limit: store.MetaTraces}}
 	s.w = Window{Interval: Bounds(store.TimeRange{})}
 	s.visit = func(t *trace.Trace) {
-		seen := map[string]bool{}
+		said := map[string][]string{}
 		for i := range t.Spans {
-			var object map[string]json.RawMessage
-			if raw := t.Spans[i].Payload.Metadata; len(raw) == 0 || json.Unmarshal(raw, &object) != nil {
-				continue
-			}
-			for key := range object {
-				if key != "" && len(key) <= maxMetaBytes && !seen[key] {
-					seen[key] = true
-					counts[key]++
+			for key, value := range members(t.Spans[i].Payload.Metadata) {
+				if key != "" && len(key) <= store.MaxMetaBytes {
+					said[key] = addMeta(said[key], value)
 				}
+			}
+		}
+		for key, list := range said {
+			traces[key]++
+			if values[key] == nil {
+				values[key] = map[string]int64{}
+			}
+			for _, value := range list {
+				values[key][value]++
 			}
 		}
 	}
@@ -203,11 +215,13 @@ func MetaKeys(ctx context.Context, e Counter, limit int) ([]string, error) {
 	if err := s.byText(ctx, last, more); err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, c := range byCount(counts) {
-		out = append(out, c.Name)
+	keys := byCount(traces)
+	out := make([]store.MetaField, min(limit, len(keys)))
+	for i := range out {
+		list := byCount(values[keys[i].Name])
+		out[i] = store.MetaField{Key: keys[i].Name, Top: list[:min(top, len(list))]}
 	}
-	return out[:min(limit, len(out))], nil
+	return out, nil
 }
 
 // counts gives the counts of traces in a range by what trace_counts knows: from

@@ -551,7 +551,10 @@ func matchTexts(t *trace.Trace, terms []filter.Term) bool {
 
 func matchText(s *trace.Span, field filter.Field, v filter.Value) bool {
 	if key, ok := field.Meta(); ok {
-		return slices.ContainsFunc(metaOf(s, key), v.Match)
+		return slices.ContainsFunc(saidOf(s), func(raw json.RawMessage) bool {
+			value, ok := members(raw)[key]
+			return ok && v.Match(memberText(value))
+		})
 	}
 	if field == filter.FieldError {
 		if s.Status != trace.StatusError {
@@ -575,15 +578,9 @@ func matchText(s *trace.Span, field filter.Field, v filter.Value) bool {
 	}, func(raw json.RawMessage) bool { return jsonHas(raw, needle) })
 }
 
-// metaOf gives what a span's metadata and attributes say of a key.
-func metaOf(s *trace.Span, key string) []string {
-	var out []string
-	for _, raw := range []json.RawMessage{s.Payload.Metadata, s.Payload.Attributes} {
-		if text, ok := memberText(raw, key); ok {
-			out = append(out, text)
-		}
-	}
-	return out
+// saidOf gives where a span says what is asked for as metadata.
+func saidOf(s *trace.Span) []json.RawMessage {
+	return []json.RawMessage{s.Payload.Metadata, s.Payload.Attributes}
 }
 
 // jsonHas reports whether some name or value in JSON holds a text that is in
@@ -617,20 +614,21 @@ func jsonHas(raw json.RawMessage, needle string) bool {
 	}
 }
 
-// memberText gives a member of an object as text: a string's content, or any
-// other value's JSON.
-func memberText(raw json.RawMessage, key string) (string, bool) {
+// members gives those of an object; nil of anything else.
+func members(raw json.RawMessage) map[string]json.RawMessage {
 	var object map[string]json.RawMessage
 	if len(raw) == 0 || json.Unmarshal(raw, &object) != nil {
-		return "", false
+		return nil
 	}
-	v, ok := object[key]
-	if !ok {
-		return "", false
-	}
+	return object
+}
+
+// memberText gives a member's value as text: a string's content, or any other
+// value's JSON.
+func memberText(value json.RawMessage) string {
 	var text string
-	if json.Unmarshal(v, &text) == nil {
-		return text, true
+	if json.Unmarshal(value, &text) == nil {
+		return text
 	}
-	return string(v), true
+	return string(value)
 }

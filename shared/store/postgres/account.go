@@ -192,9 +192,9 @@ func (db *DB) DeleteUserSessions(ctx context.Context, id account.UserID, keep st
 	return execute(ctx, db.pool, `DELETE FROM auth_session WHERE user_id = $1 AND token <> $2`, string(id), keep)
 }
 
-// PurgeSessions deletes sign-in sessions and invites that ended before now, and
+// PurgeExpired deletes sign-in sessions and invites that ended before now, and
 // old rejections.
-func (db *DB) PurgeSessions(ctx context.Context, now time.Time) (int64, error) {
+func (db *DB) PurgeExpired(ctx context.Context, now time.Time) (int64, error) {
 	if err := execute(ctx, db.pool, `DELETE FROM invites WHERE expires_at < $1`, now); err != nil {
 		return 0, err
 	}

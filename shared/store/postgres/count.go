@@ -47,9 +47,9 @@ func (db *DB) Locate(ctx context.Context, project account.ProjectID, id string) 
 	return searched(ctx, db, project, func(s *searching) (store.Located, error) { return s.Locate(ctx, id) })
 }
 
-// MetaKeys gives the keys of metadata.
-func (db *DB) MetaKeys(ctx context.Context, project account.ProjectID, limit int) ([]string, error) {
-	return searched(ctx, db, project, func(s *searching) ([]string, error) { return fold.MetaKeys(ctx, s, limit) })
+// MetaFields gives the keys of metadata.
+func (db *DB) MetaFields(ctx context.Context, project account.ProjectID, limit, top int) ([]store.MetaField, error) {
+	return searched(ctx, db, project, func(s *searching) ([]store.MetaField, error) { return fold.MetaFields(ctx, s, limit, top) })
 }
 
 // factColumns are the facts of traces.

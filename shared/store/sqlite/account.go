@@ -205,8 +205,8 @@ func (db *DB) DeleteUserSessions(ctx context.Context, id account.UserID, keep st
 	})
 }
 
-// PurgeSessions implements store.Maintainer.
-func (db *DB) PurgeSessions(ctx context.Context, now time.Time) (int64, error) {
+// PurgeExpired implements store.Maintainer.
+func (db *DB) PurgeExpired(ctx context.Context, now time.Time) (int64, error) {
 	var n int64
 	err := db.inTx(ctx, func(tx *sql.Tx) error {
 		if err := exec(ctx, tx, "purge invites", false, `DELETE FROM invites WHERE expires_at < ?`, ms(now)); err != nil {

@@ -133,10 +133,10 @@ func accounts(t *testing.T, open OpenFunc) {
 			same(t, "extended", one, got)
 			wantCode(t, s.ExtendSession(ctx, "absent", start, start), fault.NotFound)
 
-			if purged := must[int64](t)(s.PurgeSessions(ctx, minute(5))); purged != 0 {
+			if purged := must[int64](t)(s.PurgeExpired(ctx, minute(5))); purged != 0 {
 				t.Fatalf("%d sessions purged that had not ended", purged)
 			}
-			if purged := must[int64](t)(s.PurgeSessions(ctx, minute(5).Add(time.Millisecond))); purged != 1 {
+			if purged := must[int64](t)(s.PurgeExpired(ctx, minute(5).Add(time.Millisecond))); purged != 1 {
 				t.Fatalf("%d sessions purged, want the one that had ended", purged)
 			}
 			ok(t, s.DeleteUserSessions(ctx, a.User.ID, two.Token))

@@ -146,9 +146,9 @@ func invites(t *testing.T, open OpenFunc) {
 			ok(t, s.DeleteInvite(ctx, p, "1"))
 			wantCode(t, s.DeleteInvite(ctx, p, "1"), fault.NotFound)
 			wantCode(t, s.CreateInvite(ctx, newInvite("3", "nowhere", "user-a")), fault.Invalid)
-			must[int64](t)(s.PurgeSessions(ctx, minute(60)))
+			must[int64](t)(s.PurgeExpired(ctx, minute(60)))
 			must[account.Invite](t)(s.InviteByHash(ctx, two.Hash, start))
-			must[int64](t)(s.PurgeSessions(ctx, minute(61)))
+			must[int64](t)(s.PurgeExpired(ctx, minute(61)))
 			_, err = s.InviteByHash(ctx, two.Hash, start)
 			wantCode(t, err, fault.NotFound)
 		},

@@ -53,11 +53,15 @@ func explorations(t *testing.T, open OpenFunc) {
 			difference := must[store.Difference](t)(s.TraceDifference(ctx, p, store.TraceQuery{}, store.TraceQuery{Filter: parsed(t, "meta.n:2")}, []filter.Field{"meta.team"}, 1))
 			same(t, "difference", []store.FieldDifference{{Field: "meta.team", Score: 1, Values: []store.ValueDifference{{Value: "blue", Selected: 1}}}}, difference.Fields)
 
-			same(t, "keys", []string{"team", "n", "long"}, must[[]string](t)(s.MetaKeys(ctx, p, 9)))
-			same(t, "first key", []string{"team"}, must[[]string](t)(s.MetaKeys(ctx, p, 1)))
-			same(t, "keys of nothing", []string(nil), must[[]string](t)(s.MetaKeys(ctx, newProject(t, s, "c"), 9)))
-			long := must[store.Facets](t)(s.TraceFacets(ctx, p, store.TraceQuery{}, []filter.Field{"meta.long"}, 9)).Counts["meta.long"]
-			same(t, "a long value", []store.Count{{Name: strings.Repeat("ü", 100) + "…", Count: 1}}, long)
+			long := []store.Count{{Name: strings.Repeat("ü", 100) + "…", Count: 1}}
+			all := []store.MetaField{
+				{Key: "team", Top: []store.Count{{Name: "red", Count: 3}, {Name: "blue", Count: 1}}},
+				{Key: "n", Top: []store.Count{{Name: "1", Count: 1}, {Name: "2", Count: 1}}}, {Key: "long", Top: long},
+			}
+			same(t, "keys", all, must[[]store.MetaField](t)(s.MetaFields(ctx, p, 9, 9)))
+			same(t, "first of each", []store.MetaField{{Key: "team", Top: all[0].Top[:1]}}, must[[]store.MetaField](t)(s.MetaFields(ctx, p, 1, 1)))
+			same(t, "keys of nothing", []store.MetaField(nil), must[[]store.MetaField](t)(s.MetaFields(ctx, newProject(t, s, "c"), 9, 9)))
+			same(t, "a long value", long, must[store.Facets](t)(s.TraceFacets(ctx, p, store.TraceQuery{}, []filter.Field{"meta.long"}, 9)).Counts["meta.long"])
 		},
 		"RandomAnswersEqualBruteForce": func(t *testing.T, s store.Store) {
 			p, other := newProject(t, s, "a"), newProject(t, s, "b")

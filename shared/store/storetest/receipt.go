@@ -83,7 +83,7 @@ func rejections(t *testing.T, open OpenFunc) {
 			same(t, "all", []store.Rejection{at(3, "ü", 5), at(1, "a", 1), at(1, "b", 5)}, since(0, 9))
 			same(t, "some", []store.Rejection{at(3, "ü", 5)}, since(0, 1))
 			same(t, "later", []store.Rejection{at(3, "ü", 5)}, since(2, 9))
-			must[int64](t)(s.PurgeSessions(ctx, minute(2).Add(store.RejectionsKept)))
+			must[int64](t)(s.PurgeExpired(ctx, minute(2).Add(store.RejectionsKept)))
 			same(t, "purged", []store.Rejection{at(3, "ü", 5)}, since(0, 9))
 		},
 		"UnknownProject": func(t *testing.T, s store.Store) {
