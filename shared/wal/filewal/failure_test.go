@@ -64,6 +64,21 @@ func mountSmall(t *testing.T, dir string) bool {
 	return true
 }
 
+// onSmallDisk runs a test on a disk of its own, twice: with the log that filled
+// it, and with one that is opened then.
+func onSmallDisk(t *testing.T, test func(t *testing.T, dir string, reopen bool)) {
+	for name, reopen := range map[string]bool{"Running": false, "Reopened": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if !mountSmall(t, dir) {
+				t.Skip("mounting a small disk is not allowed here")
+			}
+			test(t, dir, reopen)
+		})
+	}
+}
+
 // fill appends records to l until the disk is full and gives how many it took.
 func fill(t *testing.T, l *Log) int {
 	t.Helper()
@@ -82,87 +97,73 @@ func fill(t *testing.T, l *Log) int {
 // it writes. Room comes from that segment once all in it is consumed.
 func TestFullDiskOfOneSegment(t *testing.T) {
 	t.Parallel()
-	for name, reopen := range map[string]bool{"Running": false, "Reopened": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			if !mountSmall(t, dir) {
-				t.Skip("mounting a small disk is not allowed here")
-			}
-			l := open(t, Options{Dir: dir})
-			want := fill(t, l)
-			// What the records left is taken by others.
-			_ = os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 16<<10), 0o600)
-			if reopen {
-				l.Close()
-				l = open(t, Options{Dir: dir})
-			}
-			in := consume(t, l)
-			if err := l.Barrier(within(t)); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "the log takes files again", func() bool { return l.Ping(within(t)) == nil })
-			add(t, l, 0, "after")
-			if err := l.Barrier(within(t)); err != nil {
-				t.Fatal(err)
-			}
-			if got := in.all(); len(got) != want+1 || got[want] != "after" {
-				t.Fatalf("delivered %d records, want %d", len(got), want+1)
-			}
+	onSmallDisk(t, func(t *testing.T, dir string, reopen bool) {
+		l := open(t, Options{Dir: dir})
+		want := fill(t, l)
+		// What the records left is taken by others.
+		_ = os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 16<<10), 0o600)
+		if reopen {
 			l.Close()
-			if got := delivered(t, dir); len(got) > 0 {
-				t.Fatalf("%d records came again after the restart", len(got))
-			}
-		})
-	}
+			l = open(t, Options{Dir: dir})
+		}
+		in := consume(t, l)
+		if err := l.Barrier(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the log takes files again", func() bool { return l.Ping(within(t)) == nil })
+		add(t, l, 0, "after")
+		if err := l.Barrier(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if got := in.all(); len(got) != want+1 || got[want] != "after" {
+			t.Fatalf("delivered %d records, want %d", len(got), want+1)
+		}
+		l.Close()
+		if got := delivered(t, dir); len(got) > 0 {
+			t.Fatalf("%d records came again after the restart", len(got))
+		}
+	})
 }
 
 // TestFullDiskOfTwoProcesses: as before, where one appends and another consumes.
 func TestFullDiskOfTwoProcesses(t *testing.T) {
 	t.Parallel()
-	for name, reopen := range map[string]bool{"Running": false, "Reopened": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			if !mountSmall(t, dir) {
-				t.Skip("mounting a small disk is not allowed here")
+	onSmallDisk(t, func(t *testing.T, dir string, reopen bool) {
+		l := open(t, Options{Dir: dir, Role: RoleAppend})
+		consumer := open(t, Options{Dir: dir, Role: RoleConsume})
+		want := fill(t, l)
+		_ = os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 16<<10), 0o600)
+		if reopen {
+			// The mark that the refused append left is gone: asking whether
+			// the log is there leaves one too.
+			l.Close()
+			firsts, err := listSegments(partitionDir(dir, 0))
+			if err != nil || len(firsts) != 2 {
+				t.Fatalf("segments %d, %v", firsts, err)
 			}
-			l := open(t, Options{Dir: dir, Role: RoleAppend})
-			consumer := open(t, Options{Dir: dir, Role: RoleConsume})
-			want := fill(t, l)
-			_ = os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 16<<10), 0o600)
-			if reopen {
-				// The mark that the refused append left is gone: asking whether
-				// the log is there leaves one too.
-				l.Close()
-				firsts, err := listSegments(partitionDir(dir, 0))
-				if err != nil || len(firsts) != 2 {
-					t.Fatalf("segments %d, %v", firsts, err)
-				}
-				if err := os.Remove(segmentPath(partitionDir(dir, 0), firsts[1])); err != nil {
-					t.Fatal(err)
-				}
-				l = open(t, Options{Dir: dir, Role: RoleAppend})
-			}
-			in := consume(t, consumer)
-			eventually(t, "the log takes files again", func() bool { return l.Ping(within(t)) == nil })
-			add(t, l, 0, "after")
-			if s := now(l); s.Pending < 0 || s.Pending > int64(want)+1 {
-				t.Errorf("%d records wait of %d", s.Pending, want+1)
-			}
-			if err := l.Barrier(within(t)); err != nil {
+			if err := os.Remove(segmentPath(partitionDir(dir, 0), firsts[1])); err != nil {
 				t.Fatal(err)
 			}
-			if got := in.all(); len(got) != want+1 || got[want] != "after" {
-				t.Fatalf("delivered %d records, want %d", len(got), want+1)
-			}
-			l.Close()
-			consumer.Close()
-			if got := delivered(t, dir); len(got) > 0 {
-				t.Fatalf("%d records came again after the restart", len(got))
-			}
-		})
-	}
+			l = open(t, Options{Dir: dir, Role: RoleAppend})
+		}
+		in := consume(t, consumer)
+		eventually(t, "the log takes files again", func() bool { return l.Ping(within(t)) == nil })
+		add(t, l, 0, "after")
+		if s := now(l); s.Pending < 0 || s.Pending > int64(want)+1 {
+			t.Errorf("%d records wait of %d", s.Pending, want+1)
+		}
+		if err := l.Barrier(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if got := in.all(); len(got) != want+1 || got[want] != "after" {
+			t.Fatalf("delivered %d records, want %d", len(got), want+1)
+		}
+		l.Close()
+		consumer.Close()
+		if got := delivered(t, dir); len(got) > 0 {
+			t.Fatalf("%d records came again after the restart", len(got))
+		}
+	})
 }
 
 // TestFullDiskDropsSegmentBeforeCursor: a crash between the two steps leaves the
