@@ -56,7 +56,8 @@ func explorations(t *testing.T, open OpenFunc) {
 			long := []store.Count{{Name: strings.Repeat("ü", 100) + "…", Count: 1}}
 			all := []store.MetaField{
 				{Key: "team", Top: []store.Count{{Name: "red", Count: 3}, {Name: "blue", Count: 1}}},
-				{Key: "n", Top: []store.Count{{Name: "1", Count: 1}, {Name: "2", Count: 1}}}, {Key: "long", Top: long},
+				{Key: "n", Top: []store.Count{{Name: "1", Count: 1}, {Name: "2", Count: 1}}},
+				{Key: "long", Top: long},
 			}
 			same(t, "keys", all, must[[]store.MetaField](t)(s.MetaFields(ctx, p, 9, 9)))
 			same(t, "first of each", []store.MetaField{{Key: "team", Top: all[0].Top[:1]}}, must[[]store.MetaField](t)(s.MetaFields(ctx, p, 1, 1)))
