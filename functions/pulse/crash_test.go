@@ -452,24 +452,44 @@ func TestDiskFull(t *testing.T) {
 			}
 			accepted("with room")
 			ballast := filepath.Join(disk, "ballast")
-			if err := os.WriteFile(ballast, make([]byte, 16<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-				t.Fatalf("the disk is not full: %v", err)
+			// The drain frees what it has finished with at any moment, so each
+			// question to a full disk fills it again first.
+			fill := func() {
+				f, err := os.OpenFile(ballast, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				if _, err := f.Write(make([]byte, 16<<20)); !errors.Is(err, syscall.ENOSPC) {
+					t.Fatalf("the disk is not full: %v", err)
+				}
 			}
+			fill()
 			if variable == "WAL_DIR" {
-				for range 3 {
+				refused := 0
+				testkit.Until(t, "three traces are refused", func() bool {
+					fill()
 					resp, body := post()
+					if resp.StatusCode == http.StatusAccepted {
+						return false
+					}
 					var answer struct{ Error string }
 					if err := json.Unmarshal(body, &answer); err != nil || resp.StatusCode != http.StatusServiceUnavailable ||
 						resp.Header.Get("Retry-After") == "" || answer.Error == "" {
 						t.Errorf("on a full disk: %s, Retry-After %q: %s", resp.Status, resp.Header.Get("Retry-After"), body)
 					}
-				}
-				if resp, body := p.Do(testkit.Account{}, http.MethodGet, "/health/ready", ""); resp.StatusCode != http.StatusServiceUnavailable {
-					t.Errorf("ready on a full disk: %s: %s", resp.Status, body)
-				}
-				if out, err := p.Command("health").CombinedOutput(); err == nil {
-					t.Errorf("healthy on a full disk: %s", out)
-				}
+					refused++
+					return refused == 3
+				})
+				testkit.Until(t, "not ready on a full disk", func() bool {
+					fill()
+					resp, _ := p.Do(testkit.Account{}, http.MethodGet, "/health/ready", "")
+					return resp.StatusCode == http.StatusServiceUnavailable
+				})
+				testkit.Until(t, "not healthy on a full disk", func() bool {
+					fill()
+					return p.Command("health").Run() != nil
+				})
 			} else {
 				for range 40 { // more than the database has left in its own files
 					accepted("with a full database")
