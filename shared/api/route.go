@@ -5,6 +5,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,6 +43,9 @@ type Route struct {
 	// Form says that the route takes bodies that a browser may send across
 	// sites without asking (forms): it does its own origin check.
 	Form bool
+	// Failed, if set, is told of every error that the route answers with, that of
+	// a check before its handler too; the context has the project if it was known.
+	Failed func(ctx context.Context, err error)
 	// Protocol, if set, is how the route differs from JSON over HTTP.
 	Protocol Protocol
 }

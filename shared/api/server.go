@@ -171,14 +171,31 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) (route *compiled,
 		}
 		return nil, Unmatched(w, allow)
 	}
+	return route, s.ask(w, r, route)
+}
+
+// ask lets a route answer whom its checks let through.
+func (s *server) ask(w http.ResponseWriter, r *http.Request, route *compiled) (err error) {
+	ctx := r.Context()
+	defer func() {
+		if err != nil && route.Failed != nil {
+			route.Failed(ctx, err)
+		}
+	}()
 	if err := s.checkBrowser(r, route); err != nil {
-		return route, err
+		return err
 	}
 	r, err = s.authorize(w, r, route)
 	if err != nil {
-		return route, err
+		return err
 	}
-	return route, route.Handler(w, r)
+	ctx = r.Context()
+	if route.Protocol == nil && r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/") {
+		if err := checkContentType(r); err != nil {
+			return err
+		}
+	}
+	return route.Handler(w, r)
 }
 
 // Unmatched is the answer to a path or method that no route has.
@@ -262,16 +279,10 @@ func BearerToken(r *http.Request) (string, bool) {
 
 // checkBrowser closes cross-site request forgery on cookie routes: a POST must
 // be one that a browser sends to another site only after asking (JSON), or come
-// from a page of our own. Other writing methods always ask. On key routes only
-// what is clearly no JSON is refused.
+// from a page of our own. Other writing methods always ask.
 func (s *server) checkBrowser(r *http.Request, route *compiled) error {
-	if route.Form || route.Protocol != nil || r.Method != http.MethodPost {
-		return nil
-	}
-	if route.Auth == AuthKey || !strings.HasPrefix(r.URL.Path, "/dashboard/api/") {
-		if strings.HasPrefix(r.URL.Path, "/v1/") {
-			return checkContentType(r)
-		}
+	if route.Form || route.Protocol != nil || r.Method != http.MethodPost ||
+		route.Auth == AuthKey || !strings.HasPrefix(r.URL.Path, "/dashboard/api/") {
 		return nil
 	}
 	mt := mediaType(r)

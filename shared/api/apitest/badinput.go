@@ -22,6 +22,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/pulse-traces/pulse/shared/api"
+	"github.com/pulse-traces/pulse/shared/fault"
 )
 
 // badInput sends what must be refused to every route that takes a body. The
@@ -37,6 +38,46 @@ func (s *suite) badInput(t *testing.T) {
 		t.Run("Auth", func(t *testing.T) { s.badAuth(t, marker) })
 		t.Run("Requests", func(t *testing.T) { s.badRequests(t, p, marker) })
 	})
+	t.Run("Counted", s.countsRefused)
+}
+
+// countsRefused sends what a check refuses before it is read, and looks where
+// the members of the project, and who runs the server, see it.
+func (s *suite) countsRefused(t *testing.T) {
+	p := s.signUp(t)
+	before := s.metrics(t)
+	post := func(credentials http.Header, status int) {
+		t.Helper()
+		r := request{method: http.MethodPost, path: "/v1/traces/batch", header: credentials, body: strings.NewReader("[]")}
+		r.header.Set("Content-Type", "application/xml")
+		if a := s.do(t, r); a.status != status {
+			t.Errorf("%s %s: %s, want %d", r.method, r.path, a, status)
+		}
+	}
+	post(http.Header{"Authorization": {"Bearer pulse_sk_unknown"}}, http.StatusUnauthorized)
+	post(p.credentials("/v1/traces/batch"), http.StatusUnsupportedMediaType)
+
+	a := s.do(t, request{method: http.MethodGet, path: "/dashboard/api/query/status", header: p.credentials("/dashboard/api/query/status")})
+	var seen struct {
+		Rejected []struct {
+			Reason string
+			Count  int
+		}
+	}
+	if err := json.Unmarshal(a.body, &seen); err != nil || len(seen.Rejected) != 1 || seen.Rejected[0].Count != 1 ||
+		!strings.HasPrefix(seen.Rejected[0].Reason, "Unsupported Content-Type") {
+		t.Errorf("what was refused of the project: %s: %v", a, err)
+	}
+	if before == "" {
+		return
+	}
+	after := s.metrics(t)
+	for _, reason := range []fault.Code{fault.Unauthenticated, fault.Unsupported} {
+		line := regexp.MustCompile(`(?m)^pulse_ingest_rejected_total\{reason="` + string(reason) + `"\} (\S+)$`)
+		if number(t, line, after) <= number(t, line, before) {
+			t.Errorf("pulse_ingest_rejected_total does not count %s", reason)
+		}
+	}
 }
 
 // tooLarge sends what is too large. It MUST run while nothing else does: it
@@ -275,12 +316,27 @@ var residentBytes = regexp.MustCompile(`(?m)^process_resident_memory_bytes (\S+)
 // memory gives the server's resident memory, 0 where it does not tell.
 func (s *suite) memory(t *testing.T) float64 {
 	t.Helper()
+	return number(t, residentBytes, s.metrics(t))
+}
+
+// metrics gives what the server tells Prometheus, "" where it does not.
+func (s *suite) metrics(t *testing.T) string {
+	t.Helper()
 	a := s.do(t, request{method: http.MethodGet, path: "/metrics"})
-	m := residentBytes.FindSubmatch(a.body)
+	if a.status != http.StatusOK {
+		return ""
+	}
+	return string(a.body)
+}
+
+// number gives the first group of what line finds in text, 0 if it is not there.
+func number(t *testing.T, line *regexp.Regexp, text string) float64 {
+	t.Helper()
+	m := line.FindStringSubmatch(text)
 	if m == nil {
 		return 0
 	}
-	n, err := strconv.ParseFloat(string(m[1]), 64)
+	n, err := strconv.ParseFloat(m[1], 64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func NewDashboard(d Deps) *Group {
 // Routes implements api.Group.
 func (g *Group) Routes() []api.Route {
 	post := func(path string, h api.HandlerFunc) api.Route {
-		return api.Route{Method: http.MethodPost, Pattern: g.prefix + path, Auth: g.auth, Handler: g.counted(h)}
+		return api.Route{Method: http.MethodPost, Pattern: g.prefix + path, Auth: g.auth, Handler: h, Failed: g.failed}
 	}
 	routes := []api.Route{
 		post("/traces/batch", g.tracesBatch),
@@ -65,13 +65,10 @@ func (g *Group) Routes() []api.Route {
 	return routes
 }
 
-func (g *Group) counted(h api.HandlerFunc) api.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		err := h(w, r)
-		if err != nil && g.Rejected != nil {
-			g.Rejected(r.Context(), err, 1)
-		}
-		return err
+// failed counts a request that was refused whole.
+func (g *Group) failed(ctx context.Context, err error) {
+	if g.Rejected != nil {
+		g.Rejected(ctx, err, 1)
 	}
 }
 

@@ -60,7 +60,7 @@ func New(d Deps) *Group {
 // Routes implements api.Group.
 func (g *Group) Routes() []api.Route {
 	post := func(path string, p api.Protocol, h api.HandlerFunc) api.Route {
-		return api.Route{Method: http.MethodPost, Pattern: path, Auth: api.AuthKey, Protocol: p, Handler: g.counted(h)}
+		return api.Route{Method: http.MethodPost, Pattern: path, Auth: api.AuthKey, Protocol: p, Handler: h, Failed: g.failed}
 	}
 	routes := []api.Route{{Method: http.MethodGet, Pattern: "/info", Handler: info}}
 	for _, s := range signals {
@@ -80,13 +80,10 @@ func info(w http.ResponseWriter, _ *http.Request) error {
 	return api.WriteJSON(w, http.StatusOK, struct{}{})
 }
 
-func (g *Group) counted(h api.HandlerFunc) api.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		err := h(w, r)
-		if err != nil && g.Rejected != nil {
-			g.Rejected(r.Context(), err, 1)
-		}
-		return err
+// failed counts a request that was refused whole.
+func (g *Group) failed(ctx context.Context, err error) {
+	if g.Rejected != nil {
+		g.Rejected(ctx, err, 1)
 	}
 }
 
