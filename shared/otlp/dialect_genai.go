@@ -119,7 +119,7 @@ var genAIKinds = map[string]trace.Kind{
 	"rerank":       trace.KindRerank,
 	"execute_tool": trace.KindToolUse, "tool": trace.KindToolUse, "tools/call": trace.KindToolUse,
 	"invoke_agent": trace.KindAgentRun, "create_agent": trace.KindAgentRun, "agent": trace.KindAgentRun,
-	"invoke_workflow": trace.KindChain, "workflow": trace.KindChain, "execute_task": trace.KindChain, "agent_step": trace.KindChain,
+	"invoke_workflow": trace.KindChain, "workflow": trace.KindChain, "execute_task": trace.KindChain, "agent_step": trace.KindChain, "execute_event_loop_cycle": trace.KindChain,
 	"framework": trace.KindChain, "chain": trace.KindChain, "task": trace.KindChain, "plan": trace.KindChain, "handoff": trace.KindChain, "unknown": trace.KindChain,
 	"guardrail": trace.KindGuardrail, "guardrails": trace.KindGuardrail, "evaluation": trace.KindEvaluator, "evaluate": trace.KindEvaluator,
 }

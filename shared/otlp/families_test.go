@@ -163,6 +163,22 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 			want:  map[string]string{"kind": "tool_use", "toolName": "calc", "toolUseId": "t1", "toolInput": `{"e":"1+1"}`, "toolResponse": "2"},
 		},
 		{
+			name: "Strands: the newest conventions, told by events", scope: "strands.telemetry.tracer",
+			span: `"name":"chat","events":[
+				{"name":"gen_ai.client.inference.operation.details","attributes":[{"key":"gen_ai.input.messages","value":{"stringValue":"[{\"role\": \"user\", \"parts\": [{\"type\": \"text\", \"content\": \"Hi\"}]}]"}}]},
+				{"name":"gen_ai.client.inference.operation.details","attributes":[{"key":"gen_ai.output.messages","value":{"stringValue":"[{\"role\": \"assistant\", \"parts\": [{\"type\": \"text\", \"content\": \"Hello\"}], \"finish_reason\": \"end_turn\"}]"}}]}]`,
+			attrs: map[string]string{
+				"gen_ai.provider.name": "strands-agents", "gen_ai.operation.name": "chat", "gen_ai.request.model": "us.anthropic.claude-sonnet-4",
+				"gen_ai.server.time_to_first_token": `={"intValue":"72"}`,
+			},
+			want: map[string]string{"kind": "llm_call", "in": "user: Hi", "out": "assistant: Hello", "finishReason": "end_turn", "ttft": "72"},
+		},
+		{
+			name: "Strands: a turn of its loop", span: `"name":"execute_event_loop_cycle"`, scope: "strands.telemetry.tracer",
+			attrs: map[string]string{"gen_ai.operation.name": "execute_event_loop_cycle", "event_loop.cycle_id": "c1"},
+			want:  map[string]string{"kind": "chain"},
+		},
+		{
 			name: "Spring AI: all values are texts", span: `"name":"chat gpt-4o"`, scope: "org.springframework.boot",
 			attrs: map[string]string{
 				"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": "7",

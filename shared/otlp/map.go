@@ -211,9 +211,16 @@ func (s Span) parse() *reading {
 	return r
 }
 
-// withResource puts the resource's attributes behind the span's own.
+// withResource puts behind the span's own attributes those of the events that
+// tell all of its call, as some write it who have no logs, and the resource's.
 func (r *reading) withResource() {
 	r.own = len(r.attributes)
+	for i := range r.events {
+		if e := &r.events[i]; string(e.name) == operationDetails {
+			r.attributes = append(r.attributes, e.attributes...)
+		}
+	}
+	r.said = len(r.attributes)
 	r.attributes = append(r.attributes, r.common.attributes...)
 }
 
@@ -665,7 +672,7 @@ func (r *reading) guessProvider(s *trace.Span) *string {
 
 // frameworks are what some name as the system of a call, though they call
 // somebody else.
-var frameworks = map[string]bool{"langchain": true, "langgraph": true, "llamaindex": true, "llama_index": true, "autogen": true, "crewai": true}
+var frameworks = map[string]bool{"langchain": true, "langgraph": true, "llamaindex": true, "llama_index": true, "autogen": true, "crewai": true, "strands-agents": true}
 
 // knownProviders are the names that some senders write in capitals.
 var knownProviders = map[string]bool{

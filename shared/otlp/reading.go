@@ -201,8 +201,9 @@ func appendJSON(dst []byte, v value) []byte {
 // reading is one span on its way from attributes to a trace.Span.
 type reading struct {
 	*common
-	attributes []attribute // the span's, then the resource's
+	attributes []attribute // the span's, its events', the resource's
 	own        int         // how many are the span's
+	said       int         // and its events'
 	hits       []hit       // sorted by fact, then rank
 	starts     [factCount + 1]int32
 	taken      []bool // of the span's attributes: some fact tells it
@@ -254,7 +255,7 @@ func (r *reading) in(prefix string) bool { return bytes.HasPrefix(r.scopeName, [
 func (r *reading) collect() {
 	t := dialects()
 	found := r.found[:0]
-	for i := range r.own {
+	for i := range r.said {
 		refs, name := t.find(r.attributes[i].key, r.mask)
 		for j := range refs {
 			if ref := &refs[j]; r.mask>>ref.dialect&1 != 0 {
@@ -264,7 +265,7 @@ func (r *reading) collect() {
 		}
 	}
 	for _, h := range r.common.hits {
-		h.at += int32(r.own)
+		h.at += int32(r.said)
 		found = append(found, h)
 	}
 	for i, d := range t.dialects {
