@@ -30,7 +30,8 @@ func init() {
 		before: func(r *reading) {
 			if isCall(r.kindSaid()) && r.bodyFacts.model == "" { // googleai/gemini-2.5-flash
 				name := r.attrText("genkit:name")
-				r.bodyFacts.model = name[strings.LastIndexByte(name, '/')+1:]
+				at := strings.LastIndexByte(name, '/')
+				r.bodyFacts.provider, r.bodyFacts.model = strings.Replace(name[:max(at, 0)], "googleai", "google", 1), name[at+1:]
 			}
 		},
 	})

@@ -233,7 +233,23 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 				"genkit:input":  `{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"config":{"temperature":1}}`,
 				"genkit:output": `{"message":{"role":"model","content":[{"text":"Hello"}]},"finishReason":"stop","usage":{"inputTokens":3,"outputTokens":2,"thoughtsTokens":0}}`,
 			},
-			want: map[string]string{"kind": "llm_call", "in": "user: Hi", "out": "assistant: Hello", "usage": "3/2", "model": "gemini-2.5-flash", "finishReason": "stop"},
+			want: map[string]string{"kind": "llm_call", "in": "user: Hi", "out": "assistant: Hello", "usage": "3/2", "model": "gemini-2.5-flash", "provider": "google", "finishReason": "stop"},
+		},
+		{
+			name: "Genkit: a tool's call and result, reasoning and a picture", span: `"name":"openai/gpt-4o-mini"`,
+			attrs: map[string]string{
+				"genkit:type": "action", "genkit:metadata:subtype": "model", "genkit:name": "openai/gpt-4o-mini",
+				"genkit:input": `{"messages":[{"role":"user","content":[{"media":{"url":"https://example.com/a.png","contentType":"image/png"}}]},
+					{"role":"model","content":[{"reasoning":"hm"},{"toolRequest":{"name":"calc","ref":"t1","input":{"e":"1+1"}}}]},
+					{"role":"tool","content":[{"toolResponse":{"name":"calc","ref":"t1","output":"2"}}]}]}`,
+				"genkit:output": `{"message":{"role":"model","content":[{"toolRequest":{"name":"calc","ref":"t2","input":{"e":"2+2"}}}]},"finishReason":"stop"}`,
+			},
+			want: map[string]string{"in": `user: ; assistant: (hm) calc({"e":"1+1"})#t1; tool: #t1="2"`, "out": `assistant: calc({"e":"2+2"})#t2`, "model": "gpt-4o-mini", "provider": "openai"},
+		},
+		{
+			name: "OpenInference: LangChain says the provider in its metadata alone", span: `"name":"ChatOpenAI"`,
+			attrs: map[string]string{"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "metadata": `{"ls_provider":"openai","ls_model_name":"gpt-4o"}`},
+			want:  map[string]string{"kind": "llm_call", "model": "gpt-4o", "provider": "openai"},
 		},
 		{
 			name: "OpenInference", span: `"name":"ChatOpenAI"`,

@@ -642,7 +642,7 @@ func name(s string) *string {
 }
 
 // guessProvider names the provider of a call whose sender does not: by the host
-// that was called, by the vendor that some put before the model's name, or by the
+// that was called, by LangChain's metadata, by the vendor that some put before the model's name, or by the
 // client that failed.
 func (r *reading) guessProvider(s *trace.Span) *string {
 	for _, key := range []string{"server.address", "gen_ai.request.base_url", "gen_ai.openai.api_base", "url.full", "http.url"} {
@@ -654,6 +654,11 @@ func (r *reading) guessProvider(s *trace.Span) *string {
 			if strings.HasSuffix(host, h.suffix) {
 				return &h.provider
 			}
+		}
+	}
+	for _, h := range r.of(factMetadata) {
+		if text := r.tree(h.at).root().get("ls_provider").text(); text != "" {
+			return name(text)
 		}
 	}
 	if s.Model != nil {

@@ -490,7 +490,7 @@ func hasCall(parts []trace.Part, call trace.Part) bool {
 
 // callOf reads one call of a tool in any provider's form.
 func callOf(r ref) (p trace.Part, ok bool) {
-	if inner := r.get("tool_call", "toolUse", "functionCall", "function_call"); inner.kind() == kindObject {
+	if inner := r.get("tool_call", "toolUse", "functionCall", "function_call", "toolRequest"); inner.kind() == kindObject {
 		r = inner
 	}
 	f := r
@@ -499,7 +499,7 @@ func callOf(r ref) (p trace.Part, ok bool) {
 	}
 	p = trace.Part{
 		Type: trace.PartToolCall,
-		ID:   r.get("call_id", "toolCallId", "tool_call_id", "toolUseId", "tool_use_id", "id").text(),
+		ID:   r.get("call_id", "toolCallId", "tool_call_id", "toolUseId", "tool_use_id", "id", "ref").text(),
 		Name: f.get("name", "toolName", "tool_name").text(),
 	}
 	p.Arguments = argumentsOf(f.get("arguments", "args", "input", "parameters", "tool_kwargs", "kwargs"))
@@ -634,8 +634,8 @@ func partOf(r ref) (p trace.Part, ok bool) {
 	return trace.Part{Type: trace.PartType(typ), ID: r.get("id").text(), Data: r.json()}, true
 }
 
-// untyped reads the parts of Gemini and Bedrock, whose one member says what they
-// are.
+// untyped reads the parts of Gemini, Bedrock and Genkit, whose one member says
+// what they are.
 func untyped(r ref) (p trace.Part, ok bool) {
 	if text := r.get("text"); text.isText() && (r.count() == 1 || r.has("thought") || r.has("thoughtSignature") || r.has("thought_signature") || allNullBut(r, "text")) {
 		typ := trace.PartText
@@ -644,13 +644,13 @@ func untyped(r ref) (p trace.Part, ok bool) {
 		}
 		return trace.Part{Type: typ, Text: text.text()}, true
 	}
-	if r.get("functionCall", "function_call", "toolUse").kind() == kindObject || r.get("tool_name").isText() && r.has("arguments") {
+	if r.get("functionCall", "function_call", "toolUse", "toolRequest").kind() == kindObject || r.get("tool_name").isText() && r.has("arguments") {
 		return callOf(r)
 	}
 	if text := r.get("completion").get("text"); text.isText() { // OpenInference's choices
 		return trace.Part{Type: trace.PartText, Text: text.text()}, true
 	}
-	if response := r.get("functionResponse", "function_response", "toolResult"); response.kind() == kindObject {
+	if response := r.get("functionResponse", "function_response", "toolResult", "toolResponse"); response.kind() == kindObject {
 		return toolResult(response), true
 	}
 	if inline := r.get("inlineData", "inline_data", "fileData", "file_data"); inline.kind() == kindObject {
@@ -658,6 +658,12 @@ func untyped(r ref) (p trace.Part, ok bool) {
 	}
 	if reasoning := r.get("reasoningContent").get("reasoningText"); reasoning.there() {
 		return trace.Part{Type: trace.PartReasoning, Text: reasoning.get("text").text()}, true
+	}
+	if reasoning := r.get("reasoning"); reasoning.isText() {
+		return trace.Part{Type: trace.PartReasoning, Text: reasoning.text()}, true
+	}
+	if file := r.get("media"); file.get("url").isText() {
+		return media(modality(file), file), true
 	}
 	if image := r.get("image"); image.kind() == kindObject && r.count() == 1 {
 		return media(trace.PartImage, image), true
@@ -680,7 +686,7 @@ func allNullBut(r ref, name string) bool {
 func toolResult(r ref) trace.Part {
 	p := trace.Part{
 		Type: trace.PartToolResult,
-		ID:   r.get("id", "tool_use_id", "toolCallId", "toolUseId", "call_id", "tool_call_id").text(),
+		ID:   r.get("id", "tool_use_id", "toolCallId", "toolUseId", "call_id", "tool_call_id", "ref").text(),
 		Name: r.get("name", "toolName").text(),
 	}
 	v := r.get("response", "result", "output", "content")
@@ -697,7 +703,7 @@ func toolResult(r ref) trace.Part {
 
 // modality says what a blob or a link is.
 func modality(r ref) trace.PartType {
-	s := r.get("modality", "mime_type", "mimeType", "media_type", "mediaType").text()
+	s := r.get("modality", "mime_type", "mimeType", "media_type", "mediaType", "contentType").text()
 	for _, typ := range []trace.PartType{trace.PartImage, trace.PartAudio} {
 		if strings.HasPrefix(s, string(typ)) {
 			return typ
@@ -724,7 +730,7 @@ func media(typ trace.PartType, r ref) trace.Part {
 	}
 	for _, from := range []ref{v, r} {
 		if p.MIMEType == "" {
-			p.MIMEType = from.get("media_type", "mime_type", "mimeType", "mediaType").text()
+			p.MIMEType = from.get("media_type", "mime_type", "mimeType", "mediaType", "contentType").text()
 		}
 		if p.Name == "" {
 			p.Name = from.get("filename", "name", "file_name").text()
