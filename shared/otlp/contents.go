@@ -111,7 +111,9 @@ func (r *reading) talk() (in, out []trace.Message) {
 		return len(in) == 0
 	})
 	r.sources(factOutput, factOutputAt, func(v ref) bool {
-		out = output(v)
+		if out = output(v); r.streamed {
+			out = whole(out)
+		}
 		return len(out) == 0
 	})
 	if !slices.ContainsFunc(in, func(m trace.Message) bool { return m.Role == roleSystem }) {
@@ -145,6 +147,29 @@ func (r *reading) talk() (in, out []trace.Message) {
 		}
 	}
 	return in, out
+}
+
+// whole makes one message of the pieces of each that was streamed: of those in a
+// row, up to one that says why it ended.
+func whole(pieces []trace.Message) []trace.Message {
+	var messages []trace.Message
+	for _, m := range pieces {
+		last := len(messages) - 1
+		if last < 0 || messages[last].FinishReason != "" || messages[last].Role != m.Role {
+			messages = append(messages, m)
+			continue
+		}
+		to := &messages[last]
+		to.FinishReason = m.FinishReason
+		for _, p := range m.Parts {
+			if n := len(to.Parts); n > 0 && p.Type == to.Parts[n-1].Type && (p.Type == trace.PartText || p.Type == trace.PartReasoning) {
+				to.Parts[n-1].Text += p.Text
+			} else {
+				to.Parts = append(to.Parts, p)
+			}
+		}
+	}
+	return messages
 }
 
 // composed makes an answer of the parts that some senders have attributes for.

@@ -73,6 +73,16 @@ func (s *stored) add(spans ...trace.Span) {
 	}
 }
 
+// completed gives a span as a server shows it, with what those know who tell of
+// its call.
+func completed(spans []trace.Span, standings []trace.Standing, i int) trace.Span {
+	var from []*trace.Span
+	for _, j := range standings[i].From {
+		from = append(from, &spans[j])
+	}
+	return trace.Complete(&spans[i], from...)
+}
+
 // shown is what a server shows of stored spans: calls completed by those who
 // tell of them.
 func shown(t testing.TB, spans []trace.Span) []otlptest.Span {
@@ -80,12 +90,7 @@ func shown(t testing.TB, spans []trace.Span) []otlptest.Span {
 	standings := trace.Resolve(spans)
 	out := make([]otlptest.Span, len(spans))
 	for i := range spans {
-		s := spans[i]
-		var from []*trace.Span
-		for _, j := range standings[i].From {
-			from = append(from, &spans[j])
-		}
-		s = trace.Complete(&s, from...)
+		s := completed(spans, standings, i)
 		out[i] = wire(t, &s, standings[i].Counts)
 	}
 	return out

@@ -28,10 +28,10 @@ func init() {
 			{key: "genkit:*", fact: factNone},
 		},
 		before: func(r *reading) {
-			if isCall(r.kindSaid()) && r.bodyFacts.model == "" { // googleai/gemini-2.5-flash
+			if f := &r.bodyFacts; isCall(r.kindSaid()) && f.model == "" { // googleai/gemini-2.5-flash
 				name := r.attrText("genkit:name")
 				at := strings.LastIndexByte(name, '/')
-				r.bodyFacts.provider, r.bodyFacts.model = strings.Replace(name[:max(at, 0)], "googleai", "google", 1), name[at+1:]
+				f.provider, f.model = strings.Replace(name[:max(at, 0)], "googleai", "google", 1), name[at+1:]
 			}
 		},
 	})

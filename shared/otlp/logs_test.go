@@ -2,6 +2,7 @@ package otlp_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,6 +166,64 @@ func TestLogsOfCodingAgents(t *testing.T) {
 			"cache_read_tokens", `={"intValue":"10"}`, "cache_creation_tokens", `={"intValue":"0"}`)+`}]}]}]}`))
 	if n := counted(append(spans, logged...)); n != 2 {
 		t.Errorf("with the trace of one of two %d calls count", n)
+	}
+}
+
+// TestGeminiCLI counts each call once, whether its span came or only its records,
+// with the tokens that the record alone knows of.
+func TestGeminiCLI(t *testing.T) {
+	t.Parallel()
+	record := func(event string, attributes ...string) string {
+		return `"timeUnixNano":"1769342401000000000",` + attributesJSON(t, append([]string{"session.id", "s1", "event.name", event, "duration_ms", `={"intValue":"900"}`}, attributes...)...)
+	}
+	logged, rejected := mapLogs(t, "gemini-cli",
+		record("gemini_cli.user_prompt", "prompt", "Hi", "prompt_length", `={"intValue":"2"}`),
+		record("gemini_cli.api_request", "model", "gemini-2.5-flash"),
+		record("gemini_cli.api_response", "model", "gemini-2.5-flash", "input_token_count", `={"intValue":"10"}`, "output_token_count", `={"intValue":"5"}`,
+			"cached_content_token_count", `={"intValue":"4"}`, "thoughts_token_count", `={"intValue":"7"}`,
+			"response_text", `[{"candidates":[{"content":{"role":"model","parts":[{"text":"Hel"}]}}]},{"candidates":[{"content":{"role":"model","parts":[{"text":"lo"}]},"finishReason":"STOP"}]}]`),
+		record("gen_ai.client.inference.operation.details", "gen_ai.operation.name", "generate_content", "gen_ai.request.model", "gemini-2.5-flash",
+			"gen_ai.usage.input_tokens", `={"intValue":"10"}`, "gen_ai.usage.output_tokens", `={"intValue":"5"}`),
+		record("gemini_cli.api_error", "model", "gemini-2.5-flash", "error", "429", "error.type", "RESOURCE_EXHAUSTED"))
+	if rejected != 0 {
+		t.Errorf("%d rejected", rejected)
+	}
+	type call struct{ status, provider, in, out, usage string }
+	counted := func(spans []trace.Span) (calls []call) {
+		t.Helper()
+		stands := trace.Resolve(spans)
+		for i, st := range stands {
+			if !st.Counts || spans[i].Kind != trace.KindLLMCall {
+				continue
+			}
+			s := completed(spans, stands, i)
+			m := told(t, &s)
+			calls = append(calls, call{string(s.Status), *s.Provider, m["in"], m["out"], m["usage"]})
+		}
+		return calls
+	}
+	const usage = "10/12 read 4 write 0 reasoning 7"
+	want := []call{{"success", "google", "", "assistant: Hello", usage}, {"error", "google", "", "", ""}}
+	if got := counted(logged); !slices.Equal(got, want) {
+		t.Errorf("without spans: %+v, want %+v", got, want)
+	}
+	span := func(id, name, rest string, attributes ...string) string {
+		return `{"traceId":"` + logTrace + `","spanId":"` + id + `","name":"` + name + `","startTimeUnixNano":"1769342400100000000","endTimeUnixNano":"1769342401000000000",` + rest +
+			attributesJSON(t, append([]string{"gen_ai.operation.name", name, "gen_ai.conversation.id", "s1"}, attributes...)...) + `}`
+	}
+	spans := mapJSON(t, []byte(`{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"gemini-cli"},"spans":[`+
+		span(logSpan, "llm_call", "", "gen_ai.request.model", "gemini-2.5-flash", "gen_ai.usage.input_tokens", `={"intValue":"10"}`, "gen_ai.usage.output_tokens", `={"intValue":"5"}`,
+			"gen_ai.input.messages", `[{"role":"user","parts":[{"text":"Hi"}]}]`,
+			"gen_ai.output.messages", `[{"role":"model","parts":[{"text":"Hel"}]},{"role":"model","parts":[{"text":"lo"}]}]`)+","+
+		span("00f067aa0ba902b8", "llm_call", `"status":{"code":2,"message":"429"},`, "gen_ai.request.model", "gemini-2.5-flash")+","+
+		span("00f067aa0ba902b9", "tool_call", "", "gen_ai.tool.name", "read_file", "gen_ai.tool.call.id", "t1", "gen_ai.input.messages", `{"callId":"t1","name":"read_file","args":{"path":"a"}}`,
+			"gen_ai.output.messages", `{"status":"success","response":{"responseParts":[{"functionResponse":{"id":"t1","name":"read_file","response":{"output":"x"}}}]}}`)+`]}]}]}`))
+	want[0].in = "user: Hi"
+	if got := counted(append(spans[:2:2], logged...)); !slices.Equal(got, want) {
+		t.Errorf("with spans: %+v, want %+v", got, want)
+	}
+	if tool := &spans[2]; tool.Kind != trace.KindToolUse || string(tool.Payload.ToolInput) != `{"path":"a"}` || string(tool.Payload.ToolResponse) != `{"output":"x"}` {
+		t.Errorf("a tool: %s %s %s", tool.Kind, tool.Payload.ToolInput, tool.Payload.ToolResponse)
 	}
 }
 
