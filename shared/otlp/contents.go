@@ -44,10 +44,13 @@ func (r *reading) contents(s *trace.Span) {
 
 // set writes messages, if any of them says anything.
 func set(dst *json.RawMessage, messages []trace.Message) {
-	if slices.ContainsFunc(messages, func(m trace.Message) bool { return len(m.Parts) > 0 }) {
+	if slices.ContainsFunc(messages, func(m trace.Message) bool { return slices.ContainsFunc(m.Parts, says) }) {
 		*dst = appendMessages(make([]byte, 0, sizeOf(messages)), messages)
 	}
 }
+
+// says reports whether a part is more than a text without letters.
+func says(p trace.Part) bool { return p.Type != trace.PartText || p.Text != "" }
 
 // answer sets what follows from the messages that came back.
 func (r *reading) answer(s *trace.Span, out []trace.Message) {

@@ -23,6 +23,7 @@ func init() {
 			{key: "mastra.workflow_run.output", fact: factOutput},
 			{key: "mastra.tool_call.input", fact: factToolInput},
 			{key: "mastra.tool_call.output", fact: factToolOutput},
+			{key: "mastra.completion_start_time", fact: factFirstTokenAt},
 			{key: "mastra.metadata.sessionId", fact: factSession},
 			{key: "mastra.metadata.threadId", fact: factSession},
 			{key: "mastra.metadata.userId", fact: factUser},

@@ -331,6 +331,24 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 			want: map[string]string{"kind": "llm_call", "model": "gpt-4o", "in": "user: Hi", "out": "assistant: Hello"},
 		},
 		{
+			name: "Mastra 1: a step, whose call has no words", span: `"name":"agent_step wx"`,
+			attrs: map[string]string{
+				"mastra.span.type": "model_step", "mastra.model_step.input": `[{"role":"user","content":"Hi"}]`,
+				"mastra.model_step.output": `{"text":"","toolCalls":[{"toolCallId":"t1","toolName":"calc","args":{"e":"1+1"}}]}`,
+			},
+			want: map[string]string{"kind": "llm_call", "in": "user: Hi", "out": `assistant: calc({"e":"1+1"})#t1`},
+		},
+		{
+			name: "Mastra 1: an agent", span: `"name":"invoke_agent wx"`,
+			attrs: map[string]string{"mastra.span.type": "agent_run", "mastra.agent_run.input": "Hi", "mastra.agent_run.output": `{"text":"Hello","files":[]}`},
+			want:  map[string]string{"kind": "agent_run", "in": "user: Hi", "out": "assistant: Hello"},
+		},
+		{
+			name: "a message without words is none", span: `"name":"chat m"`,
+			attrs: map[string]string{"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.output.messages": `[{"role":"assistant","parts":[{"type":"text","content":""}]}]`},
+			want:  map[string]string{"kind": "llm_call", "out": ""},
+		},
+		{
 			name: "Azure's SDKs: contents of events as JSON",
 			span: `"name":"chat gpt-4o","events":[
 				{"name":"gen_ai.user.message","attributes":[{"key":"gen_ai.system","value":{"stringValue":"az.ai.inference"}},{"key":"gen_ai.event.content","value":{"stringValue":"{\"role\":\"user\",\"content\":\"Hi\"}"}}]},

@@ -261,6 +261,17 @@ func (c *conversation) answer(r ref, depth int) {
 			return
 		}
 	}
+	if calls := r.get("toolCalls"); r.get("text").isText() && (calls.kind() == kindList || r.get("files").kind() == kindList) { // Mastra, the AI SDK
+		m := trace.Message{Role: roleAssistant, Parts: textParts(r.get("text").text())}
+		calls.each(func(e ref) bool {
+			if p, ok := callOf(e); ok {
+				m.Parts = append(m.Parts, p)
+			}
+			return true
+		})
+		c.add(m)
+		return
+	}
 	// The state that an agent ends with: its last word is the answer.
 	if messages := r.get("messages"); messages.kind() == kindList {
 		c.last(messages, depth)
