@@ -7,11 +7,12 @@ import (
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// Gemini CLI: spans of its steps, and events, which are log records without a
-// trace. Of a call both tell; the record knows more of its tokens.
+// Gemini CLI: spans of its steps, and events, which are log records. Of a call
+// both tell; the record knows more of its tokens. Qwen Code, which was made of
+// it, has the events alone.
 func init() {
 	register(&dialect{
-		name: "gemini_cli", rank: 24, scopes: []string{"gemini-cli"},
+		name: "gemini_cli", rank: 24, scopes: []string{geminiCLI, qwenCode},
 		rules: []rule{
 			{key: "gen_ai.operation.name", fact: factKind, kinds: map[string]trace.Kind{
 				"llm_call": trace.KindLLMCall, "tool_call": trace.KindToolUse, "agent_call": trace.KindAgentRun,
@@ -27,6 +28,7 @@ func init() {
 			{key: "cached_content_token_count", fact: factCacheRead},
 			{key: "thoughts_token_count", fact: factReasoningTokens},
 			{key: "total_token_count", fact: factNone},
+			{key: "response_id", fact: factResponseID},
 			{key: "finish_reasons", fact: factFinish},
 			{key: "prompt", fact: factInput},
 			{key: "response_text", fact: factOutput},
@@ -36,31 +38,45 @@ func init() {
 			{key: "success", fact: factSuccess},
 		},
 		before: func(r *reading) {
-			r.streamed, r.thinkingApart = true, true
-			event, ok := r.str(factEvent)
-			if !ok {
+			r.streamed, r.thinkingApart = true, r.in(geminiCLI)
+			if !r.has(factEvent) {
 				return
 			}
-			switch r.kind = trace.KindEvent; event {
-			case "gemini_cli.user_prompt":
+			switch r.kind = trace.KindEvent; r.geminiEvent() {
+			case "user_prompt":
 				r.kind = trace.KindUserPrompt
-			case "gemini_cli.api_response", "gemini_cli.api_error":
+			case "api_response", "api_error":
 				r.kind, r.role = trace.KindLLMCall, trace.RoleReport
+			case "tool_call":
+				if r.in(qwenCode) {
+					r.kind = trace.KindToolUse
+				}
 			}
 		},
 		after: geminiCLIAfter,
 	})
 }
 
+const (
+	geminiCLI = "gemini-cli"
+	qwenCode  = "qwen-code"
+)
+
+// geminiEvent gives the name of an event without that of the program.
+func (r *reading) geminiEvent() string {
+	event, _ := r.str(factEvent)
+	return strings.TrimPrefix(strings.TrimPrefix(event, "gemini_cli."), "qwen-code.")
+}
+
 func geminiCLIAfter(r *reading, s *trace.Span) {
 	if event, ok := r.str(factEvent); ok {
-		s.EventType, s.Name = strings.TrimPrefix(event, "gemini_cli."), event
-		if event == "gemini_cli.api_error" {
+		if s.EventType, s.Name = r.geminiEvent(), event; s.EventType == "api_error" {
 			s.Status = trace.StatusError
 		}
 	}
-	switch s.Kind {
-	case trace.KindLLMCall:
+	switch {
+	case r.in(qwenCode):
+	case s.Kind == trace.KindLLMCall:
 		if s.Provider == nil {
 			s.Provider = name("google")
 		}
@@ -69,7 +85,7 @@ func geminiCLIAfter(r *reading, s *trace.Span) {
 		in, _, _ := r.num(factInputTokens)
 		out, _, _ := r.num(factOutputTokens)
 		r.callKey = fmt.Sprintf("gemini_cli %s %v %v", s.SessionID, in, out)
-	case trace.KindToolUse: // the scheduler's request, and what became of it
+	case s.Kind == trace.KindToolUse: // the scheduler's request, and what became of it
 		for _, h := range r.of(factInput) {
 			if args := r.root(h.at).get("args"); args.there() {
 				s.Payload.ToolInput = args.json()

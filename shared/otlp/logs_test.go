@@ -222,6 +222,16 @@ func TestGeminiCLI(t *testing.T) {
 	if got := counted(append(spans[:2:2], logged...)); !slices.Equal(got, want) {
 		t.Errorf("with spans: %+v, want %+v", got, want)
 	}
+	qwen, _ := mapLogs(t, "qwen-code",
+		record("qwen-code.api_response", "model", "qwen3-coder", "response_id", "r1", "input_token_count", `={"intValue":"10"}`, "output_token_count", `={"intValue":"12"}`,
+			"thoughts_token_count", `={"intValue":"7"}`),
+		record("qwen-code.tool_call", "function_name", "read_file", "function_args", `{"path":"a"}`, "success", `={"boolValue":false}`, "error", "no such file"))
+	if m := told(t, &qwen[0]); m["kind"] != "llm_call" || m["usage"] != "10/12 read 0 write 0 reasoning 7" || m["providerRequestId"] != "r1" || m["provider"] != "" {
+		t.Errorf("Qwen Code: %v", m)
+	}
+	if m := told(t, &qwen[1]); m["kind"] != "tool_use" || m["toolInput"] != `{"path":"a"}` || m["status"] != "error" {
+		t.Errorf("a tool of Qwen Code: %v", m)
+	}
 	if tool := &spans[2]; tool.Kind != trace.KindToolUse || string(tool.Payload.ToolInput) != `{"path":"a"}` || string(tool.Payload.ToolResponse) != `{"output":"x"}` {
 		t.Errorf("a tool: %s %s %s", tool.Kind, tool.Payload.ToolInput, tool.Payload.ToolResponse)
 	}
