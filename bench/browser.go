@@ -29,8 +29,8 @@ func (b *bench) browser(ctx context.Context, s *server, of string) error {
 	out := filepath.Join(b.sub("browser"), "budgets.json")
 	cmd := exec.CommandContext(ctx, playwright, "test", "--config", "playwright.budgets.ts")
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, os.Stderr, os.Stderr
-	cmd.Env = append(os.Environ(), "BUDGETS_URL="+s.url, "BUDGETS_KEY="+s.key, "BUDGETS_OUT="+out,
-		`BUDGETS_ACCOUNT={"name":"Bench","email":"bench@example.com","password":"bench-password","project":"Measured"}`, "BUDGETS_PROJECT="+s.project)
+	cmd.Env = append(os.Environ(), "BUDGETS_URL="+s.url, "BUDGETS_KEY="+s.Key, "BUDGETS_OUT="+out,
+		`BUDGETS_ACCOUNT={"name":"Bench","email":"bench@example.com","password":"bench-password","project":"Measured"}`, "BUDGETS_PROJECT="+s.Project)
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("measure the pages in a browser: %w", err)
 	}

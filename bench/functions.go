@@ -81,7 +81,7 @@ func (b *bench) functions(ctx context.Context) (err error) {
 		return err
 	}
 	defer db.Close()
-	s, err := startServer(ctx, filepath.Join(dir, "ingest"), dir, access{key: benchKey}, env...)
+	s, err := startServer(ctx, filepath.Join(dir, "ingest"), dir, access{Key: benchKey}, env...)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func post(ctx context.Context, client *http.Client, s *server, to route, body []
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+s.key)
+	req.Header.Set("Authorization", "Bearer "+s.Key)
 	req.Header.Set("Content-Type", to.contentType)
 	resp, err := client.Do(req)
 	if err != nil {

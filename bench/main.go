@@ -6,11 +6,11 @@
 //	make bench                  # everything, 1 M traces
 //	go run ./bench -traces 0    # ingest only
 //	go run ./bench -otlp        # ingest through OTLP only
+//	go run ./bench -reads sqlite -dir /tmp/reads  # reads only; again on the same store
 package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&b.engine, "reads", "", "measure only the reads, of this engine: sqlite or postgres")
 	flag.BoolVar(&b.onlyOTLP, "otlp", false, "measure only ingest through OTLP")
 	flag.DurationVar(&b.seconds, "for", 10*time.Second, "how long the ingest load runs")
-	flag.StringVar(&b.dir, "dir", "", "where to keep the stores; a temporary directory by default")
+	flag.StringVar(&b.dir, "dir", "", "where to keep the stores, to measure reads again without filling them; a temporary directory by default")
 	out := flag.String("o", "", "write the table to this file too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -260,25 +260,17 @@ func (b *bench) drainPostgres(ctx context.Context) error {
 
 func (b *bench) readsSQLite(ctx context.Context) error {
 	home := b.sub("reads")
-	s, err := startServer(ctx, b.binary, home, access{})
+	who, err := keptAccess(home)
 	if err != nil {
 		return err
 	}
-	who := s.access
-	s.stop()
-	path := filepath.Join(home, ".data", "pulse.db")
-	owner, err := projectOf(path)
+	if who == (access{}) {
+		if who, err = b.fillSQLite(ctx, home); err != nil {
+			return err
+		}
+	}
+	s, err := startServer(ctx, b.binary, home, who)
 	if err != nil {
-		return err
-	}
-	db, err := sqlite.Open(ctx, path)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(b.fill(ctx, db, owner), db.Close()); err != nil {
-		return err
-	}
-	if s, err = startServer(ctx, b.binary, home, who); err != nil {
 		return err
 	}
 	defer s.stop()
@@ -286,6 +278,23 @@ func (b *bench) readsSQLite(ctx context.Context) error {
 		return err
 	}
 	return b.browser(ctx, s, fmt.Sprintf(", %s traces stored", thousands(b.traces)))
+}
+
+// fillSQLite makes a store in home and fills it while no server runs.
+func (b *bench) fillSQLite(ctx context.Context, home string) (access, error) {
+	s, err := startServer(ctx, b.binary, home, access{})
+	if err != nil {
+		return access{}, err
+	}
+	s.stop()
+	db, err := sqlite.Open(ctx, filepath.Join(home, ".data", "pulse.db"))
+	if err != nil {
+		return access{}, err
+	}
+	if err := errors.Join(b.fill(ctx, db, account.ProjectID(s.Project)), db.Close()); err != nil {
+		return access{}, err
+	}
+	return s.access, keepAccess(home, s.access)
 }
 
 func (b *bench) readsPostgres(ctx context.Context) error {
@@ -296,17 +305,22 @@ func (b *bench) readsPostgres(ctx context.Context) error {
 	defer db.Close()
 	home := b.sub("reads-postgres")
 	env := []string{"PULSE_MODE=scale", "DATABASE_URL=" + b.postgres, "BETTER_AUTH_SECRET=" + strings.Repeat("s", 32), "ENCRYPTION_KEY=" + strings.Repeat("k", 32)}
-	s, err := startServer(ctx, b.binary, home, access{}, env...)
+	who, err := keptAccess(home)
+	if err != nil {
+		return err
+	}
+	s, err := startServer(ctx, b.binary, home, who, env...)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	k, err := db.KeyByHash(ctx, account.HashKey(s.key))
-	if err != nil {
-		return err
-	}
-	if err := b.fill(ctx, db, k.ProjectID); err != nil {
-		return err
+	if who == (access{}) {
+		if err := b.fill(ctx, db, account.ProjectID(s.Project)); err != nil {
+			return err
+		}
+		if err := keepAccess(home, s.access); err != nil {
+			return err
+		}
 	}
 	return b.reads(s, "Postgres")
 }
@@ -415,17 +429,6 @@ func prepare(ctx context.Context, db *postgres.DB) error {
 		Key:     account.APIKey{ID: "bench-key", ProjectID: project, Hash: account.HashKey(benchKey), Name: "bench", CreatedAt: now},
 		Member:  account.Membership{ID: "bench-member", UserID: user.ID, ProjectID: project, Role: account.RoleAdmin, CreatedAt: now},
 	}})
-}
-
-// projectOf gives the project that startServer made last.
-func projectOf(path string) (id account.ProjectID, err error) {
-	db, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	err = db.QueryRow(`SELECT id FROM projects WHERE name = 'Measured'`).Scan(&id)
-	return id, err
 }
 
 // sub makes a directory of its own for a step.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -28,7 +30,29 @@ type server struct {
 
 // access is an account's way in: a key for /v1, and for /dashboard/api the
 // cookie of a session and the project.
-type access struct{ key, cookie, project string }
+type access struct{ Key, Cookie, Project string }
+
+// keepAccess writes a beside a store that is filled, for keptAccess of a later
+// run.
+func keepAccess(home string, a access) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(home, "access.json"), text, 0o600)
+}
+
+// keptAccess reads what keepAccess wrote; zero where the store is not filled.
+func keptAccess(home string) (a access, err error) {
+	text, err := os.ReadFile(filepath.Join(home, "access.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return access{}, nil
+	}
+	if err != nil {
+		return access{}, err
+	}
+	return a, json.Unmarshal(text, &a)
+}
 
 // startServer starts binary on a free port with an empty home, or with one that
 // is filled, and makes an account and a key if a has none.
@@ -68,7 +92,7 @@ func startServer(ctx context.Context, binary, home string, a access, env ...stri
 			return nil, fmt.Errorf("server did not become ready; see %s", logFile.Name())
 		}
 	}
-	if s.key == "" {
+	if s.Key == "" {
 		if err := s.signUp(); err != nil {
 			s.stop()
 			return nil, err
@@ -133,11 +157,11 @@ func (s *server) read(method, path, body string) ([]byte, error) {
 		return nil, err
 	}
 	if method == http.MethodGet {
-		req.Header.Set("Authorization", "Bearer "+s.key)
+		req.Header.Set("Authorization", "Bearer "+s.Key)
 	} else {
 		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Cookie", s.cookie)
-		req.Header.Set("X-Project-Id", s.project)
+		req.Header.Set("Cookie", s.Cookie)
+		req.Header.Set("X-Project-Id", s.Project)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
