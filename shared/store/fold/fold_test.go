@@ -349,3 +349,25 @@ func FuzzParseCursor(f *testing.F) {
 		}
 	})
 }
+
+// Where an index is entered depends on it: all of a month's traces, or those that
+// are looked at.
+func TestWindowStarts(t *testing.T) {
+	t.Parallel()
+	month := Interval{1000, 9000}
+	at := func(us int64) *Cursor { return &Cursor{Start: us, ID: "t"} }
+	for name, c := range map[string]struct {
+		window Window
+		want   Interval
+	}{
+		"All":         {Window{Interval: month}, month},
+		"Newest":      {Window{Interval: month, Low: at(8000)}, Interval{8000, 9000}},
+		"NextPage":    {Window{Interval: month, Before: at(8500), Low: at(8000)}, Interval{8000, 8501}},
+		"ToNewer":     {Window{Interval: month, After: at(2000), Low: at(3000)}, Interval{2000, 3001}},
+		"BeyondRange": {Window{Interval: month, Before: at(9500), Low: at(500)}, month},
+	} {
+		if got := c.window.Starts(); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -75,6 +75,30 @@ type Window struct {
 	Terms  []filter.Term
 }
 
+// Starts bounds the starts of w's traces by its Interval and its cursors. An engine
+// that compares starts and ids together finds no place in an index by that, and
+// would walk the whole Interval.
+func (w *Window) Starts() Interval {
+	i := w.Interval
+	atLeast := func(c *Cursor) {
+		if c != nil {
+			i.From = max(i.From, c.Start)
+		}
+	}
+	atMost := func(c *Cursor) {
+		if c != nil {
+			i.To = min(i.To, c.Start+1)
+		}
+	}
+	atMost(w.Before)
+	if atLeast(w.After); w.After != nil {
+		atMost(w.Low)
+	} else {
+		atLeast(w.Low)
+	}
+	return i
+}
+
 // SortPlace is the place of a trace in an order.
 type SortPlace struct {
 	Key int64 // see SortKey; not of store.SortStart

@@ -114,7 +114,8 @@ func (c *conditions) and(condition string) { c.text.WriteString(" AND " + condit
 // window gives the conditions of a window on traces.
 func (s *searching) window(w fold.Window) *conditions {
 	c := s.on("traces")
-	c.and("start_time >= " + c.arg(micros(w.From)) + " AND start_time < " + c.arg(micros(w.To)))
+	i := w.Starts()
+	c.and("start_time >= " + c.arg(micros(i.From)) + " AND start_time < " + c.arg(micros(i.To)))
 	if w.Before != nil {
 		c.and("(start_time, trace_id) < (" + c.arg(micros(w.Before.Start)) + ", " + c.arg(w.Before.ID) + ")")
 	}

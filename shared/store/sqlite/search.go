@@ -91,7 +91,7 @@ var _ fold.Counter = (*searching)(nil)
 // window gives the condition of a window on traces.
 func (s *searching) window(w fold.Window) *where {
 	c := newWhere(s.project)
-	c.andStart(w.Interval)
+	c.andStart(w.Starts())
 	if w.Before != nil {
 		c.and("(start_time, trace_id) < (?, ?)", w.Before.Start, w.Before.ID)
 	}
