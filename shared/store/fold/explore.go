@@ -48,6 +48,17 @@ func factOf(m store.Measure) Fact {
 	return cmp.Or(fact, filter.FieldStatus)
 }
 
+// factsOnce gives facts, each once, and where each of them is.
+func factsOnce(facts []Fact) (once []Fact, at []int) {
+	at = make([]int, len(facts))
+	for i, f := range facts {
+		if at[i] = slices.Index(once, f); at[i] < 0 {
+			at[i], once = len(once), append(once, f)
+		}
+	}
+	return once, at
+}
+
 // TraceMeasures gives measures over time. What roll-ups do not tell is read in
 // one pass over rows, and in another one what has to be asked of spans.
 func TraceMeasures(ctx context.Context, e Counter, q store.TraceQuery, times []time.Time, measures []store.Measure) (out store.MeasureSeries, err error) {
@@ -89,10 +100,11 @@ func TraceMeasures(ctx context.Context, e Counter, q store.TraceQuery, times []t
 		for j, i := range places {
 			facts[j] = factOf(measures[i])
 		}
-		scanned, err := scan(ctx, e, q, facts, func(start int64, v []any) error {
+		once, in := factsOnce(facts)
+		scanned, err := scan(ctx, e, q, once, func(start int64, v []any) error {
 			if at, ok := bucketOf(edges, start); ok {
 				for j, i := range places {
-					tallies[i][at].add(measures[i], v[j])
+					tallies[i][at].add(measures[i], v[in[j]])
 				}
 			}
 			return nil
@@ -200,11 +212,11 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 		for _, m := range b.Measures {
 			facts = append(facts, factOf(m))
 		}
-		facts = append(facts, b.By...)
-		out.ScannedTo, err = scan(ctx, e, q, facts, func(_ int64, v []any) error {
+		once, in := factsOnce(append(facts, b.By...))
+		out.ScannedTo, err = scan(ctx, e, q, once, func(_ int64, v []any) error {
 			keys := []string{}
 			for i, f := range b.By {
-				values, err := textsOf(f, v[n+i])
+				values, err := textsOf(f, v[in[n+i]])
 				if err != nil {
 					return err
 				}
@@ -224,9 +236,9 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 				keys = both
 			}
 			for i, m := range b.Measures {
-				total[i].add(m, v[i])
+				total[i].add(m, v[in[i]])
 				for _, key := range keys {
-					group(key)[i].add(m, v[i])
+					group(key)[i].add(m, v[in[i]])
 				}
 			}
 			return nil
