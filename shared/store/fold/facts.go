@@ -22,8 +22,8 @@ type Fact = filter.Field
 type Counter interface {
 	Searcher
 	// Facts gives for each trace of w, in no order, the values of facts: int64,
-	// float64, string or nil, the JSON of a list where a trace may have several,
-	// and the mask of sources.
+	// float64, string or nil, the mask of sources, the JSON of a list of tags, and
+	// []string of what several spans may say. values are those of one call of do.
 	Facts(ctx context.Context, w Window, facts []Fact, do func(start int64, values []any) error) error
 	// Counts gives the rows of trace_counts in a part that meet terms.
 	Counts(ctx context.Context, p Part, terms []filter.Term, do func(TraceCountKey, int64) error) error
@@ -50,8 +50,7 @@ func isMeta(f Fact) bool {
 
 // textsOf gives the values of a fact that traces are counted by.
 func textsOf(f Fact, v any) ([]string, error) {
-	if isMeta(f) {
-		list, _ := v.([]string)
+	if list, ok := v.([]string); ok {
 		return list, nil
 	}
 	switch f {
@@ -60,7 +59,7 @@ func textsOf(f Fact, v any) ([]string, error) {
 	case filter.FieldSource:
 		n, _ := v.(int64)
 		return asTexts(trace.SourceMask(n).Sources()), nil
-	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTag:
+	case filter.FieldTag:
 		s, _ := v.(string)
 		if s == "" {
 			return nil, nil
@@ -73,6 +72,29 @@ func textsOf(f Fact, v any) ([]string, error) {
 		return []string{s}, nil
 	}
 	return nil, nil
+}
+
+// SaidBySpans reads what spans say: the JSON of a list of each span's (or each
+// distinct span's) values. It gives the distinct ones of each of n, without those
+// that are null or empty.
+func SaidBySpans(text []byte, n int) ([][]string, error) {
+	var rows [][]string // null is ""
+	if err := json.Unmarshal(text, &rows); err != nil {
+		return nil, err
+	}
+	out := make([][]string, n)
+	for _, row := range rows {
+		for i := range out {
+			if row[i] != "" {
+				out[i] = append(out[i], row[i])
+			}
+		}
+	}
+	for i := range out {
+		slices.Sort(out[i])
+		out[i] = slices.Compact(out[i])
+	}
+	return out, nil
 }
 
 // statusOf reads the fact status, which is how many spans failed.

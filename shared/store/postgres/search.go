@@ -241,7 +241,8 @@ func (s *searching) Failed(ctx context.Context, ids []trace.TraceID) (map[trace.
 			SELECT start_time, span_id, parent_id, duration_ms FROM (
 				(SELECT start_time, span_id, parent_id, status, duration_ms FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = t.id AND trace_id <> ''
 					ORDER BY start_time, span_id LIMIT $3)
-				UNION ALL SELECT start_time, span_id, parent_id, status, duration_ms FROM spans WHERE project_id = $1 AND span_id = t.id AND form = 'trace') f
+				UNION ALL SELECT start_time, span_id, parent_id, status, duration_ms
+					FROM (SELECT * FROM spans WHERE project_id = $1 AND span_id = t.id OFFSET 0) o WHERE form = 'trace') f
 			WHERE status = 'error' ORDER BY start_time, span_id LIMIT $4) s
 		ORDER BY t.id, s.start_time, s.span_id`, string(s.project), texts(ids), fold.MaxFailedIn, fold.MaxFailed)
 	out := make(map[trace.TraceID][]fold.Failed, len(ids))
@@ -395,7 +396,7 @@ func (c *conditions) inList(column string, v filter.Value) string {
 // anySpan asks the spans of a trace.
 func anySpan(condition string) string {
 	return "(EXISTS (SELECT FROM spans s WHERE s.project_id = traces.project_id AND s.trace_id = traces.trace_id AND s.trace_id <> '' AND s.form = 'span' AND " + condition + ")" +
-		" OR EXISTS (SELECT FROM spans s WHERE s.project_id = traces.project_id AND s.span_id = traces.trace_id AND s.form = 'trace' AND " + condition + "))"
+		" OR EXISTS (SELECT FROM " + ownSpan + " s WHERE s.form = 'trace' AND " + condition + "))"
 }
 
 // compares compares a number with a value, in units of which a value has per.

@@ -65,10 +65,6 @@ var factColumns = map[fold.Fact]string{
 	filter.FieldUser:     "user_id",
 	filter.FieldEnv:      "environment",
 	filter.FieldTag:      "tags",
-	filter.FieldKind:     listOfSpans("kind"),
-	filter.FieldTool:     listOfSpans("tool_name"),
-	filter.FieldService:  listOfSpans("service"),
-	filter.FieldRelease:  listOfSpans(`"release"`),
 	filter.FieldLatency:  "(end_time - start_time)",
 	filter.FieldTTFT:     mainFirstToken,
 	filter.FieldCost:     "cost_nano_usd",
@@ -78,30 +74,58 @@ var factColumns = map[fold.Fact]string{
 	filter.FieldSpans:    "span_count",
 }
 
-// listOfSpans gives what the spans of a trace say in a column, each value once.
-func listOfSpans(column string) string {
-	return `(SELECT json_group_array(DISTINCT v) FROM (
-		SELECT s.` + column + ` v FROM spans s ` + spansByTrace + `WHERE s.project = traces.project AND s.trace_id = traces.trace_id AND s.trace_id <> '' AND s.form = 'span'
-		UNION ALL SELECT s.` + column + ` FROM spans s WHERE s.project = traces.project AND s.span_id = traces.trace_id AND s.form = 'trace') WHERE v <> '')`
+// saidColumns are the facts that the spans of a trace have.
+var saidColumns = map[fold.Fact]string{
+	filter.FieldKind:    "s.kind",
+	filter.FieldTool:    "s.tool_name",
+	filter.FieldService: "s.service",
+	filter.FieldRelease: `s."release"`,
+}
+
+// saidBySpans gives what the spans of a trace say in columns: a JSON array with
+// an array of columns for each combination. Together, as a trace's spans cost as
+// much to find for one column as for all.
+func saidBySpans(columns []string) string {
+	list := strings.Join(columns, ", ")
+	return `(SELECT json_group_array(json_array(` + list + `)) FROM (
+		SELECT ` + list + ` FROM spans s ` + spansByTrace + `WHERE s.project = traces.project AND s.trace_id = traces.trace_id AND s.trace_id <> '' AND s.form = 'span'
+		UNION SELECT ` + list + ` FROM spans s WHERE s.project = traces.project AND s.span_id = traces.trace_id AND s.form = 'trace') s)`
 }
 
 // Facts implements fold.Counter.
 func (s *searching) Facts(ctx context.Context, w fold.Window, facts []fold.Fact, do func(start int64, values []any) error) error {
 	c := s.window(w)
-	columns := make([]string, len(facts))
-	values := make([]any, len(facts))
-	into := make([]any, len(facts)+1)
+	columns := []string{"start_time"}
 	var start int64
-	into[0] = &start
+	values, into := make([]any, len(facts)), []any{&start}
+	var ofSpans []string
+	var places []int // of these, in facts
 	for i, f := range facts {
-		columns[i], into[i+1] = ", "+factColumns[f], &values[i]
+		if column := saidColumns[f]; column != "" {
+			ofSpans, places = append(ofSpans, column), append(places, i)
+			continue
+		}
+		columns, into = append(columns, factColumns[f]), append(into, &values[i])
+	}
+	var said sql.RawBytes
+	if len(ofSpans) > 0 {
+		columns, into = append(columns, saidBySpans(ofSpans)), append(into, &said)
 	}
 	return query(ctx, s.q, "count traces", func(rows *sql.Rows) error {
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
+		if len(ofSpans) > 0 {
+			lists, err := fold.SaidBySpans(said, len(ofSpans))
+			if err != nil {
+				return err
+			}
+			for i, list := range lists {
+				values[places[i]] = list
+			}
+		}
 		return do(start, values)
-	}, `SELECT start_time`+strings.Join(columns, "")+` FROM traces `+tracesByStart+c.text.String(), c.args...)
+	}, `SELECT `+strings.Join(columns, ", ")+` FROM traces `+tracesByStart+c.text.String(), c.args...)
 }
 
 // Counts implements fold.Counter.
