@@ -11,7 +11,9 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
+	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
@@ -186,5 +188,33 @@ func TestMigrateSetsLegacyTablesAside(t *testing.T) {
 		`SELECT (SELECT count(*) FROM legacy_traces) + (SELECT count(*) FROM legacy_spans) + (SELECT count(*) FROM legacy_sessions)`).Scan(&rows)
 	if err != nil || rows != 3 {
 		t.Fatal(rows, err)
+	}
+}
+
+// Orders, filters and sums over the traces of a range read no row of the table
+// for those that they do not give.
+func TestFactsAreInTheIndex(t *testing.T) {
+	t.Parallel()
+	db := migrated(t)
+	var facts []string
+	for _, f := range []fold.Fact{
+		filter.FieldTrace, filter.FieldStatus, filter.FieldProvider, filter.FieldModel, filter.FieldSource, filter.FieldLatency, filter.FieldCost,
+		filter.FieldTokens, filter.FieldIn, filter.FieldOut,
+	} {
+		facts = append(facts, factColumns[f])
+	}
+	w := newWhere(1)
+	w.andStart(fold.Interval{From: 1, To: 2})
+	err := query(t.Context(), db.r, "explain", func(rows *sql.Rows) error {
+		var id, parent, unused int
+		var detail string
+		err := rows.Scan(&id, &parent, &unused, &detail)
+		if !strings.Contains(detail, "USING COVERING INDEX traces_start_idx (project=? AND start_time>? AND start_time<?)") {
+			t.Error(detail)
+		}
+		return err
+	}, `EXPLAIN QUERY PLAN SELECT `+strings.Join(facts, ", ")+` FROM traces `+tracesByStart+w.text.String(), w.args...)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
