@@ -69,3 +69,22 @@ func FuzzEdges(f *testing.F) {
 		}
 	})
 }
+
+// Roll-ups count the traces of parts that begin with their buckets.
+func TestSparkEdges(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, 1, 25, 10, 2, 33, 7000, time.UTC)
+	for length, unit := range map[time.Duration]time.Duration{
+		30 * day: time.Hour, 7 * day: time.Hour, day: 5 * time.Minute, time.Hour: time.Microsecond, sparks * time.Millisecond: time.Microsecond,
+	} {
+		edges := sparkEdges(from, from.Add(length))
+		if len(edges) != sparks+1 || !edges[0].Equal(from) || !edges[sparks].Equal(from.Add(length)) {
+			t.Fatalf("%v: %v", length, edges)
+		}
+		for i, at := range edges[1:] {
+			if part, inner := at.Sub(edges[i]), i < sparks-1; part <= 0 || inner && !at.Equal(at.Truncate(unit)) || part > length/sparks+unit {
+				t.Errorf("%v: a part of %v until %v", length, part, at)
+			}
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/api/view"
@@ -53,13 +55,25 @@ func (k *kpis) of(key kpiKey) *kpi {
 	return nil
 }
 
-func (g *Group) readKPIs(ctx context.Context, q store.TraceQuery) (*kpis, error) {
-	k := &kpis{}
-	from, to := *q.Time.From, *q.Time.To
-	for i := range sparks {
-		k.edges = append(k.edges, from.Add(to.Sub(from)/sparks*time.Duration(i)).Truncate(time.Microsecond))
+// sparkEdges splits a period into parts of equal length. Those of a long one
+// begin at whole hours or five minutes, where roll-ups tell how many traces there
+// are: of more than a search looks at, too.
+func sparkEdges(from, to time.Time) []time.Time {
+	part, unit := to.Sub(from)/sparks, time.Microsecond
+	for _, u := range []time.Duration{5 * time.Minute, time.Hour} {
+		if part >= 6*u { // so the first and the last part differ little from the others
+			unit = u
+		}
 	}
-	k.edges = append(k.edges, to)
+	edges := []time.Time{from}
+	for i := 1; i < sparks; i++ {
+		edges = append(edges, from.Add(part*time.Duration(i)).Truncate(unit))
+	}
+	return append(edges, to)
+}
+
+func (g *Group) readKPIs(ctx context.Context, q store.TraceQuery) (*kpis, error) {
+	k := &kpis{edges: sparkEdges(*q.Time.From, *q.Time.To)}
 	measures := []store.Measure{store.MeasureCount, store.MeasureErrors, store.MeasureP95, store.MeasureTTFT50, store.MeasureCost, store.MeasureTokens}
 	got, err := g.Explore.TraceMeasures(ctx, reqctx.Project(ctx), q, k.edges, measures)
 	if err != nil {
@@ -134,15 +148,22 @@ func (g *Group) overview(w http.ResponseWriter, r *http.Request) error {
 	if q.Time.To.Sub(*q.Time.From) < sparks*time.Millisecond {
 		return api.WriteJSON(w, http.StatusOK, answer)
 	}
-	now, err := g.readKPIs(ctx, q)
-	if err != nil {
+	var now, before *kpis
+	periods, both := errgroup.WithContext(ctx)
+	periods.Go(func() (err error) {
+		now, err = g.readKPIs(both, q)
+		return err
+	})
+	if compare {
+		periods.Go(func() (err error) {
+			before, err = g.readKPIs(both, earlier(q))
+			return err
+		})
+	}
+	if err := periods.Wait(); err != nil {
 		return queryFault(err)
 	}
 	if compare {
-		before, err := g.readKPIs(ctx, earlier(q))
-		if err != nil {
-			return queryFault(err)
-		}
 		for i := range now.list {
 			now.list[i].Previous = before.list[i].Value
 		}

@@ -128,6 +128,11 @@ function OverviewPage() {
                 </Link>
               ))}
             </div>
+            {overview.data?.scannedTo ? (
+              <p role="status" className="border-b px-3.5 py-1.5 text-muted">
+                Not all traces before {absoluteTime(overview.data.scannedTo, zone)} were looked at for these numbers.
+              </p>
+            ) : null}
             <div className="grid grid-cols-2 gap-3.5 p-3.5 max-xl:grid-cols-1">
               <Card title="Latency" note={selection ? 'click beside it to drop the selection' : 'drag to select'}>
                 {heatmap.data ? (
