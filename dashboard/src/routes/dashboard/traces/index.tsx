@@ -78,8 +78,10 @@ function TracesPage() {
     staleTime: 0,
   })
   const searched = printFilter(parsed.terms)
-  const histogram = useQuery(histogramQuery(project.id, searched, fixed, zone))
-  const facets = useQuery(facetsQuery(project.id, searched, fixed))
+  // The rows come first: what counts all that is found would hold them up.
+  const enabled = !list.isPending && !list.isPlaceholderData
+  const histogram = useQuery({ ...histogramQuery(project.id, searched, fixed, zone), enabled })
+  const facets = useQuery({ ...facetsQuery(project.id, searched, fixed), enabled })
   const suggest = (field: string) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))
   const set = (values: Record<string, string | undefined>, replace = false) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), hash: true, replace })
   const setFilter = (next: string) => {
