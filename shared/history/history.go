@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
+	"sync/atomic"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
@@ -49,14 +49,18 @@ type Result struct {
 	Resume        string // where it goes on; "" at the end
 }
 
-// step is how many spans one transaction goes through: their payloads are in
-// memory at once.
-const step = 500
+// How many spans a step reads: without their payloads. Spans that began near each
+// other came in many batches, each of which has its payloads compressed together:
+// the larger a step is, the more of a batch's are read at once.
+const (
+	remapStep   = 20_000
+	repriceStep = 500
+)
 
 // Remap reads the raw bytes of spans that came as OpenTelemetry again. A span
 // changes only if today's reading says something else of it.
 func Remap(ctx context.Context, st Store, o Options) (Result, error) {
-	return rewrite(ctx, st, o, store.Rewrite{Mapped: true, Detail: store.Full}, func(s *trace.Span, prices pricebook.Pricer) (changed, damaged bool) {
+	return rewrite(ctx, st, o, store.Rewrite{Mapped: true, Detail: store.Full, Limit: remapStep}, func(s *trace.Span, prices pricebook.Pricer) (changed, damaged bool) {
 		fresh, err := otlp.Remap(s.Payload.Raw, s.Start)
 		if err != nil {
 			return false, true
@@ -75,7 +79,7 @@ func Remap(ctx context.Context, st Store, o Options) (Result, error) {
 // Reprice computes the costs of spans again, by today's prices for the time of
 // each; costs that their senders gave stay.
 func Reprice(ctx context.Context, st Store, o Options) (Result, error) {
-	return rewrite(ctx, st, o, store.Rewrite{Detail: store.Summary}, func(s *trace.Span, prices pricebook.Pricer) (changed, damaged bool) {
+	return rewrite(ctx, st, o, store.Rewrite{Detail: store.Summary, Limit: repriceStep}, func(s *trace.Span, prices pricebook.Pricer) (changed, damaged bool) {
 		source, cost := s.CostSource, s.CostNanoUSD
 		prices.Price(s)
 		return s.CostSource != source || !reflect.DeepEqual(s.CostNanoUSD, cost), false
@@ -103,22 +107,17 @@ func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change f
 		if err != nil {
 			return total, err
 		}
-		r.Time, r.DryRun, r.Limit, r.Cursor = o.Time, o.DryRun, step, cursor
+		r.Time, r.DryRun, r.Cursor = o.Time, o.DryRun, cursor
 		for more := true; more; more = r.Cursor != "" {
 			damaged, cost, different := int64(0), int64(0), differences{}
 			r.Change = func(spans []trace.Span) []bool {
-				before := slices.Clone(spans)
 				changed, bad := changeAll(spans, func(s *trace.Span) (changed, damaged bool) { return change(s, prices) })
-				for i := range spans {
-					if bad[i] {
-						damaged++
-					}
-					if changed[i] {
-						cost += costOf(&spans[i]) - costOf(&before[i])
-						different.add(&before[i], &spans[i])
-					}
-				}
+				damaged += bad
 				return changed
+			}
+			r.Changed = func(before, after *trace.Span) {
+				cost += costOf(after) - costOf(before)
+				different.add(before, after)
 			}
 			did, err := st.RewriteSpans(ctx, project, r)
 			if err != nil {
@@ -145,19 +144,23 @@ func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change f
 	return total, nil
 }
 
-// changeAll changes spans on all processors.
-func changeAll(spans []trace.Span, change func(*trace.Span) (changed, damaged bool)) (changed, damaged []bool) {
-	changed, damaged = make([]bool, len(spans)), make([]bool, len(spans))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range spans {
-		group.Go(func() error {
-			changed[i], damaged[i] = change(&spans[i])
-			return nil
+// changeAll changes spans on all processors, and counts those that are damaged.
+func changeAll(spans []trace.Span, change func(*trace.Span) (changed, damaged bool)) (changed []bool, damaged int64) {
+	changed = make([]bool, len(spans))
+	var next, bad atomic.Int64
+	var group sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(spans)); i = next.Add(1) - 1 {
+				var is bool
+				if changed[i], is = change(&spans[i]); is {
+					bad.Add(1)
+				}
+			}
 		})
 	}
-	_ = group.Wait() // nothing fails
-	return changed, damaged
+	group.Wait()
+	return changed, bad.Load()
 }
 
 func costOf(s *trace.Span) int64 {

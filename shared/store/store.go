@@ -257,10 +257,10 @@ type Maintainer interface {
 	// Projects gives the ids of all projects, ascending.
 	Projects(ctx context.Context) ([]account.ProjectID, error)
 	// RewriteSpans takes the next of a project's stored spans through r.Change
-	// and stores those that it changed, sums and all, in one transaction. Its
+	// and stores those that it changed, some in a transaction, sums and all. Its
 	// caller repeats it with the cursor of the answer until that is "". Spans of
 	// FormTrace come first, then those of FormSpan, each by start, then id. It
-	// may be killed between and begun again at any cursor, or at the begin.
+	// may be killed at any moment and begun again at any cursor, or at the begin.
 	RewriteSpans(ctx context.Context, project account.ProjectID, r Rewrite) (Rewritten, error)
 }
 
@@ -270,14 +270,25 @@ type Rewrite struct {
 	Mapped bool      // only spans that were made from OpenTelemetry
 	Detail Detail    // Full: with payloads, Raw too
 	DryRun bool      // store nothing
-	Limit  int       // spans of this step; 1 to 10,000
+	Limit  int       // spans of this step; 1 to 20,000
 	Cursor string    // where an earlier step stopped; "" begins
-	// Change changes the spans of a step and reports of each whether it did. It
+	// Change changes some spans of a step and reports of each whether it did. It
 	// puts new values in the place of old ones and leaves alone what those point
 	// to. ID and Form must stay (Invalid); a span without a payload, or of which
-	// none was read, gets none. It is called under the lock of a write: it must
-	// not wait for anything.
+	// none was read, gets none. A span that changes may come twice, the second
+	// time under the lock of a write: Change must not wait for anything, and must
+	// say the same again.
 	Change func(spans []trace.Span) (changed []bool)
+	// Changed, if set, is told once of each span that changes, or would if not for
+	// DryRun. It must not keep them.
+	Changed func(before, after *trace.Span)
+}
+
+// Tell tells of a change, if somebody wants to know.
+func (r *Rewrite) Tell(before, after *trace.Span) {
+	if r.Changed != nil {
+		r.Changed(before, after)
+	}
 }
 
 // Rewritten is what a step of RewriteSpans did.

@@ -1,18 +1,48 @@
 package fold
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"reflect"
+	"slices"
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/trace"
 )
 
-// RewriteBytes is how much payload a step of RewriteSpans reads: it ends with
-// the spans that pass it.
-const RewriteBytes = 32 << 20
+const (
+	// rewriteChunks is how many chunks a step of RewriteSpans has in memory at
+	// once.
+	rewriteChunks = 32
+	// RewriteAtOnce is how many spans a step changes in one transaction: other
+	// writers wait for it.
+	RewriteAtOnce = 1000
+)
+
+// RewriteParts parts the spans of a step, by their numbers: those whose payloads
+// lie in one chunk are in one part, so that each chunk is read once, and a part
+// needs rewriteChunks of them at most. Without payloads all are one part.
+func RewriteParts(detail store.Detail, places []PayloadAt) (parts [][]int) {
+	numbers := make([]int, len(places))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	if detail != store.Full {
+		return [][]int{numbers}
+	}
+	slices.SortStableFunc(numbers, func(a, b int) int { return bytes.Compare(places[a].Chunk[:], places[b].Chunk[:]) })
+	first, chunks := 0, 0
+	for n, i := range numbers {
+		if n == 0 || places[i].Chunk != places[numbers[n-1]].Chunk {
+			if chunks++; chunks > rewriteChunks {
+				parts, first, chunks = append(parts, numbers[first:n]), n, 1
+			}
+		}
+	}
+	return append(parts, numbers[first:])
+}
 
 // Step is where a step of RewriteSpans begins: behind a span of a form.
 type Step struct {
@@ -66,6 +96,36 @@ func (s Step) Next(more bool, last *trace.Span) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, next.ID...))
 }
 
+// Found is what a look at a step finds that changes.
+type Found struct {
+	store.Rewritten                // Changed without IDs
+	Versions        []Version      // spans of which only the version of the mapping does
+	IDs             []trace.SpanID // all others, those of one chunk together
+}
+
+// Version is a change of the version of a span's mapping, which holds as long as
+// the span is the one with this version and content.
+type Version struct {
+	ID       trace.SpanID
+	Content  uint64 // see store.PayloadRef
+	Old, Now int
+}
+
+// Add puts in a change. content is the span's, 0 if there is none; own tells that
+// its row keeps what it says beside what it shows.
+func (f *Found) Add(r *store.Rewrite, c *Change, content uint64, own bool) {
+	switch {
+	case r.DryRun:
+	case content != 0 && !own && c.OnlyVersion():
+		f.Versions = append(f.Versions, Version{c.Now.ID, content, c.Old.MappingVersion, c.Now.MappingVersion})
+	default:
+		f.IDs = append(f.IDs, c.Now.ID)
+		return // told of and counted when it is written
+	}
+	f.Changed++
+	r.Tell(c.Old, c.Now)
+}
+
 // Rewrite applies r to the spans of a step and tells what became of each: nil if
 // nothing did. A payload that a span does not have, or of which it was not read,
 // stays so.
@@ -90,6 +150,14 @@ func Rewrite(r *store.Rewrite, old []*trace.Span) ([]*Change, error) {
 		changes[i] = &Change{Old: old[i], Now: now}
 	}
 	return changes, nil
+}
+
+// OnlyVersion reports whether the version of its mapping is all that c changes:
+// nothing else that is stored follows from that.
+func (c *Change) OnlyVersion() bool {
+	now := *c.Now
+	now.MappingVersion = c.Old.MappingVersion
+	return reflect.DeepEqual(c.Old, &now)
 }
 
 // PayloadChanged reports whether c changes the payload.

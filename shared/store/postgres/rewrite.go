@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,69 +23,48 @@ func (db *DB) Projects(ctx context.Context) ([]account.ProjectID, error) {
 	}, `SELECT id FROM projects ORDER BY id COLLATE "C"`)
 }
 
-// RewriteSpans implements store.Maintainer.
+// RewriteSpans implements store.Maintainer. It looks for what changes in a
+// snapshot, so that no writer waits while most of a step is read and nothing
+// comes of it, and changes that under the lock, of what is stored then.
 func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r store.Rewrite) (store.Rewritten, error) {
-	var out store.Rewritten
 	step, err := fold.FirstStep(&r)
-	if err != nil {
-		return out, err
-	}
-	in := db.inTx
-	if r.DryRun {
-		in = db.inSnapshot
-	}
-	err = in(ctx, func(tx pgx.Tx) error {
-		if !r.DryRun {
-			if err := lockProject(ctx, tx, project); err != nil {
-				return err
-			}
-		}
-		out, err = newWriting(tx, project).rewrite(ctx, step, r)
-		return err
-	})
-	return out, err
-}
-
-func (w *writing) rewrite(ctx context.Context, step fold.Step, r store.Rewrite) (store.Rewritten, error) {
-	rows, more, err := w.readStep(ctx, step, &r)
 	if err != nil {
 		return store.Rewritten{}, err
 	}
-	out := store.Rewritten{Read: int64(len(rows))}
-	spans := make([]*trace.Span, len(rows)) // what they say themselves
-	var last *trace.Span
-	for i, row := range rows {
-		spans[i], last = row.says(), &row.Span
+	var found fold.Found
+	if err := db.inSnapshot(ctx, func(tx pgx.Tx) error {
+		found, err = newWriting(tx, project).look(ctx, step, &r)
+		return err
+	}); err != nil || r.DryRun {
+		return found.Rewritten, err
 	}
-	changes, err := fold.Rewrite(&r, spans)
-	if err != nil {
-		return out, err
+	locked := func(do func(w *writing) error) error {
+		return db.inTx(ctx, func(tx pgx.Tx) error {
+			if err := lockProject(ctx, tx, project); err != nil {
+				return err
+			}
+			return do(newWriting(tx, project))
+		})
 	}
-	var joined fold.Joined
-	var said []fold.Change
-	for i, row := range rows {
-		change := changes[i]
-		if change == nil {
-			continue
+	for some := range slices.Chunk(found.Versions, fold.RewriteAtOnce) {
+		if err := locked(func(w *writing) error { return w.renumber(ctx, some) }); err != nil {
+			return store.Rewritten{}, err
 		}
-		out.Changed++
-		w.rows[row.ID] = row
-		said = append(said, *change)
-		joined.Changes = append(joined.Changes, fold.Change{Old: row.peer().Shown, Now: change.Now})
-		joined.Items = append(joined.Items, fold.Item{Content: row.contentOf()})
 	}
-	out.Next = step.Next(more, last)
-	if r.DryRun || out.Changed == 0 {
-		return out, nil
+	for some := range slices.Chunk(found.IDs, fold.RewriteAtOnce) {
+		if err := locked(func(w *writing) error {
+			n, err := w.rewrite(ctx, some, &r)
+			found.Changed += n
+			return err
+		}); err != nil {
+			return store.Rewritten{}, err
+		}
 	}
-	if err := w.repack(ctx, said); err != nil {
-		return out, err
-	}
-	return out, w.store(ctx, nil, nil, joined)
+	return found.Rewritten, nil
 }
 
-// readStep reads the spans of a step; more says that others may follow.
-func (w *writing) readStep(ctx context.Context, step fold.Step, r *store.Rewrite) (rows []*spanRow, more bool, err error) {
+// look finds what a step changes.
+func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (found fold.Found, err error) {
 	condition := `s.form = 'span'`
 	if step.Form == trace.FormTrace {
 		condition = `s.form = 'trace'`
@@ -93,30 +73,112 @@ func (w *writing) readStep(ctx context.Context, step fold.Step, r *store.Rewrite
 		condition += ` AND s.mapping_version > 0`
 	}
 	bounds := fold.Bounds(r.Time)
-	rows, err = collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND `+condition+`
+	rows, err := collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND `+condition+`
 		AND (s.start_time, s.span_id) > ($2, $3) AND s.start_time >= $4 AND s.start_time < $5 ORDER BY s.start_time, s.span_id LIMIT $6`,
 		string(w.project), micros(step.Start), string(step.ID), micros(bounds.From), micros(bounds.To), r.Limit)
-	if err != nil || r.Detail != store.Full {
-		return rows, len(rows) >= r.Limit, err
+	if err != nil {
+		return found, err
 	}
-	const some = 64 // rows whose payloads are read at a time
-	for size, i := 0, 0; i < len(rows); i += some {
-		part := rows[i:min(i+some, len(rows))]
-		if err := fillPayloads(ctx, w.tx, w.project, part, anySize); err != nil {
-			return nil, false, err
+	var last *trace.Span
+	if n := len(rows); n > 0 {
+		last = &rows[n-1].Span
+	}
+	found.Rewritten = store.Rewritten{Read: int64(len(rows)), Next: step.Next(len(rows) >= r.Limit, last)}
+	return found, w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+		for _, c := range changes {
+			found.Add(r, &c.Change, c.row.contentOf(), c.row.said != nil)
 		}
-		for _, row := range part {
-			size += row.Payload.Bytes()
+		return nil
+	})
+}
+
+// renumber writes the version of the mapping into rows that are as they were
+// found.
+func (w *writing) renumber(ctx context.Context, versions []fold.Version) error {
+	var ids []string
+	var contents, olds, nows []int64
+	for _, v := range versions {
+		ids, contents = append(ids, string(v.ID)), append(contents, int64(v.Content))
+		olds, nows = append(olds, int64(v.Old)), append(nows, int64(v.Now))
+	}
+	return execute(ctx, w.tx, `UPDATE spans SET mapping_version = v.now FROM unnest($2::text[], $3::bigint[], $4::int[], $5::int[]) AS v (id, content, old, now)
+		WHERE project_id = $1 AND span_id = v.id AND mapping_version = v.old AND spans.content = v.content AND own IS NULL`,
+		string(w.project), ids, contents, olds, nows)
+}
+
+// rewrite changes spans, and tells how many changed.
+func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewrite) (int64, error) {
+	rows, err := w.read(ctx, `s.span_id = ANY($2)`, texts(ids))
+	if err != nil {
+		return 0, err
+	}
+	var joined fold.Joined
+	err = w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+		for i := range changes {
+			c := &changes[i]
+			r.Tell(c.Old, c.Now)
+			joined.Changes = append(joined.Changes, fold.Change{Old: c.row.peer().Shown, Now: c.Now})
+			joined.Items = append(joined.Items, fold.Item{Content: c.row.contentOf()})
 		}
-		if end := i + len(part); size > fold.RewriteBytes && end < len(rows) {
-			return rows[:end], true, nil
+		return w.repack(ctx, changes)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(joined.Changes)), w.store(ctx, nil, nil, joined)
+}
+
+// rowChange is what becomes of what a row says itself.
+type rowChange struct {
+	row *spanRow
+	fold.Change
+}
+
+// eachChange gives what r changes of rows, in parts, which have their payloads
+// until do returns.
+func (w *writing) eachChange(ctx context.Context, r *store.Rewrite, rows []*spanRow, do func([]rowChange) error) error {
+	places := make([]fold.PayloadAt, len(rows))
+	for i, row := range rows {
+		places[i] = row.payloadAt()
+	}
+	for _, part := range fold.RewriteParts(r.Detail, places) {
+		mine, said := make([]*spanRow, len(part)), make([]*trace.Span, len(part))
+		for i, n := range part {
+			mine[i] = rows[n]
+		}
+		if r.Detail == store.Full {
+			if err := fillPayloads(ctx, w.tx, w.project, mine, anySize); err != nil {
+				return err
+			}
+		}
+		for i, row := range mine {
+			said[i] = row.says()
+		}
+		all, err := fold.Rewrite(r, said)
+		if err != nil {
+			return err
+		}
+		var changes []rowChange
+		for i, c := range all {
+			if c != nil {
+				changes = append(changes, rowChange{mine[i], *c})
+			}
+		}
+		if err := do(changes); err != nil {
+			return err
+		}
+		for _, row := range mine {
+			row.Payload = trace.Payload{}
+		}
+		for _, c := range changes {
+			c.Now.Payload = trace.Payload{}
 		}
 	}
-	return rows, len(rows) >= r.Limit, nil
+	return nil
 }
 
 // repack writes changed payloads in the place of what they were.
-func (w *writing) repack(ctx context.Context, changes []fold.Change) error {
+func (w *writing) repack(ctx context.Context, changes []rowChange) error {
 	type chunk struct {
 		day time.Time
 		id  uuid.UUID
@@ -124,9 +186,8 @@ func (w *writing) repack(ctx context.Context, changes []fold.Change) error {
 	changed := map[chunk]map[int]*trace.Payload{}
 	for i := range changes {
 		c := &changes[i]
-		row := w.rows[c.Now.ID]
-		if at := row.payloadAt(); at.Chunk != uuid.Nil && c.PayloadChanged() {
-			k := chunk{*row.payloadDay, at.Chunk}
+		if at := c.row.payloadAt(); at.Chunk != uuid.Nil && c.PayloadChanged() {
+			k := chunk{*c.row.payloadDay, at.Chunk}
 			if changed[k] == nil {
 				changed[k] = map[int]*trace.Payload{}
 			}

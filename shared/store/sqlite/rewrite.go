@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -24,72 +25,53 @@ func (db *DB) Projects(ctx context.Context) ([]account.ProjectID, error) {
 	return out, err
 }
 
-// RewriteSpans implements store.Maintainer.
+// RewriteSpans implements store.Maintainer. It looks for what changes in a
+// snapshot, so that no writer waits while most of a step is read and nothing
+// comes of it, and changes that under the lock, of what is stored then.
 func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r store.Rewrite) (store.Rewritten, error) {
-	var out store.Rewritten
 	step, err := fold.FirstStep(&r)
-	if err != nil {
-		return out, err
-	}
-	b, err := db.writers(ctx)
-	if err != nil {
-		return out, err
-	}
-	in := db.inTx
-	if r.DryRun {
-		in = db.inReadTx
-	}
-	err = in(ctx, func(tx *sql.Tx) error {
-		w := newWriting(b, tx, 0)
-		if w.project, err = numberOf(ctx, tx, project); err != nil {
-			return err
-		}
-		out, err = w.rewrite(ctx, step, r)
-		return err
-	})
-	return out, err
-}
-
-func (w *writing) rewrite(ctx context.Context, step fold.Step, r store.Rewrite) (store.Rewritten, error) {
-	rows, more, err := w.readStep(ctx, step, &r)
 	if err != nil {
 		return store.Rewritten{}, err
 	}
-	out := store.Rewritten{Read: int64(len(rows))}
-	spans := make([]*trace.Span, len(rows)) // what they say themselves
-	var last *trace.Span
-	for i, row := range rows {
-		spans[i], last = row.said(), &row.Span
-	}
-	changes, err := fold.Rewrite(&r, spans)
+	b, err := db.writers(ctx)
 	if err != nil {
-		return out, err
+		return store.Rewritten{}, err
 	}
-	var joined fold.Joined
-	var said []fold.Change
-	for i, row := range rows {
-		change := changes[i]
-		if change == nil {
-			continue
+	within := func(in func(context.Context, func(*sql.Tx) error) error, do func(w *writing) error) error {
+		return in(ctx, func(tx *sql.Tx) error {
+			w := newWriting(b, tx, 0)
+			if w.project, err = numberOf(ctx, tx, project); err != nil {
+				return err
+			}
+			return do(w)
+		})
+	}
+	var found fold.Found
+	if err := within(db.inReadTx, func(w *writing) error {
+		found, err = w.look(ctx, step, &r)
+		return err
+	}); err != nil || r.DryRun {
+		return found.Rewritten, err
+	}
+	for some := range slices.Chunk(found.Versions, fold.RewriteAtOnce) {
+		if err := within(db.inTx, func(w *writing) error { return w.renumber(ctx, some) }); err != nil {
+			return store.Rewritten{}, err
 		}
-		out.Changed++
-		w.rows[row.ID] = row
-		said = append(said, *change)
-		joined.Changes = append(joined.Changes, fold.Change{Old: row.peer().Shown, Now: change.Now})
-		joined.Items = append(joined.Items, fold.Item{Content: row.content})
 	}
-	out.Next = step.Next(more, last)
-	if r.DryRun || out.Changed == 0 {
-		return out, nil
+	for some := range slices.Chunk(found.IDs, fold.RewriteAtOnce) {
+		if err := within(db.inTx, func(w *writing) error {
+			n, err := w.rewrite(ctx, some, &r)
+			found.Changed += n
+			return err
+		}); err != nil {
+			return store.Rewritten{}, err
+		}
 	}
-	if err := w.repack(ctx, said); err != nil {
-		return out, err
-	}
-	return out, w.store(ctx, nil, nil, joined)
+	return found.Rewritten, nil
 }
 
-// readStep reads the spans of a step; more says that others may follow.
-func (w *writing) readStep(ctx context.Context, step fold.Step, r *store.Rewrite) (rows []*storedSpan, more bool, err error) {
+// look finds what a step changes.
+func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (found fold.Found, err error) {
 	index := spansByStart + "WHERE form = 'span'"
 	if step.Form == trace.FormTrace {
 		index = "INDEXED BY spans_call_start_idx WHERE form = 'trace'"
@@ -98,29 +80,114 @@ func (w *writing) readStep(ctx context.Context, step fold.Step, r *store.Rewrite
 		index += " AND mapping_version > 0"
 	}
 	bounds := fold.Bounds(r.Time)
-	rows, err = readStored(ctx, w.tx, w.project, store.Summary, index+` AND project = ? AND (start_time, span_id) > (?, ?) AND start_time >= ? AND start_time < ?
+	rows, err := readStored(ctx, w.tx, w.project, store.Summary, index+` AND project = ? AND (start_time, span_id) > (?, ?) AND start_time >= ? AND start_time < ?
 		ORDER BY start_time, span_id LIMIT ?`, int64(w.project), step.Start, string(step.ID), bounds.From, bounds.To, r.Limit)
-	if err != nil || r.Detail != store.Full {
-		return rows, len(rows) >= r.Limit, err
+	if err != nil {
+		return found, err
 	}
-	const some = 64 // rows whose payloads are read at a time
-	for size, i := 0, 0; i < len(rows); i += some {
-		part := rows[i:min(i+some, len(rows))]
-		if err := fillStored(ctx, w.tx, w.project, part, anySize); err != nil {
-			return nil, false, err
+	var last *trace.Span
+	if n := len(rows); n > 0 {
+		last = &rows[n-1].Span
+	}
+	found.Rewritten = store.Rewritten{Read: int64(len(rows)), Next: step.Next(len(rows) >= r.Limit, last)}
+	return found, w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+		for _, c := range changes {
+			found.Add(r, &c.Change, c.row.content, c.row.own != nil)
 		}
-		for _, row := range part {
-			size += row.Payload.Bytes()
-		}
-		if end := i + len(part); size > fold.RewriteBytes && end < len(rows) {
-			return rows[:end], true, nil
+		return nil
+	})
+}
+
+// renumber writes the version of the mapping into rows that are as they were
+// found.
+func (w *writing) renumber(ctx context.Context, versions []fold.Version) error {
+	for _, v := range versions {
+		err := exec(ctx, w.tx, "set mapping version", false, `UPDATE spans SET mapping_version = ? WHERE project = ? AND span_id = ? AND mapping_version = ?
+			AND content = ? AND own IS NULL`, v.Now, int64(w.project), string(v.ID), v.Old, int64(v.Content))
+		if err != nil {
+			return err
 		}
 	}
-	return rows, len(rows) >= r.Limit, nil
+	return nil
+}
+
+// rewrite changes spans, and tells how many changed.
+func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewrite) (int64, error) {
+	list, err := jsonList(ids)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := w.read(ctx, store.Summary, `WHERE project = ? AND span_id IN (SELECT value FROM json_each(?))`, int64(w.project), list)
+	if err != nil {
+		return 0, err
+	}
+	var joined fold.Joined
+	err = w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+		for i := range changes {
+			c := &changes[i]
+			r.Tell(c.Old, c.Now)
+			joined.Changes = append(joined.Changes, fold.Change{Old: c.row.peer().Shown, Now: c.Now})
+			joined.Items = append(joined.Items, fold.Item{Content: c.row.content})
+		}
+		return w.repack(ctx, changes)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(joined.Changes)), w.store(ctx, nil, nil, joined)
+}
+
+// rowChange is what becomes of what a row says itself.
+type rowChange struct {
+	row *storedSpan
+	fold.Change
+}
+
+// eachChange gives what r changes of rows, in parts, which have their payloads
+// until do returns.
+func (w *writing) eachChange(ctx context.Context, r *store.Rewrite, rows []*storedSpan, do func([]rowChange) error) error {
+	places := make([]fold.PayloadAt, len(rows))
+	for i, row := range rows {
+		places[i] = row.at.PayloadAt
+	}
+	for _, part := range fold.RewriteParts(r.Detail, places) {
+		mine, said := make([]*storedSpan, len(part)), make([]*trace.Span, len(part))
+		for i, n := range part {
+			mine[i] = rows[n]
+		}
+		if r.Detail == store.Full {
+			if err := fillStored(ctx, w.tx, w.project, mine, anySize); err != nil {
+				return err
+			}
+		}
+		for i, row := range mine {
+			said[i] = row.said()
+		}
+		all, err := fold.Rewrite(r, said)
+		if err != nil {
+			return err
+		}
+		var changes []rowChange
+		for i, c := range all {
+			if c != nil {
+				changes = append(changes, rowChange{mine[i], *c})
+			}
+		}
+		if err := do(changes); err != nil {
+			return err
+		}
+		for _, row := range mine {
+			row.Payload = trace.Payload{}
+		}
+		for _, c := range changes {
+			c.Now.Payload = trace.Payload{}
+		}
+	}
+	return nil
 }
 
 // repack writes changed payloads in the place of what they were.
-func (w *writing) repack(ctx context.Context, changes []fold.Change) error {
+func (w *writing) repack(ctx context.Context, changes []rowChange) error {
 	type chunkAt struct {
 		day int64
 		id  uuid.UUID
@@ -128,7 +195,7 @@ func (w *writing) repack(ctx context.Context, changes []fold.Change) error {
 	changed := map[chunkAt]map[int]*trace.Payload{}
 	for i := range changes {
 		c := &changes[i]
-		if at := w.rows[c.Now.ID].payloadAt(); at != nil && c.PayloadChanged() {
+		if at := c.row.payloadAt(); at != nil && c.PayloadChanged() {
 			k := chunkAt{at.day, at.Chunk}
 			if changed[k] == nil {
 				changed[k] = map[int]*trace.Payload{}

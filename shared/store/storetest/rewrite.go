@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -54,9 +56,9 @@ func rewrites(t *testing.T, open OpenFunc) {
 	cases(t, open, map[string]func(t *testing.T, s store.Store){
 		"WhateverChangesSumsFollow": func(t *testing.T, s store.Store) {
 			p, m := filled(t, s, 250)
-			rng := rand.New(rand.NewPCG(23, 1))
 			for round := range 3 {
-				change := func(sp *trace.Span) bool {
+				change := func(sp *trace.Span) bool { // the same each time that it is asked about a span
+					rng := rand.New(rand.NewPCG(uint64(round), xxhash.Sum64String(string(sp.ID))))
 					if rng.IntN(3) == 0 {
 						return false
 					}
@@ -81,22 +83,48 @@ func rewrites(t *testing.T, open OpenFunc) {
 					}
 					return true
 				}
-				var changed int64
-				rewrite(t, s, p, store.Rewrite{Limit: 30, Detail: store.Full, Change: each(func(sp *trace.Span) bool {
+				changed, told := map[trace.SpanID]bool{}, int64(0)
+				did := rewrite(t, s, p, store.Rewrite{Limit: 30, Detail: store.Full, Change: each(func(sp *trace.Span) bool {
 					before := *sp
 					if !change(sp) {
 						return false
 					}
-					changed++
+					changed[sp.ID] = true
 					now := *sp
 					if before.Payload.Empty() {
 						now.Payload = trace.Payload{}
 					}
 					m[sp.ID] = now
 					return true
-				})}, nil)
-				if changed == 0 {
-					t.Fatal("nothing changed")
+				}), Changed: func(before, after *trace.Span) {
+					if told++; before.ID != after.ID || !changed[after.ID] {
+						t.Errorf("told of %s that becomes %s", before.ID, after.ID)
+					}
+				}}, nil)
+				// One that begins later now comes again.
+				if len(changed) == 0 || did.Changed < int64(len(changed)) || told != did.Changed {
+					t.Fatalf("%d spans changed, it says %d and told of %d", len(changed), did.Changed, told)
+				}
+				m.check(t, s, p)
+			}
+		},
+		"VersionsAloneAreSet": func(t *testing.T, s store.Store) {
+			p, m := filled(t, s, 250)
+			for version := 4; version < 6; version++ {
+				for id, sp := range m {
+					if sp.Mapped() {
+						sp.MappingVersion = version
+						m[id] = sp
+					}
+				}
+				told := int64(0)
+				did := rewrite(t, s, p, store.Rewrite{Limit: 90, Mapped: true, Detail: store.Full, Change: each(func(sp *trace.Span) bool {
+					changed := sp.MappingVersion != version
+					sp.MappingVersion = version
+					return changed
+				}), Changed: func(_, _ *trace.Span) { told++ }}, nil)
+				if did.Changed == 0 || told != did.Changed {
+					t.Errorf("%d spans changed, told of %d", did.Changed, told)
 				}
 				m.check(t, s, p)
 			}
