@@ -5,6 +5,7 @@ package ingest
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -115,7 +116,24 @@ type part struct {
 	partition int
 	places    []int
 	data      []byte
-	direct    bool // one span that fits no record
+	buffer    *[]byte // out of buffers; nil if data is not in one
+	direct    bool    // one span that fits no record
+}
+
+// buffers are those of OTLP records that are durable: ingest would make garbage
+// of every request's size.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledRecord is the size of record whose buffer is worth keeping.
+const maxPooledRecord = 1 << 20
+
+// giveBack lets the buffer of p be used again.
+func (p *part) giveBack() {
+	if p.buffer != nil && cap(p.data) <= maxPooledRecord {
+		*p.buffer = p.data[:0]
+		buffers.Put(p.buffer)
+	}
+	p.buffer, p.data = nil, nil
 }
 
 // pack makes records of spans.
@@ -135,7 +153,11 @@ func (s *Service) packSent(project account.ProjectID, spans []otlp.Span) []part 
 	now, limit := s.Now(), s.Spans.MaxRecordBytes()
 	return split(s.Spans, project, len(spans), func(i int) string { return string(spans[i].TraceID()) }, func(p *part) {
 		sent := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: now, Spans: at(spans, p.places)}
-		p.batch, p.data = sent.ID, sent.Append(nil, limit)
+		if buffer, ok := buffers.Get().(*[]byte); ok {
+			p.buffer = buffer
+			p.data = *buffer
+		}
+		p.batch, p.data = sent.ID, sent.Append(p.data, limit)
 	})
 }
 
@@ -220,6 +242,9 @@ func (s *Service) keep(ctx context.Context, form trace.Form, parts []part) error
 	}
 	if err := s.logOf(form).Append(ctx, records); err != nil {
 		return err
+	}
+	for i := range parts {
+		parts[i].giveBack()
 	}
 	if s.Accepted != nil {
 		s.Accepted(form, n)

@@ -29,7 +29,8 @@ type Log interface {
 	// MaxRecordBytes is the largest Record.Data that Append takes: a batch that
 	// encodes to more must be split. It stays the same for the life of the log.
 	MaxRecordBytes() int
-	// Append returns nil once every record is on durable media. On an error
+	// Append returns nil once every record is on durable media; their Data are the
+	// caller's again then, to be written over. On an error
 	// none, some or all may have been kept: the caller sends them again, which
 	// is harmless, since storing is idempotent. The error is fault.Unavailable
 	// if the medium is full or refuses, and fault.TooLarge, with nothing kept, if

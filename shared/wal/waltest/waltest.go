@@ -108,6 +108,9 @@ func appendTo(t *testing.T, l wal.Log, partition int, bodies ...string) {
 	if err := l.Append(within(t), records); err != nil {
 		t.Fatalf("append: %v", err)
 	}
+	for _, r := range records {
+		clear(r.Data) // it is the caller's again
+	}
 }
 
 // drain consumes l until the test ends or stop is called.
