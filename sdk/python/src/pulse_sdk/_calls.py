@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from . import _pulse
 from ._content import dump, plain, to_json
@@ -35,6 +35,9 @@ OPERATIONS = (
 
 _MODEL_IN_PATH = re.compile(r"([^/:]+):\w+$")
 
+
+# Events that are kept at most before they are read.
+MOST_HEARD = 100
 
 # The last events of streams that are not ended by [DONE].
 LAST_EVENTS = ("message_stop", "response.completed", "response.failed", "response.incomplete")
@@ -82,6 +85,9 @@ class Call:
         self._span = Span(f"{operation.name} {model}".rstrip(), CLIENT, current.get())
         self._assembler = operation.assembler() if operation.assembler else None
         self._body = bytearray()  # what was fed and not read yet
+        self._hears = False
+        self._carried = False  # something of a stream's answer came
+        self._heard: List[str] = []  # events that were heard and not read yet
         self._complete = False
         self._raw: Any = None
         self.ended = False
@@ -120,17 +126,41 @@ class Call:
         self._raw = dump(model)
 
     @never_raises
+    def hear(self, data: str) -> None:
+        """Takes an event of a stream as the provider wrote it. Most are read later, many at once, since the program waits for each."""
+        self._hears = True
+        if self.ended:
+            return
+        if data.startswith("[DONE]"):
+            self._complete = True
+            return
+        self._heard.append(data)
+        if not self._carried or len(self._heard) >= MOST_HEARD:
+            self._read_heard()
+
+    @never_raises
     def event(self, event: Any) -> None:
-        """Takes an event of a stream, as the client's model or as JSON."""
-        if self._assembler is None or self.ended:
+        """Takes an event of a stream as the client's model, or as JSON, unless it was heard before."""
+        if not self._hears and not self.ended:
+            self._add(dump(event))
+
+    def _read_heard(self) -> None:
+        heard, self._heard = self._heard, []
+        try:
+            events = json.loads(f"[{','.join(heard)}]")
+        except ValueError:
+            events = [read_json(data) for data in heard]
+        for event in events:
+            self._add(event)
+
+    @never_raises
+    def _add(self, event: Any) -> None:
+        if self._assembler is None or not isinstance(event, dict) or event.get("error"):
             return
-        elapsed = self._span.seconds_ns() / 1e9
-        value = dump(event)
-        if not isinstance(value, dict):
-            return
-        if self._assembler.add(value):
-            self._span.attributes.setdefault("gen_ai.response.time_to_first_chunk", elapsed)
-        if value.get("type") in LAST_EVENTS:
+        if self._assembler.add(event) and not self._carried:
+            self._carried = True
+            self._span.attributes["gen_ai.response.time_to_first_chunk"] = self._span.seconds_ns() / 1e9
+        if event.get("type") in LAST_EVENTS:
             self._complete = True
 
     @never_raises
@@ -144,11 +174,8 @@ class Call:
         """Takes a piece of a body of server-sent events."""
         *lines, self._body = (self._body + piece).split(b"\n")
         for line in lines:
-            data = line[len(b"data:") :].strip() if line.startswith(b"data:") else b""
-            if data == b"[DONE]":
-                self._complete = True
-            elif data:
-                self.event(json.loads(data))
+            if line.startswith(b"data:"):
+                self.hear(line[len(b"data:") :].strip().decode())
 
     @never_raises
     def succeed(self, answer: Any = None) -> None:
@@ -161,13 +188,15 @@ class Call:
         """Ends a stream's call with what came of it."""
         if self.ended:
             return
+        self._read_heard()
         if error is not None:
             self._span.fail(error)
         # Clients may close a stream at its last event, before the connection ends.
         if error is not None or early and not self._complete:
             self._span.attributes["pulse.stream_ended_early"] = True
         response = self._assembler.response() if self._assembler else None
-        self._end(response or _parsed(self._body))
+        whole = read_json(self._body)  # of an answer that is no stream; else it is cut off, or no JSON at all
+        self._end(response or (whole if isinstance(whole, dict) else None))
 
     @never_raises
     def fail(self, error: BaseException) -> None:
@@ -235,9 +264,9 @@ def _finish_reasons(response: Dict[str, Any]) -> List[str]:
     return [str(reason) for reason in found if reason]
 
 
-def _parsed(body: bytearray) -> Optional[Dict[str, Any]]:
+def read_json(data: Union[str, bytearray]) -> Any:
+    """What a text says in JSON, and None if it is none."""
     try:
-        value = json.loads(body)
+        return json.loads(data)
     except ValueError:
-        return None  # cut off, or no JSON at all
-    return value if isinstance(value, dict) else None
+        return None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import json
 import sys
 from contextvars import ContextVar
 from typing import Any, AsyncIterator, Callable, Dict, Iterator, Optional
 from urllib.parse import urlsplit
 
-from ._calls import METADATA_NAMES, SESSION_NAMES, Call, Extras, Target, begin, take_extras
+from ._calls import METADATA_NAMES, SESSION_NAMES, Call, Extras, Target, begin, read_json, take_extras
 from ._log import never_raises
 from ._tap import Tap
 
@@ -71,27 +70,25 @@ def _beginner(method: Callable[..., Any], target: Target, defaults: Extras) -> C
     return start
 
 
-def _body(answer: Any) -> Any:
-    """The answer's JSON: newer clients give its text, older ones the value."""
-    text = getattr(answer, "body", None)
-    if isinstance(text, str):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return None
-    # A copy: older clients change what they have read.
+def _copied(answer: Any) -> Any:
+    """An older client's answer. It is copied, since they change what they have read."""
     return copy.deepcopy(answer) if isinstance(answer, dict) else None
 
 
 @never_raises
 def _succeed(call: Call, answer: Any) -> None:
-    call.succeed(_body(answer))
+    text = getattr(answer, "body", None)
+    call.succeed(read_json(text) if isinstance(text, str) else _copied(answer))
 
 
 def _listener(call: Call) -> Callable[[Any], None]:
     @never_raises
     def listen(chunk: Any) -> None:
-        call.event(_body(chunk))
+        text = getattr(chunk, "body", None)
+        if isinstance(text, str):
+            call.hear(text)
+        else:
+            call.event(_copied(chunk))
 
     return listen
 

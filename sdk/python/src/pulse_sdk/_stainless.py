@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
 
 from ._calls import METADATA_NAMES, SESSION_NAMES, Call, Extras, Target, begin, take_extras
 from ._log import never_raises
-from ._tap import Tap, end_with_close, restore
+from ._tap import Ear, Tap, end_with_close, restore
 
 MARK = "_pulse_observed"  # an attribute of what was observed
 
@@ -130,7 +130,7 @@ def _listens(call: Call, result: Any) -> bool:
     raw = getattr(result, "http_response", None)
     if raw is not None:
         _listen_to_bytes(call, raw)
-    elif hasattr(result, "_iterator"):
+    elif hasattr(type(result), "__stream__"):
         _listen_to_events(call, result)
     else:
         call.succeed(result)
@@ -138,6 +138,8 @@ def _listens(call: Call, result: Any) -> bool:
 
 
 def _listen_to_events(call: Call, stream: Any) -> None:
+    if hasattr(stream, "_decoder"):  # before the iterator, which some make of a copy
+        stream._decoder = Ear(stream._decoder, call)
     tap = Tap(call, stream._iterator, call.event)
     stream._iterator = tap
     end_with_close(stream.response, tap)

@@ -49,10 +49,10 @@ class ChatCompletion:
         if delta.get("role"):
             message.setdefault("role", delta["role"])
         carries = False
-        for name in self.JOINED:
-            if delta.get(name) is not None:
-                message[name] = (message.get(name) or "") + delta[name]
-                carries |= delta[name] != ""
+        for name, value in delta.items():
+            if value is not None and name in self.JOINED:
+                message[name] = (message.get(name) or "") + value
+                carries |= value != ""
         for call in delta.get("tool_calls") or ():
             calls = message.setdefault("tool_calls", {})
             _add_tool_call(calls.setdefault(call.get("index", len(calls)), {}), call)

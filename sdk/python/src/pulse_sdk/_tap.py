@@ -99,6 +99,35 @@ class Tap:
         self._call.end_stream(early=True)
 
 
+class Ear:
+    """A client's decoder of server-sent events, whose events a call hears before the client makes anything else of them."""
+
+    def __init__(self, decoder: Any, call: Call) -> None:
+        self._decoder = decoder
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def iter_bytes(self, source: Any) -> Iterator[Any]:
+        return map(self._hear, self._decoder.iter_bytes(source))
+
+    def iter(self, source: Any) -> Iterator[Any]:
+        return map(self._hear, self._decoder.iter(source))
+
+    async def aiter_bytes(self, source: Any) -> AsyncIterator[Any]:
+        async for event in self._decoder.aiter_bytes(source):
+            yield self._hear(event)
+
+    async def aiter(self, source: Any) -> AsyncIterator[Any]:
+        async for event in self._decoder.aiter(source):
+            yield self._hear(event)
+
+    def _hear(self, event: Any) -> Any:
+        self._call.hear(event.data)
+        return event
+
+
 def end_with_close(response: Any, tap: Tap) -> None:
     """Tells tap when the HTTP response under a stream is closed: all of the clients' ways to close lead there."""
     close, aclose = getattr(response, "close", None), getattr(response, "aclose", None)
