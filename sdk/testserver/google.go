@@ -10,8 +10,7 @@ import (
 // generateContent is Google's protocol: thoughts are counted beside the answer.
 var generateContent = protocol{
 	ask: func(at string, body map[string]any) question {
-		model, method, _ := strings.Cut(path.Base(at), ":")
-		q := question{model: model, stream: method == "streamGenerateContent"}
+		q := question{model: modelOf(at), stream: strings.HasSuffix(at, ":streamGenerateContent")}
 		for _, c := range list(body["contents"]) {
 			c := object(c)
 			if role := text(c["role"]); role != "user" && role != "" && role != "function" {
@@ -59,6 +58,47 @@ var generateContent = protocol{
 	fault: func(status int, message string) any {
 		return fields{"error": fields{"code": status, "message": message, "status": strings.ToUpper(strings.ReplaceAll(http.StatusText(status), " ", "_"))}}
 	},
+}
+
+// embedContent is Google's protocol for one embedding.
+var embedContent = protocol{
+	ask: func(at string, body map[string]any) question {
+		return question{model: modelOf(at), text: textOf(object(body["content"])["parts"]), inputs: 1}
+	},
+	whole: func(_ question, a answer) any {
+		return fields{"embedding": embedding(), "usageMetadata": embedUsage(a.usage)}
+	},
+	fault: generateContent.fault,
+}
+
+// batchEmbedContents is Google's protocol for several.
+var batchEmbedContents = protocol{
+	ask: func(at string, body map[string]any) question {
+		q := question{model: modelOf(at)}
+		for _, r := range list(body["requests"]) {
+			q.text = textOf(object(object(r)["content"])["parts"])
+			q.inputs++
+		}
+		return q
+	},
+	whole: func(q question, a answer) any {
+		all := []any{}
+		for range q.inputs {
+			all = append(all, embedding())
+		}
+		return fields{"embeddings": all, "usageMetadata": embedUsage(a.usage)}
+	},
+	fault: generateContent.fault,
+}
+
+func embedding() fields { return fields{"values": []any{0.25, -0.5, 1.0}} }
+
+func embedUsage(u usage) fields { return fields{"promptTokenCount": u.Input} }
+
+// modelOf is the model in a path, which has the method after it.
+func modelOf(at string) string {
+	model, _, _ := strings.Cut(path.Base(at), ":")
+	return model
 }
 
 func chunkOf(q question, a answer, parts []any, finish any, usage fields) fields {

@@ -78,6 +78,45 @@ var chatCompletions = protocol{
 	fault: openAIFault,
 }
 
+// completions is OpenAI's oldest protocol: a text goes on.
+var completions = protocol{
+	ask: func(path string, body map[string]any) question {
+		q := question{model: text(body["model"]), stream: body["stream"] == true, text: text(body["prompt"])}
+		q.withUsage = object(body["stream_options"])["include_usage"] == true || isOpenRouter(path)
+		if l := list(body["prompt"]); len(l) > 0 {
+			q.text = text(l[len(l)-1])
+		}
+		return q
+	},
+	whole: func(q question, a answer) any { return completion(q, a, a.text, "stop", chatUsage(a.usage)) },
+	events: func(q question, a answer) []event {
+		var events []event
+		for _, s := range split(a.text) {
+			events = append(events, event{data: completion(q, a, s, nil, nil)})
+		}
+		events = append(events, event{data: completion(q, a, "", "stop", nil)})
+		if q.withUsage {
+			last := completion(q, a, "", nil, chatUsage(a.usage))
+			last["choices"] = []any{}
+			events = append(events, event{data: last})
+		}
+		return append(events, event{data: "[DONE]"})
+	},
+	fault: openAIFault,
+}
+
+// completion is a whole one, or a chunk of a stream, which has no usage.
+func completion(q question, a answer, text string, finish, usage any) fields {
+	c := fields{
+		"id": "cmpl-" + a.id, "object": "text_completion", "created": created, "model": q.model,
+		"choices": []any{fields{"index": 0, "text": text, "logprobs": nil, "finish_reason": finish}},
+	}
+	if usage != nil {
+		c["usage"] = usage
+	}
+	return c
+}
+
 func chatToolCall(a answer) fields {
 	return fields{"id": "call_" + a.id, "type": "function", "function": fields{"name": a.tool, "arguments": a.arguments}}
 }

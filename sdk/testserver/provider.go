@@ -81,6 +81,7 @@ const (
 type provider struct {
 	mu     sync.Mutex
 	calls  []call
+	asked  int             // how often an answer or an error was asked for
 	failed map[string]bool // texts that failed once
 }
 
@@ -91,6 +92,8 @@ func protocolOf(path string) *protocol {
 	switch {
 	case strings.HasSuffix(path, "/chat/completions"):
 		return &chatCompletions
+	case strings.HasSuffix(path, "/completions"):
+		return &completions
 	case strings.HasSuffix(path, "/responses"):
 		return &responses
 	case strings.HasSuffix(path, "/embeddings"):
@@ -99,6 +102,10 @@ func protocolOf(path string) *protocol {
 		return &messages
 	case strings.Contains(path, ":generateContent"), strings.Contains(path, ":streamGenerateContent"):
 		return &generateContent
+	case strings.HasSuffix(path, ":embedContent"):
+		return &embedContent
+	case strings.HasSuffix(path, ":batchEmbedContents"):
+		return &batchEmbedContents
 	}
 	return nil
 }
@@ -130,13 +137,14 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	}
+	n := p.next()
 	if c.status != 0 && p.fails(q.text, c.once) {
 		fault := proto.fault(c.status, "The prompt asked for this error.")
 		p.record(call{Path: r.URL.Path, Model: q.model, Stream: q.stream, Status: c.status, Request: raw, Response: fault})
 		writeJSON(w, c.status, fault)
 		return
 	}
-	a := answerTo(q, c, p.count())
+	a := answerTo(q, c, n)
 	whole := proto.whole(q, a)
 	p.record(call{Path: r.URL.Path, Model: q.model, Stream: q.stream, Status: http.StatusOK, Request: raw, Response: whole, Text: a.text, Usage: a.usage})
 	w.Header().Set("X-Request-Id", "req_"+a.id)
@@ -151,7 +159,7 @@ func (p *provider) serveCalls(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.Method == http.MethodDelete {
-		p.calls, p.failed = nil, map[string]bool{}
+		p.calls, p.asked, p.failed = nil, 0, map[string]bool{}
 	}
 	writeJSON(w, http.StatusOK, append([]call{}, p.calls...))
 }
@@ -162,10 +170,12 @@ func (p *provider) record(c call) {
 	p.calls = append(p.calls, c)
 }
 
-func (p *provider) count() int {
+// next numbers what is asked for, from 1.
+func (p *provider) next() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.calls)
+	p.asked++
+	return p.asked
 }
 
 // fails reports whether a call that asks for an error gets one.
@@ -179,7 +189,7 @@ func (p *provider) fails(text string, once bool) bool {
 
 // answerTo decides what is answered.
 func answerTo(q question, c commands, n int) answer {
-	a := answer{id: fmt.Sprintf("%04d", n+1), usage: usage{Input: words(q.text) + 10}}
+	a := answer{id: fmt.Sprintf("%04d", n), usage: usage{Input: words(q.text) + 10}}
 	if c.reasoning {
 		a.reasoning = "Let me think about it."
 		a.usage.Reasoning, a.usage.Cached = words(a.reasoning), 4

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strconv"
@@ -24,7 +25,7 @@ type trouble struct {
 
 // state is the body of PUT /trouble.
 type state struct {
-	Mode       string `json:"mode"`       // ok, a status, garbage, reset, delay or blackhole
+	Mode       string `json:"mode"`       // ok, a status, garbage, reset, lose, delay or blackhole
 	DelayMS    int    `json:"delayMs"`    // of delay
 	RetryAfter string `json:"retryAfter"` // header of a status
 }
@@ -53,6 +54,9 @@ func (t *trouble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "<html>\x00\xff not what you expected")
 		return
 	case "reset":
+		panic(http.ErrAbortHandler)
+	case "lose": // Pulse has it, and nobody hears of it
+		t.next.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	case "blackhole":
 		<-r.Context().Done()
@@ -90,11 +94,11 @@ func (t *trouble) control(w http.ResponseWriter, r *http.Request) {
 
 func (s state) check() error {
 	switch s.Mode {
-	case "ok", "delay", "garbage", "reset", "blackhole":
+	case "ok", "delay", "garbage", "reset", "lose", "blackhole":
 		return nil
 	}
 	if n, err := strconv.Atoi(s.Mode); err != nil || n < 200 || n > 599 {
-		return fmt.Errorf("mode %q is not ok, a status, garbage, reset, delay or blackhole", s.Mode)
+		return fmt.Errorf("mode %q is not ok, a status, garbage, reset, lose, delay or blackhole", s.Mode)
 	}
 	return nil
 }
