@@ -338,6 +338,79 @@ func TestTroubleWithPulse(t *testing.T) {
 	}
 }
 
+func TestWaitsHoweverMuchComes(t *testing.T) {
+	s := newSink(t)
+	s.header = map[string]string{"Retry-After": "60"}
+	s.set(503, "")
+	begin(t, s, Options{BatchSize: 1, FlushTimeout: 3 * time.Second})
+	step := func() {
+		_, one := StartSpan(context.Background(), "step", "chain")
+		one.End()
+	}
+	asked := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.requests)
+	}
+	step()
+	for asked() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 100 {
+		step()
+		time.Sleep(time.Millisecond)
+	}
+	if n := asked(); n != 1 {
+		t.Errorf("%d requests before Retry-After", n)
+	}
+	s.set(200, "{}")
+	if got := flushed(t, s); len(got) != 101 {
+		t.Errorf("%d spans", len(got))
+	}
+}
+
+func TestWarnsOnceOfAPulseThatRefusesForEver(t *testing.T) {
+	s := newSink(t)
+	s.set(503, "busy")
+	var log said
+	c := New(Options{APIKey: "pulse_sk_test", APIURL: s.URL, Logger: log.logger(), FlushInterval: 100 * time.Millisecond, FlushTimeout: 5 * time.Second})
+	c.sender.first = time.Millisecond
+	for range 3 {
+		_, step := c.step(context.Background(), "step", "chain")
+		step.End()
+	}
+	for len(log.lines()[0]) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	s.mu.Lock()
+	n := len(s.requests)
+	s.mu.Unlock()
+	if want := fmt.Sprintf("pulse: Pulse answers 503 at %s/v1/traces, spans wait for it: ", s.URL); n < tellAfter || !strings.Contains(log.lines()[0], want) {
+		t.Errorf("%q after %d requests", log.lines(), n)
+	}
+	s.set(200, "{}")
+	if err := c.Shutdown(context.Background()); err != nil || len(log.lines()) != 1 {
+		t.Errorf("%v, %q", err, log.lines())
+	}
+}
+
+func TestA500IsTriedAgainButNotForEver(t *testing.T) {
+	s := newSink(t)
+	s.set(500, "cannot")
+	begin(t, s, Options{BatchSize: 2, FlushTimeout: 10 * time.Second}).sender.first = time.Millisecond
+	for range 3 {
+		_, step := StartSpan(context.Background(), "step", "chain")
+		step.End()
+	}
+	for Statistics().Rejected == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	s.set(200, "{}")
+	if got := flushed(t, s); len(got) != 1 || Statistics().Rejected != 2 || len(s.requests) < mostFaults+1 {
+		t.Errorf("%d spans after %d requests, %+v", len(got), len(s.requests), Statistics())
+	}
+}
+
 // said keeps what a Client tells the log.
 type said struct {
 	mu   sync.Mutex

@@ -24,6 +24,8 @@ const (
 	longestRetryAfter = time.Minute
 	gzipFrom          = 1024
 	answerBytes       = 64 << 10 // of Pulse's that are read
+	tellAfter         = 5        // answers in a row after which is tried again
+	mostFaults        = 10       // 500s in a row, from which on these very spans may be why
 )
 
 // Stats count spans.
@@ -54,7 +56,14 @@ type sender struct {
 	counts  Stats
 	flushes []chan struct{} // closed when nothing waits any more
 
-	wake    chan struct{} // there is something to do now
+	refusals int // answers in a row after which is tried again; only run uses it
+	faults   int // those of them that are 500s, the latest in a row
+
+	first time.Duration // firstWait; tests wait less
+	wait  time.Duration // before the next try, if Pulse does not say; only run uses it
+
+	full    chan struct{} // there is enough for a request
+	hurry   chan struct{} // a flush waits
 	done    context.Context
 	stop    func()
 	started sync.Once
@@ -72,7 +81,7 @@ func newSender(o *settings) *sender {
 		}
 	}
 	s := &sender{
-		settings: o, wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		settings: o, first: firstWait, full: make(chan struct{}, 1), hurry: make(chan struct{}, 1), ended: make(chan struct{}),
 		head: toJSON(map[string]any{"resource": map[string]any{"attributes": resource}, "scope": map[string]any{"name": "pulse-sdk", "version": Version}}),
 		http: &http.Client{
 			Timeout:       o.Timeout,
@@ -124,6 +133,7 @@ func (s *sender) push(it item) {
 	s.bytes += len(it.data)
 	for s.bytes > s.settings.QueueBytes && len(s.queue) > 0 {
 		s.settle(s.queue[:1])
+		clear(s.queue[:1]) // what is dropped takes no memory
 		s.queue = s.queue[1:]
 		s.counts.Dropped++
 		s.settings.warn("dropped", "Pulse does not take spans as fast as they come; the oldest are dropped")
@@ -132,13 +142,13 @@ func (s *sender) push(it item) {
 	s.mu.Unlock()
 	s.started.Do(func() { go s.run() })
 	if full {
-		s.nudge()
+		nudge(s.full)
 	}
 }
 
-func (s *sender) nudge() {
+func nudge(to chan<- struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case to <- struct{}{}:
 	default:
 	}
 }
@@ -169,7 +179,7 @@ func (s *sender) flush(ctx context.Context) error {
 	empty := make(chan struct{})
 	s.flushes = append(s.flushes, empty)
 	s.mu.Unlock()
-	s.nudge()
+	nudge(s.hurry)
 	select {
 	case <-empty:
 		return nil
@@ -183,32 +193,35 @@ func (s *sender) flush(ctx context.Context) error {
 // run sends until stop.
 func (s *sender) run() {
 	defer close(s.ended)
-	for s.pause(s.settings.FlushInterval) {
-		for wait := firstWait; s.take(); {
+	for s.pause(s.settings.FlushInterval, s.full) {
+		for s.wait = s.first; s.take(); {
 			again, settled := s.post()
 			if settled {
-				wait = firstWait
+				s.wait = s.first
 				continue
 			}
 			if again == 0 {
-				again = time.Duration(float64(wait) * (0.5 + rand.Float64()/2))
-				wait = min(wait*2, longestWait)
+				again = time.Duration(float64(s.wait) * (0.5 + rand.Float64()/2))
+				s.wait = min(s.wait*2, longestWait)
 			}
-			if !s.pause(again) {
+			if !s.pause(again, nil) { // however much comes meanwhile
 				return
 			}
 		}
 	}
 }
 
-// pause waits, or until there is something to do; false says to stop.
-func (s *sender) pause(d time.Duration) bool {
+// pause waits, or until a flush does, or there is enough for a request; false
+// says to stop.
+func (s *sender) pause(d time.Duration, full <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-s.done.Done():
 		return false
-	case <-s.wake:
+	case <-s.hurry:
+		s.wait = s.first
+	case <-full:
 	case <-timer.C:
 	}
 	return true
@@ -229,7 +242,9 @@ func (s *sender) take() bool {
 		}
 		n++
 	}
-	s.sending, s.queue = append([]item(nil), s.queue[:n]...), s.queue[n:]
+	s.sending = append([]item(nil), s.queue[:n]...)
+	clear(s.queue[:n])
+	s.queue = s.queue[n:]
 	if n == 0 {
 		s.queue = nil
 		for _, empty := range s.flushes {
@@ -253,7 +268,7 @@ func (s *sender) post() (again time.Duration, settled bool) {
 	case status < 300:
 		s.settings.warn("garbage", fmt.Sprintf("what answers at %s is not Pulse, spans wait for it: %.200q", s.shown(), answer))
 		return after, false
-	case status == 408, status == 429, status == 502, status == 503, status == 504:
+	case s.waitsAfter(status, answer):
 		return after, false
 	default:
 		refused = int64(len(s.sending))
@@ -261,6 +276,7 @@ func (s *sender) post() (again time.Duration, settled bool) {
 	if refused > 0 {
 		s.settings.warn("rejected", fmt.Sprintf("Pulse refused spans (%d): %.300s", status, answer))
 	}
+	s.refusals, s.faults = 0, 0
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Rejected += refused
@@ -268,6 +284,26 @@ func (s *sender) post() (again time.Duration, settled bool) {
 	s.settle(s.sending)
 	s.sending = nil
 	return 0, true
+}
+
+// waitsAfter reports whether a request that was answered with a status is tried
+// again.
+func (s *sender) waitsAfter(status int, answer []byte) bool {
+	if s.faults++; status != http.StatusInternalServerError {
+		s.faults = 0
+	}
+	switch status {
+	case 408, 429, 500, 502, 503, 504:
+	default:
+		return false
+	}
+	if s.faults >= mostFaults {
+		return false
+	}
+	if s.refusals++; s.refusals >= tellAfter {
+		s.settings.warn("refusal", fmt.Sprintf("Pulse answers %d at %s, spans wait for it: %.200q", status, s.shown(), answer))
+	}
+	return true
 }
 
 // warnOfSilence tells that a request had no answer, unless it was Shutdown that

@@ -170,7 +170,7 @@ class RealPulse:
         return fetch(f"{self.url}{path}", headers={"Authorization": f"Bearer {self.key}"})
 
     def traces(self, session: str = "") -> List[Dict[str, Any]]:
-        return list(self.get("/v1/traces?limit=100" + (f"&session_id={session}" if session else ""))["traces"])
+        return list(self.get("/v1/traces?limit=1000" + (f"&session_id={session}" if session else ""))["traces"])
 
     def spans(self, trace: str) -> List[Dict[str, Any]]:
         return list(self.get(f"/v1/traces/{trace}/spans")["spans"])

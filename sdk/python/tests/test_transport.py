@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import threading
 import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any, List
 
@@ -93,7 +96,7 @@ def test_a_path_in_the_address_is_kept(place: Sink) -> None:
     assert place.requests[0]["path"] == "/under/here/v1/traces"
 
 
-@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_tried_again(place: Sink, quick: None, status: int) -> None:
     place.status = status
     start(place.url, flush_interval=0.1)
@@ -105,7 +108,7 @@ def test_tried_again(place: Sink, quick: None, status: int) -> None:
     assert len(place.spans()) == 1
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 500, 501])
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 501])
 def test_not_tried_again(place: Sink, status: int, caplog: pytest.LogCaptureFixture) -> None:
     place.status = status
     place.answer = b'{"message":"no, not this"}'
@@ -118,6 +121,32 @@ def test_not_tried_again(place: Sink, status: int, caplog: pytest.LogCaptureFixt
     assert pulse_sdk.stats() == (0, 0, 0, 0, 3) and len(place.requests) == 2
     (record,) = caplog.records
     assert str(status) in record.getMessage() and "no, not this" in record.getMessage()
+
+
+def test_500_is_not_tried_for_ever(place: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_transport, "FIRST_WAIT", 0.001)
+    place.status = 500
+    start(place.url, batch_size=2, flush_interval=60)
+    steps(3)
+    until(lambda: pulse_sdk.stats().rejected == 2)
+    assert len(place.requests) == _transport.MOST_FAULTS and pulse_sdk.stats().queued == 1
+    place.status = 200
+    assert pulse_sdk.flush() and pulse_sdk.stats() == (0, 0, 1, 0, 2)
+
+
+def test_a_pulse_that_refuses_for_ever_is_told_once(
+    place: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_transport, "FIRST_WAIT", 0.001)
+    place.status, place.answer = 503, b"busy\n"
+    start(place.url, flush_interval=0.1)
+    steps(3)
+    until(lambda: caplog.records)
+    assert len(place.requests) >= _transport.TELL_AFTER
+    until(lambda: len(place.requests) > _transport.TELL_AFTER + 2)
+    (record,) = caplog.records
+    what = f'Pulse answers 503 at {place.url}/v1/traces, spans wait for it: "busy\\n"'
+    assert record.getMessage() == f"Pulse: {what}"
 
 
 def test_partial_success(place: Sink, caplog: pytest.LogCaptureFixture) -> None:
@@ -303,33 +332,66 @@ def call(openai_client: Any, text: str, name: str) -> str:
     return str(answer.choices[0].message.content)
 
 
-@pytest.mark.parametrize("trouble", ["429", "503", "502", "garbage", "reset", "blackhole", "delay"])
-def test_trouble_is_not_felt_and_nothing_is_lost(
-    providers: Providers, pulse: RealPulse, quick: None, trouble: str
-) -> None:
-    providers.trouble(trouble, delayMs=300, retryAfter="0")
+def load(openai_client: Any, session: str, calls: int, more: str = "") -> List[str]:
+    """Makes calls, 8 at a time, and gives the ids of their answers in the order of the calls."""
+
+    def one(number: int) -> str:
+        text = f"Hello {number}{more}"
+        answer = openai_client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": text}], pulse_session_id=session
+        )
+        assert answer.choices[0].message.content == f"You said: {text}"
+        return str(answer.id)
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(one, range(calls)))
+
+
+def kept(pulse: RealPulse, session: str, count: int) -> List[Any]:
+    """The traces of a session, once there are as many."""
+    return list(until(lambda: (found := pulse.traces(session)) and len(found) >= count and found, 60))
+
+
+@pytest.mark.parametrize("trouble", ["429", "500", "503", "garbage", "reset", "lose", "blackhole", "delay"])
+def test_no_trouble_is_felt_and_nothing_is_lost(providers: Providers, pulse: RealPulse, trouble: str) -> None:
+    """200 answers while Pulse is in trouble are right, and once it is back it has each call once."""
+    providers.trouble(trouble, delayMs=300)
     tried = providers.tried(trouble)
-    start(providers.proxy, api_key=pulse.key, batch_size=5, flush_interval=0.1, timeout=0.5)
-    openai_client, session = client(providers), f"trouble-{trouble}-{openai.__version__}"
-    began = time.monotonic()
-    for number in range(20):
-        assert call(openai_client, f"Hello {number}", session) == f"You said: Hello {number}"
-    assert time.monotonic() - began < 5
+    start(providers.proxy, api_key=pulse.key, batch_size=20, flush_interval=0.1, timeout=1.0)
+    session = f"trouble-{trouble}-{openai.__version__}"
+    ids = load(client(providers), session, 200)
     until(lambda: providers.tried(trouble) > tried + 1)
     providers.trouble("ok")
-    assert pulse_sdk.flush(10)
+    assert pulse_sdk.flush(60)
+    assert pulse_sdk.stats() == (0, 0, 200, 0, 0)
+    traces = kept(pulse, session, 200)
+    assert sorted(trace["providerRequestId"] for trace in traces) == sorted(ids)
+    tokens = 2 + 10 + 4  # "Hello 1" and "You said: Hello 1"
+    assert sum(trace["inputTokens"] + trace["outputTokens"] for trace in traces) == 200 * tokens
+
+
+def test_memory_is_bounded(providers: Providers, pulse: RealPulse) -> None:
+    """Many times as much as the queue holds comes while Pulse does not answer. What is dropped is counted, and Pulse gets all else, once."""
+    queue, calls = 2 << 20, 400
+    providers.trouble("blackhole")
+    start(providers.proxy, api_key=pulse.key, queue_bytes=queue, batch_size=8, timeout=1.0)
+    openai_client, session = client(providers), f"bounded-{openai.__version__}"
+    load(openai_client, session, 8)
+    tracemalloc.start()
+    try:
+        ids = load(openai_client, session, calls, "x" * 50_000)  # twice in each span
+        gc.collect()
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     stats = pulse_sdk.stats()
-    assert (stats.queued, stats.dropped, stats.rejected, stats.sent) == (0, 0, 0, 20)
-    traces = until(lambda: (found := pulse.traces(session)) and len(found) >= 20 and found)
-    assert len(traces) == 20
-
-
-def test_500_is_not_tried_again(providers: Providers, pulse: RealPulse) -> None:
-    providers.trouble("500")
-    start(providers.proxy, api_key=pulse.key)
-    assert call(client(providers), "Hello", "s-500") == "You said: Hello"
-    assert pulse_sdk.flush()
-    assert pulse_sdk.stats().rejected == 1
+    assert stats.queued_bytes <= queue and stats.dropped > calls / 2 and stats.queued + stats.dropped == calls + 8
+    assert grown < 4 * queue
+    providers.trouble("ok")
+    assert pulse_sdk.flush(60)
+    assert pulse_sdk.stats() == (0, 0, stats.queued, stats.dropped, 0)
+    got = [trace["providerRequestId"] for trace in kept(pulse, session, stats.queued)]
+    assert len(set(got)) == len(got) == stats.queued and ids[-1] in got
 
 
 def test_what_pulse_shows(providers: Providers, pulse: RealPulse) -> None:

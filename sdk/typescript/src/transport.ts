@@ -17,7 +17,9 @@ const longestWait = 30_000;
 const longestRetryAfter = 60_000;
 const lookAgain = 25; // at what another request sends
 const aWhile = 1000; // how late what is still there may be
-const retried = [408, 429, 502, 503, 504];
+const retried = [408, 429, 500, 502, 503, 504];
+const tellAfter = 5; // such answers in a row
+const mostFaults = 10; // 500s in a row, from which on these very spans may be why
 
 interface Item {
   head: string; // the resource and the scope
@@ -48,6 +50,9 @@ export class Transport {
   private request: AbortController | undefined;
   private stopped = false;
   private vain = 0; // how long flushes waited since something was sent
+  private wait = firstWait; // before the next try, if Pulse does not say
+  private refusals = 0; // answers in a row after which is tried again
+  private faults = 0; // those of them that are 500s, the latest in a row
   private readonly fetch = globalThis.fetch;
   private readonly head: string;
   private readonly spill: Spill | undefined;
@@ -121,6 +126,7 @@ export class Transport {
   /** Waits for what runs in the background, which goes on at once. */
   private async runWith(timeout: number) {
     this.stopped = false; // the program went on
+    this.wait = firstWait;
     this.wake?.();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeout)));
@@ -190,7 +196,7 @@ export class Transport {
     const hold = (batch: Item[], until: number) => {
       if (!background || !runtime().perRequest) for (const item of batch) item.heldUntil = until;
     };
-    let wait = firstWait;
+    this.wait = firstWait;
     for (let now = performance.now(); this.waitingUpTo(last) && !this.stopped && now < until; now = performance.now()) {
       const batch = this.batchOf(this.free(now, last));
       let pause = lookAgain;
@@ -202,11 +208,11 @@ export class Transport {
         hold(batch, 0);
         if (again === undefined) {
           this.vain = 0;
-          wait = firstWait;
+          this.wait = firstWait;
           continue;
         }
-        pause = again || wait * (0.5 + Math.random() / 2);
-        wait = Math.min(wait * 2, longestWait);
+        pause = again || this.wait * (0.5 + Math.random() / 2);
+        this.wait = Math.min(this.wait * 2, longestWait);
       }
       now = performance.now();
       if (background) this.lostAfter = now + pause + aWhile;
@@ -309,9 +315,10 @@ export class Transport {
     if (status >= 200 && status < 300) {
       const refused = refusedOf(text);
       if (refused === undefined) {
-        warnOnce("garbage", `what answers at ${this.shown()} is not Pulse, spans wait for it: ${JSON.stringify(text.slice(0, 200))}`);
+        warnOnce("garbage", `what answers at ${this.shown()} is not Pulse, spans wait for it: ${quoted(text)}`);
         return 0;
       }
+      this.refusals = this.faults = 0;
       const settled = this.settle(items);
       const rejected = Math.min(refused, settled);
       this.counts.sent += settled - rejected;
@@ -319,7 +326,12 @@ export class Transport {
       if (refused) warnOnce("rejected", `Pulse refused spans: ${text.slice(0, 300)}`);
       return undefined;
     }
-    if (retried.includes(status)) return retryAfter(answer.retryAfter);
+    this.faults = status === 500 ? this.faults + 1 : 0;
+    if (retried.includes(status) && this.faults < mostFaults) {
+      if (++this.refusals >= tellAfter) warnOnce("refusal", `Pulse answers ${status} at ${this.shown()}, spans wait for it: ${quoted(text)}`);
+      return retryAfter(answer.retryAfter);
+    }
+    this.refusals = this.faults = 0;
     this.counts.rejected += this.settle(items);
     warnOnce("rejected", `Pulse refused spans with ${status}: ${text.slice(0, 300)}`);
     return undefined;
@@ -331,6 +343,9 @@ function reasonOf(error: any): string {
   const { message, code } = error?.cause ?? error ?? {};
   return String(message || code || error);
 }
+
+/** The beginning of an answer as the log has it. */
+const quoted = (text: string) => JSON.stringify(text.slice(0, 200));
 
 /** How many spans an answer says were refused; undefined if it is none of Pulse's. */
 function refusedOf(text: string): number | undefined {

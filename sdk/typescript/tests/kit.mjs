@@ -61,7 +61,8 @@ export async function pulse() {
   return {
     url, key, proxy,
     trouble: (state) => fetch(proxy + "/trouble", { method: "PUT", body: JSON.stringify(state) }),
-    traces: async (query = "") => (await get("/v1/traces?limit=100" + query)).traces,
+    tried: async (mode) => (await (await fetch(proxy + "/trouble")).json()).seen[mode] ?? 0,
+    traces: async (query = "") => (await get("/v1/traces?limit=1000" + query)).traces,
     spans: async (trace) => (await get(`/v1/traces/${trace}/spans`)).spans,
   };
 }

@@ -84,6 +84,14 @@ test("flush ends at its deadline while Pulse is away, and what waits is sent whe
   assert.equal(to.spans().length, 2);
 });
 
+test("500 is tried again, but not for ever", async () => {
+  const to = await begin();
+  to.status = 500;
+  await steps(1);
+  await until(async () => (await flush(1)) || stats().rejected === 1); // a flush waits for no back-off
+  assert.deepEqual([to.requests.length, stats().rejected], [10, 1]);
+});
+
 test("4xx and partial success are counted and not tried again", async () => {
   const to = await begin();
   to.status = 400;
@@ -211,6 +219,19 @@ test("that somebody else answers is told once", async () => {
   const lines = await told({ PULSE_API_URL: to.url });
   assert.equal(lines[0], `pulse: what answers at ${to.url}/v1/traces is not Pulse, spans wait for it: "<html>\\n"`);
   assert.equal(lines.length, 2, lines.join("\n"));
+});
+
+test("that Pulse refuses for ever is told once, and not too soon", async () => {
+  const to = await sink();
+  to.status = 503;
+  to.answer = "busy\n";
+  const flushes = "for (let tries = 0; tries < 50; tries++) await flush(50);";
+  const lines = await told({ PULSE_API_URL: to.url, PULSE_FLUSH_TIMEOUT: "400" }, `await flush(50); console.log("first"); ${flushes} process.exit(0);`);
+  assert.deepEqual(lines, [
+    "first",
+    `pulse: Pulse answers 503 at ${to.url}/v1/traces, spans wait for it: "busy\\n"`,
+    `pulse: spans not sent to Pulse at ${to.url}/v1/traces before the end: 3`,
+  ]);
 });
 
 test("without a scheme in the address nothing is recorded", async () => {

@@ -20,7 +20,7 @@ import (
 )
 
 // start runs a program that lives as long as the test.
-func start(t *testing.T, cmd *exec.Cmd) {
+func start(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -32,13 +32,20 @@ func start(t *testing.T, cmd *exec.Cmd) {
 }
 
 // providers starts the fake providers.
-func providers(t *testing.T) string {
+func providers(t testing.TB) string { return testserver(t).Provider }
+
+// addresses are those of sdk/testserver.
+type addresses struct{ Provider, Proxy string }
+
+// testserver starts the fake providers, and the proxy before a Pulse if there are
+// arguments that say where it is.
+func testserver(t testing.TB, args ...string) addresses {
 	t.Helper()
 	words := strings.Fields(os.Getenv("PULSE_TESTSERVER"))
 	if len(words) == 0 {
 		t.Fatal("PULSE_TESTSERVER does not say how to start sdk/testserver: run sdk/test.sh go")
 	}
-	cmd := exec.Command(words[0], words[1:]...)
+	cmd := exec.Command(words[0], append(words[1:], args...)...)
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -48,17 +55,17 @@ func providers(t *testing.T) string {
 	}
 	start(t, cmd)
 	line, err := bufio.NewReader(out).ReadBytes('\n')
-	var addresses struct{ Provider string }
-	if err != nil || json.Unmarshal(line, &addresses) != nil {
+	var at addresses
+	if err != nil || json.Unmarshal(line, &at) != nil {
 		t.Fatalf("testserver said %q, %v", line, err)
 	}
-	return addresses.Provider
+	return at
 }
 
 // pulse is a real Pulse, with a key.
 type pulse struct{ url, key string }
 
-func startPulse(t *testing.T) pulse {
+func startPulse(t testing.TB) pulse {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +97,7 @@ func startPulse(t *testing.T) pulse {
 }
 
 // get reads what Pulse answers.
-func (p pulse) get(t *testing.T, path string, to any) {
+func (p pulse) get(t testing.TB, path string, to any) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, p.url+path, nil)
 	if err != nil {
@@ -108,7 +115,7 @@ func (p pulse) get(t *testing.T, path string, to any) {
 	}
 }
 
-func eventually(t *testing.T, condition func() bool) {
+func eventually(t testing.TB, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(15 * time.Second); !condition(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -22,7 +22,9 @@ from ._spill import File, Spill
 from ._version import __version__
 
 GZIP_FROM = 1024  # bytes
-RETRIED = frozenset((408, 429, 502, 503, 504))
+RETRIED = frozenset((408, 429, 500, 502, 503, 504))
+TELL_AFTER = 5  # answers in a row after which is tried again
+MOST_FAULTS = 10  # 500s in a row, from which on these very spans may be why
 FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 0.5, 30.0, 60.0  # seconds
 ANSWER_BYTES = 64 << 10  # that are read of an answer
 
@@ -79,6 +81,8 @@ class Transport:
         self._closed = False
         self._thread: Optional[threading.Thread] = None
         self._failures = 0
+        self._refusals = 0  # answers in a row after which is tried again
+        self._faults = 0  # those of them that are 500s, the latest in a row
         self._not_before = 0.0
         self._spill = (
             Spill(self._options.spill_directory, self._options.queue_bytes) if self._options.spill_directory else None
@@ -263,16 +267,24 @@ class Transport:
         if 200 <= status < 300:
             rejected = _rejected(answer)
             if rejected is None:
-                warn_once("garbage", f"what answers at {self._shown} is not Pulse, spans wait for it: {answer[:200]!r}")
+                what = f"what answers at {self._shown} is not Pulse, spans wait for it: {_quoted(answer)}"
+                warn_once("garbage", what)
                 return self._back_off(None)
+            self._refusals = self._faults = 0
             count, why = rejected
             if count:
                 self._reject(count, f"Pulse left out spans: {why}")
             with self._changed:
                 self._sent += len(batch) - count
             return None
-        if status in RETRIED:
+        self._faults = self._faults + 1 if status == 500 else 0
+        if status in RETRIED and self._faults < MOST_FAULTS:
+            self._refusals += 1
+            if self._refusals >= TELL_AFTER:
+                what = f"Pulse answers {status} at {self._shown}, spans wait for it: {_quoted(answer)}"
+                warn_once("refusal", what)
             return self._back_off(headers.get("retry-after"))
+        self._refusals = self._faults = 0
         self._reject(len(batch), f"Pulse answered {status}: {answer[:200].decode('utf-8', 'replace')}")
         return None
 
@@ -338,6 +350,11 @@ def _group(header: bytes, spans: List[bytes]) -> bytes:
     parts = json.loads(header)
     resource, scope = encode(parts.get("resource", {})), encode(parts.get("scope", {}))
     return b'{"resource":' + resource + b',"scopeSpans":[{"scope":' + scope + b',"spans":[' + b",".join(spans) + b"]}]}"
+
+
+def _quoted(answer: bytes) -> str:
+    """The beginning of an answer as the log has it."""
+    return json.dumps(answer[:200].decode("utf-8", "replace"), ensure_ascii=False)
 
 
 def _rejected(answer: bytes) -> Optional[Tuple[int, str]]:
