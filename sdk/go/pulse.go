@@ -12,7 +12,11 @@ package pulse
 import (
 	"context"
 	"net/http"
+	"os"
+	"os/signal"
+	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // Version is this SDK's.
@@ -61,6 +65,27 @@ func Flush(ctx context.Context) error { return std().Flush(ctx) }
 // Shutdown is Flush, after which nothing is recorded any more and no goroutine is
 // left. The log is told how many spans were not sent.
 func Shutdown(ctx context.Context) error { return std().Shutdown(ctx) }
+
+// FlushOnSignal sends what waits when the program gets SIGTERM or SIGINT, for at
+// most FlushTimeout, and then lets the signal do what it does without it. A program
+// that handles these signals calls Shutdown itself instead. stop ends it.
+func FlushOnSignal() (stop func()) {
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case got := <-signals:
+			_ = Shutdown(context.Background()) // the log has what is left
+			signal.Reset(got)
+			if p, err := os.FindProcess(os.Getpid()); err != nil || p.Signal(got) != nil {
+				os.Exit(1) // where a process cannot send itself one
+			}
+		case <-done:
+			signal.Stop(signals)
+		}
+	}()
+	return sync.OnceFunc(func() { close(done) })
+}
 
 // Statistics tells what became of spans so far.
 func Statistics() Stats { return std().Statistics() }

@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -614,6 +615,129 @@ func TestCallsPassAsTheyAre(t *testing.T) {
 	}
 	if len(spans) != 2 || spans[0].Name != "chat m" || spans[0].Kind != kindClient || spans[0].attributes["gen_ai.usage.raw"] != `{"prompt_tokens":12345678901234567890}` {
 		t.Errorf("%+v", spans)
+	}
+}
+
+// TestStreamsCutAtAnyByte breaks the connection after each number of bytes: the
+// program gets what came, and what is recorded is what it got.
+func TestStreamsCutAtAnyByte(t *testing.T) {
+	var f struct{ Events []json.RawMessage }
+	fixture(t, "streams/chat-text.json", &f)
+	var stream bytes.Buffer
+	for _, e := range f.Events {
+		fmt.Fprintf(&stream, "data: %s\n\n", compacted(t, e))
+	}
+	size := 0
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = w.Write(stream.Bytes()[:size])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer provider.Close()
+	s := newSink(t)
+	begin(t, s, Options{BatchSize: 1000, FlushInterval: time.Hour})
+	client, was := HTTPClient(), 0
+	for size = 0; size < stream.Len(); size++ {
+		resp, err := client.Post(provider.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"m","stream":true}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err == nil || string(got) != stream.String()[:size] {
+			t.Fatalf("%d bytes: got %d, %v", size, len(got), err)
+		}
+	}
+	spans := flushed(t, s)
+	if len(spans) != stream.Len() {
+		t.Fatalf("%d spans of %d", len(spans), stream.Len())
+	}
+	for size, span := range spans {
+		var response struct {
+			Choices []struct{ Message struct{ Content string } }
+		}
+		text := ""
+		if raw, ok := span.attributes["pulse.response"].(string); ok {
+			if err := json.Unmarshal([]byte(raw), &response); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range response.Choices {
+				text += c.Message.Content
+			}
+		}
+		if span.Status.Code != statusError || span.attributes["pulse.stream_ended_early"] != true || len(text) < was {
+			t.Fatalf("%d bytes: %+v", size, span)
+		}
+		was = len(text)
+	}
+	if was == 0 {
+		t.Error("nothing was recorded")
+	}
+}
+
+func compacted(t *testing.T, raw json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestACallThatTakesTooLong(t *testing.T) {
+	provider := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	defer provider.Close()
+	s := newSink(t)
+	begin(t, s, Options{})
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, provider.URL+"/v1/chat/completions", strings.NewReader(`{"model":"m"}`))
+	if _, err := HTTPClient().Do(req); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	if spans := flushed(t, s); len(spans) != 1 || spans[0].Status.Code != statusError || spans[0].Events[0].Name != "exception" {
+		t.Errorf("%+v", spans)
+	}
+}
+
+// TestEnds runs itself as programs that end in several ways right after a step.
+func TestEnds(t *testing.T) {
+	if url := os.Getenv("PULSE_TEST_ENDS"); url != "" {
+		Init(Options{APIKey: "pulse_sk_test", APIURL: url, FlushInterval: time.Hour})
+		end := func() {}
+		switch os.Getenv("PULSE_TEST_END") {
+		case "panics":
+			end = func() { panic("why") }
+		case "gets SIGTERM":
+			FlushOnSignal()
+			end = func() {
+				p, _ := os.FindProcess(os.Getpid())
+				_ = p.Signal(syscall.SIGTERM)
+				select {}
+			}
+		}
+		defer Shutdown(context.Background())
+		_, step := StartSpan(context.Background(), "step", "chain")
+		step.End()
+		end()
+		return
+	}
+	for how, want := range map[string]string{"returns": "", "panics": "exit status 2", "gets SIGTERM": "signal: terminated"} {
+		t.Run(how, func(t *testing.T) {
+			s := newSink(t)
+			cmd := exec.Command(os.Args[0], "-test.run=^TestEnds$")
+			cmd.Env = append(os.Environ(), "PULSE_TEST_ENDS="+s.URL, "PULSE_TEST_END="+how)
+			out, err := cmd.CombinedOutput()
+			if err == nil && want != "" || err != nil && err.Error() != want {
+				t.Errorf("%v: %s", err, out)
+			}
+			if spans := s.all(); len(spans) != 1 {
+				t.Errorf("%d spans: %s", len(spans), out)
+			}
+		})
 	}
 }
 
