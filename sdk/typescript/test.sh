@@ -56,7 +56,7 @@ runtime() {
 }
 
 project newest openai@7.57.0 @anthropic-ai/sdk@1.14.0 @google/genai@3.3.0 typescript@5.9.3 @types/node@20.19.1 esbuild@0.28.2
-project oldest openai@4.50.0 @anthropic-ai/sdk@0.30.0
+project oldest openai@4.50.0 @anthropic-ai/sdk@0.30.0 @google/genai@1.0.0
 runtime PULSE_BUN bun@1.4.5 bun/bin/bun.exe '@oven/*/bin/bun'
 runtime PULSE_DENO deno@2.9.6 deno/deno '@deno/*/deno'
 runtime PULSE_WORKERD workerd@1.20261117.1 workerd/bin/workerd '@cloudflare/*/bin/workerd'
@@ -65,4 +65,4 @@ echo "== newest"
 rm -rf .cache/newest/examples && cp -r "$root/examples/typescript" .cache/newest/examples
 (cd .cache/newest && node node_modules/typescript/bin/tsc -p tests/types && node node_modules/typescript/bin/tsc -p tests/types/examples.json && node --test --test-reporter=spec tests/*.test.mjs)
 echo "== oldest"
-(cd .cache/oldest && node --test --test-reporter=spec tests/clients.test.mjs)
+(cd .cache/oldest && node --test --test-reporter=spec tests/clients.test.mjs tests/google.test.mjs)

@@ -145,6 +145,29 @@ def test_extras_of_one_call_stay_with_it(kit: Any, sink: Sink) -> None:
     assert [span["attributes"].get("session.id") for span in sink.flushed()] == ["s-1", None]
 
 
+def embed(kit: Any, providers: Providers, sink: Sink, model: str, contents: Any) -> Any:
+    """Makes an embedding, checks its span, and gives the call as the provider had it."""
+    kit.call(kit.models.embed_content, model=model, contents=contents, **EXTRAS)
+    span = sink.one()
+    (call,) = providers.calls()
+    assert span["name"] == f"embeddings {model}" and span["attributes"]["session.id"] == "s-1"
+    assert body(span, "pulse.request") == call["request"] and body(span) == call["response"]
+    assert json.loads(span["attributes"]["gen_ai.usage.raw"]) == {"promptTokenCount": call["usage"]["input"]}
+    return call
+
+
+def test_embeddings(kit: Any, providers: Providers, sink: Sink) -> None:
+    call = embed(kit, providers, sink, "text-embedding-004", ["Hello", "there"])
+    assert call["path"].endswith(":batchEmbedContents") and len(call["response"]["embeddings"]) == 2
+
+
+@pytest.mark.skipif(genai.__version__ == "1.0.0", reason="this client asks another way")
+def test_one_embedding_which_vertex_has_a_path_for(kit: Any, providers: Providers, sink: Sink) -> None:
+    vertex = genai.Client(vertexai=True, api_key="none", http_options={"base_url": providers.url})
+    kit.client = observe(vertex, "gcp.vertex_ai")
+    assert embed(kit, providers, sink, "gemini-embedding-2", "Hello")["path"].endswith(":embedContent")
+
+
 def test_nothing_recorded(kit: Any, providers: Providers) -> None:
     assert observe(kit.client, Provider.GOOGLE) is kit.client
     kit.call(kit.models.generate_content, model=MODEL, contents="Hello", **EXTRAS)

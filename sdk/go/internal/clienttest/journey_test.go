@@ -124,10 +124,17 @@ func eventually(t testing.TB, condition func() bool) {
 	}
 }
 
+// TestJourney takes it with the newest clients and with the oldest.
 func TestJourney(t *testing.T) {
+	t.Run("newest", func(t *testing.T) { testJourney(t, "journey") })
+	t.Run("oldest", func(t *testing.T) { testJourney(t, "oldest") })
+}
+
+func testJourney(t *testing.T, dir string) {
 	provider := providers(t)
 	p := startPulse(t)
-	cmd := exec.Command("go", "run", "./journey")
+	cmd := exec.Command("go", "run", ".")
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PULSE_API_KEY="+p.key, "PULSE_API_URL="+p.url, "PROVIDER_URL="+provider)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
