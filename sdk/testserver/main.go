@@ -13,6 +13,7 @@
 //	[hang]             do not answer at all
 //	[pieces 7]         write as many bytes of a stream at a time
 //	[reset 3]          break the connection after as many events of a stream
+//	[cut 100]          break the connection after as many bytes of a stream
 //
 // GET /calls lists what was asked and answered, DELETE /calls forgets it.
 package main

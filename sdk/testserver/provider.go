@@ -210,9 +210,10 @@ func words(s string) int { return len(strings.Fields(s)) }
 type commands struct {
 	tool, reasoning, hang, once bool
 	status, slow, pieces, reset int
+	cut                         int
 }
 
-var command = regexp.MustCompile(`\[(tool|reasoning|hang|(?:status|slow|pieces|reset) (\d+)( once)?)\]`)
+var command = regexp.MustCompile(`\[(tool|reasoning|hang|(?:status|slow|pieces|reset|cut) (\d+)( once)?)\]`)
 
 func commandsOf(text string) commands {
 	var c commands
@@ -233,6 +234,8 @@ func commandsOf(text string) commands {
 			c.pieces = n
 		case "reset":
 			c.reset = n
+		case "cut":
+			c.cut = n
 		}
 	}
 	return c
@@ -255,18 +258,23 @@ func (c commands) stream(w http.ResponseWriter, events []event) {
 	flush := w.(http.Flusher).Flush
 	var buf bytes.Buffer
 	for i, e := range events {
+		if c.cut > 0 && buf.Len() >= c.cut {
+			w.Write(buf.Next(c.cut))
+			flush()
+			panic(http.ErrAbortHandler)
+		}
 		if c.reset > 0 && i == c.reset {
 			buf.WriteTo(w)
 			flush()
 			panic(http.ErrAbortHandler)
 		}
 		e.writeTo(&buf)
-		if c.pieces == 0 {
+		if c.pieces == 0 && c.cut == 0 {
 			buf.WriteTo(w)
 			flush()
 			continue
 		}
-		for buf.Len() >= c.pieces {
+		for c.pieces > 0 && buf.Len() >= c.pieces {
 			w.Write(buf.Next(c.pieces))
 			flush()
 		}

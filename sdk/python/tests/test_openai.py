@@ -7,7 +7,7 @@ import contextlib
 import gc
 import inspect
 import json
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import openai
 import pytest
@@ -102,7 +102,7 @@ def test_extras_in_extra_body_type_check_and_stay_here(kit: Any, providers: Prov
     assert body(span, "pulse.request") == call["request"]
 
 
-@pytest.mark.parametrize("pieces", ["", " [pieces 7]", " [pieces 1]"])
+@pytest.mark.parametrize("pieces", ["", " [pieces 7]", " [pieces 1]", " Grüße 😀 [pieces 2]"])
 def test_stream(kit: Any, providers: Providers, sink: Sink, pieces: str) -> None:
     more = {} if OLD else {"stream_options": {"include_usage": True}}
     stream = kit.call(kit.client.chat.completions.create, **ask("Hello" + pieces, stream=True), **more, **EXTRAS)
@@ -202,6 +202,46 @@ def test_embeddings(kit: Any, providers: Providers, sink: Sink) -> None:
     span = sink.one()
     assert span["name"] == "embeddings text-embedding-3-small"
     assert body(span) == providers.calls()[0]["response"]
+
+
+def test_completions(kit: Any, providers: Providers, sink: Sink) -> None:
+    ask = {"model": "gpt-3.5-turbo-instruct", "prompt": "Hello there"}
+    answer = kit.call(kit.client.completions.create, **ask, **EXTRAS)
+    assert answer.choices[0].text == "You said: Hello there"
+    usage = {"extra_body": {"stream_options": {"include_usage": True}}}
+    kit.read(kit.call(kit.client.completions.create, **ask, **usage, stream=True))
+    whole, streamed = sink.flushed()
+    first, second = providers.calls()
+    assert "pulse" not in json.dumps(first["request"]) and whole["attributes"]["session.id"] == "s-1"
+    assert whole["name"] == "text_completion gpt-3.5-turbo-instruct"
+    assert body(whole) == first["response"]
+    (choice,) = body(streamed)["choices"]
+    assert (choice["text"], choice["finish_reason"]) == ("You said: Hello there", "stop")
+    assert body(streamed)["usage"] == second["response"]["usage"]
+    assert streamed["attributes"]["gen_ai.response.time_to_first_chunk"] >= 0
+
+
+@pytest.mark.parametrize("size", range(1, 1300, 193))
+def test_stream_that_breaks_at_any_byte(kit: Any, providers: Providers, sink: Sink, size: int) -> None:
+    got: List[str] = []
+    stream = kit.call(kit.client.chat.completions.create, **ask(f"Grüße 😀 [cut {size}]", stream=True))
+    with pytest.raises(Exception) as raised:
+        while True:
+            got += [choice.delta.content or "" for choice in kit.next(stream).choices]
+    assert not isinstance(raised.value, (StopIteration, StopAsyncIteration))
+    span = sink.one()
+    assert span["status"]["code"] == 2 and span["attributes"]["pulse.stream_ended_early"] is True
+    recorded = body(span)["choices"] if "pulse.response" in span["attributes"] else []
+    assert "".join(choice["message"]["content"] or "" for choice in recorded) == "".join(got)
+    assert providers.calls()[0]["text"].startswith("".join(got))
+
+
+def test_timeout(kit: Any, sink: Sink) -> None:
+    copy = kit.client.with_options(max_retries=0, timeout=0.2)
+    with pytest.raises(openai.APITimeoutError):
+        kit.call(copy.chat.completions.create, **ask("[hang]"))
+    span = sink.one()
+    assert span["status"]["code"] == 2 and span["attributes"]["error.type"] == "APITimeoutError"
 
 
 def test_raw_response(kit: Any, providers: Providers, sink: Sink) -> None:

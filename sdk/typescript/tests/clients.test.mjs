@@ -127,6 +127,38 @@ test("a stream that the program leaves, or aborts, or that breaks", async () => 
   assert.equal(broken.attributes["pulse.stream_ended_early"], true);
 });
 
+test("a stream that comes in pieces of any size, or breaks at any byte", async () => {
+  const ask = async (text) => {
+    await flush();
+    to.clear();
+    await provider.forget();
+    let got = "";
+    const stream = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user(text), stream: true });
+    const error = await (async () => { for await (const chunk of stream) got += chunk.choices[0]?.delta.content ?? ""; })().catch((error) => error);
+    const { status, attributes } = await one();
+    return { got, error, status, recorded: JSON.parse(attributes["pulse.response"] ?? "null"), early: attributes["pulse.stream_ended_early"], call: (await provider.calls())[0] };
+  };
+  for (let size = 1; size < 12; size++) {
+    const { got, error, recorded, early, call } = await ask(`Grüße 😀 [pieces ${size}]`);
+    assert.deepEqual([got, error, early], [call.text, undefined, undefined]);
+    assert.deepEqual(recorded.choices, call.response.choices.map(({ index, finish_reason, message }) => ({ index, finish_reason, message: { role: message.role, content: message.content } })));
+  }
+  for (let size = 1; size < 1300; size += 97) {
+    const { got, error, status, recorded, early, call } = await ask(`Grüße 😀 [cut ${size}]`);
+    assert.ok(error && status.code === 2 && early, `${size} bytes: ${error}`);
+    assert.ok(call.text.startsWith(got));
+    assert.equal(recorded?.choices[0]?.message.content ?? "", got, `${size} bytes`);
+  }
+});
+
+test("a call that takes too long", async () => {
+  const ask = (client) => client.chat.completions.create({ model: "gpt-4o-mini", messages: user("[hang]") }, { timeout: 200, maxRetries: 0 }).catch((error) => error);
+  const [mine, plain] = [await ask(openai), await ask(bare)];
+  assert.ok(mine instanceof OpenAI.APIConnectionTimeoutError && mine.message === plain.message, mine);
+  const { status, attributes } = await one();
+  assert.deepEqual([status.code, attributes["error.type"]], [2, "APIConnectionTimeoutError"]);
+});
+
 test("tool calls, responses, embeddings and another provider's address", async () => {
   const answer = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("[tool] Weather?"), tools });
   assert.equal(answer.choices[0].message.tool_calls[0].function.name, "get_weather");
@@ -144,6 +176,24 @@ test("tool calls, responses, embeddings and another provider's address", async (
   assert.equal(spans[2].attributes["gen_ai.provider.name"], "openrouter");
   const calls = await provider.calls();
   spans.forEach((s, i) => assert.deepEqual(JSON.parse(s.attributes["pulse.response"]), i === 1 ? { ...calls[i].response } : calls[i].response));
+});
+
+test("completions, and their stream", async () => {
+  const request = { model: "gpt-3.5-turbo-instruct", prompt: "Hello there" };
+  const answer = await openai.completions.create({ ...request, pulseSessionId: "s-7" });
+  assert.equal(answer.choices[0].text, "You said: Hello there");
+  let text = "";
+  for await (const chunk of await openai.completions.create({ ...request, stream: true, stream_options: { include_usage: true } })) text += chunk.choices[0]?.text ?? "";
+  assert.equal(text, "You said: Hello there");
+  await flush();
+  const [whole, streamed] = to.spans();
+  assert.deepEqual([whole.name, whole.attributes["gen_ai.operation.name"], whole.attributes["session.id"]], ["text_completion gpt-3.5-turbo-instruct", "text_completion", "s-7"]);
+  const calls = await provider.calls();
+  assert.equal(calls[0].request.pulseSessionId, undefined);
+  assert.deepEqual(JSON.parse(whole.attributes["pulse.response"]), calls[0].response);
+  const { choices, usage } = JSON.parse(streamed.attributes["pulse.response"]);
+  assert.deepEqual([choices[0].text, choices[0].finish_reason, usage], ["You said: Hello there", "stop", calls[1].response.usage]);
+  assert.ok(streamed.attributes["gen_ai.response.time_to_first_chunk"] >= 0);
 });
 
 test("helpers that parse, and that run tools", async () => {
