@@ -16,7 +16,7 @@ type Method<F> = F extends { (...args: infer A): infer R; (...args: infer B): in
     : F;
 type Methods<T, Names extends string> = { [Name in keyof T & Names]: Method<T[Name]> };
 
-type Asking = "create" | "stream" | "generateContent" | "generateContentStream" | "embedContent";
+type Asking = "create" | "stream" | "toolRunner" | "generateContent" | "generateContentStream" | "embedContent";
 type Resources = "chat" | "completions" | "responses" | "embeddings" | "messages" | "beta" | "models";
 type Additions<T> = { [Name in keyof T & Resources]: Additions<T[Name]> } & Methods<T, Asking>;
 

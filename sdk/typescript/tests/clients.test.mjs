@@ -207,7 +207,7 @@ test("helpers that parse, and that run tools", async () => {
 
   const { betaTool } = await import("@anthropic-ai/sdk/helpers/beta/json-schema");
   const weather = betaTool({ name: "get_weather", description: "weather", inputSchema: { type: "object", properties: { city: { type: "string" } } }, run: ({ city }) => (cities.push(city), "21") });
-  const message = await anthropic.beta.messages.toolRunner({ model: "claude-sonnet-4-5", max_tokens: 100, messages: user("[tool] Weather?"), tools: [weather] });
+  const message = await anthropic.beta.messages.toolRunner({ model: "claude-sonnet-4-5", max_tokens: 100, messages: user("[tool] Weather?"), tools: [weather], pulseSessionId: "s-8" });
   assert.deepEqual(cities, ["Oslo", "Oslo"]);
 
   await flush();
@@ -216,8 +216,8 @@ test("helpers that parse, and that run tools", async () => {
   assert.equal(calls.length, 5);
   assert.equal(message.content.at(-1).text, calls.at(-1).text);
   assert.deepEqual(spans.map((s) => JSON.parse(s.attributes["pulse.response"]).id), calls.map((c) => c.response.id));
-  assert.equal(spans[0].attributes["session.id"], "s-6");
-  assert.equal(calls[0].request.pulseSessionId, undefined);
+  assert.deepEqual(spans.map((s) => s.attributes["session.id"]), ["s-6", undefined, undefined, "s-8", "s-8"]);
+  assert.ok(calls.every((c) => !("pulseSessionId" in c.request)));
 });
 
 test("errors are the client's own, and one span however often it tried", async () => {

@@ -38,6 +38,12 @@ export async function calls() {
   message.content satisfies Anthropic.ContentBlock[];
   await anthropic.messages.stream({ model: "claude-sonnet-4-5", max_tokens: 100, messages, pulseSessionId: "s" }).finalMessage();
 
+  const runner = anthropic.beta.messages.toolRunner({ model: "claude-sonnet-4-5", max_tokens: 100, messages, tools: [], pulseSessionId: "s" });
+  (await runner).content satisfies unknown[];
+  await openai.responses.stream({ model: "gpt-4o-mini", input: "Hello", pulseSessionId: "s" }).finalResponse();
+  openai.chat.completions.runTools({ model: "gpt-4o-mini", messages, tools: [], pulseSessionId: "s" });
+  await openai.completions.create({ model: "gpt-3.5-turbo-instruct", prompt: "Hello", pulseSessionId: "s" });
+
   const google = observe(new GoogleGenAI({ apiKey: "none" }), Provider.Google);
   (await google.models.generateContent({ model: "gemini-2.5-flash", contents: "Hello", pulseSessionId: "s" })).text satisfies string | undefined;
   observe(plain, "deepseek");
