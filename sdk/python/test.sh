@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds pulse-sdk as it would be published, installs it into fresh environments, one with the newest clients and one with the oldest and the
-# oldest Python that is here, and runs the tests in each. Run by sdk/test.sh.
+# Builds pulse-sdk as it would be published, installs it into fresh environments, the wheel into one with the newest clients and the sdist into
+# one with the oldest and the oldest Python that is here, and runs the tests in each. Run by sdk/test.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
@@ -41,9 +41,10 @@ environment oldest "$oldest" tests/requirements-oldest.txt
 rm -rf dist
 "$cache/build/bin/python" -m build --no-isolation --outdir dist . >"$cache/build.log" 2>&1 || { cat "$cache/build.log" && exit 1; }
 
-for name in newest oldest; do
-    "$cache/$name/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
-done
+# reinstall NAME FILE installs what was built into an environment.
+reinstall() { "$cache/$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$2"; }
+reinstall newest dist/*.whl
+reinstall oldest dist/*.tar.gz
 
 echo "== types"
 "$cache/newest/bin/python" -m mypy --no-error-summary src tests testdata/journey.py "$root"/examples/python/*.py

@@ -34,9 +34,8 @@ install() {
 project() {
     local dir=.cache/$1 && shift
     install "$dir" "$@" || { cat .cache/log && exit 1; }
-    rm -rf "$dir/tests" "$dir/testdata" "$dir/node_modules/@pulse/sdk"
-    mkdir -p "$dir/node_modules/@pulse/sdk"
-    tar -xzf "$package" -C "$dir/node_modules/@pulse/sdk" --strip-components 1
+    rm -rf "$dir/tests" "$dir/testdata" "$dir/node_modules/@pulse"
+    quiet npm install --prefix "$dir" --no-save --no-audit --no-fund "$package"
     cp -r tests testdata "$dir"
 }
 
