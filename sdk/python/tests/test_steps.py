@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, AsyncIterator, Dict, Iterator, List
 
@@ -18,6 +19,17 @@ from pulse_sdk import Provider, observe, propagate, session, span, tool, trace
 
 def by_name(sink: Sink) -> Dict[str, Any]:
     return {one["name"]: one for one in sink.flushed()}
+
+
+def test_a_clock_that_is_set(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time_ns
+    with span("outer"):
+        for hours in (-1, 1):
+            monkeypatch.setattr(time, "time_ns", lambda hours=hours: now() + hours * 3600 * 10**9)
+            with span("inner"):
+                pass
+    for one in sink.flushed():
+        assert 0 <= int(one["endTimeUnixNano"]) - int(one["startTimeUnixNano"]) < 600 * 10**9
 
 
 def test_tree(sink: Sink, providers: Providers) -> None:

@@ -394,6 +394,20 @@ def test_memory_is_bounded(providers: Providers, pulse: RealPulse) -> None:
     assert len(set(got)) == len(got) == stats.queued and ids[-1] in got
 
 
+def test_huge_contents(providers: Providers, pulse: RealPulse, caplog: pytest.LogCaptureFixture) -> None:
+    """What is larger than Pulse takes is counted and told, and holds up nothing."""
+    start(pulse.url, api_key=pulse.key)
+    session = f"huge-{openai.__version__}"
+    with pulse_sdk.session(session):
+        steps(1, "large", 5_000_000)
+        steps(1, "too large", 40_000_000)
+        steps(1)
+    assert pulse_sdk.flush(60)
+    assert pulse_sdk.stats() == (0, 0, 2, 0, 1) and "413" in caplog.text
+    traces = kept(pulse, session, 2)
+    assert sorted(trace["name"] for trace in traces) == ["large 0", "step 0"]
+
+
 def test_what_pulse_shows(providers: Providers, pulse: RealPulse) -> None:
     start(pulse.url, api_key=pulse.key, service_name="shown")
     session = f"shown-{openai.__version__}"

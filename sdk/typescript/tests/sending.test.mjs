@@ -149,6 +149,27 @@ test("what the program gives may be anything", async () => {
     ["add", "call_1", "[1,2]", "3"]);
 });
 
+test("a clock that is set makes no negative times", async () => {
+  const to = await begin();
+  const { now } = Date;
+  try {
+    span({ name: "outer" }, () => {
+      for (const hours of [-1, 1]) {
+        Date.now = () => now() + hours * 3_600_000;
+        span({ name: "inner" }, () => hours);
+      }
+    });
+  } finally {
+    Date.now = now;
+  }
+  assert.ok(await flush());
+  assert.equal(to.spans().length, 3);
+  for (const { startTimeUnixNano, endTimeUnixNano } of to.spans()) {
+    const took = Number(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano));
+    assert.ok(took >= 0 && took < 600e9, `${took} ns`);
+  }
+});
+
 test("content is held back, redacted and cut", async () => {
   const provider = await providers();
   const ask = async (options, input = "secret") => {

@@ -4,7 +4,7 @@ import { before, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import OpenAI from "openai";
-import { flush, initPulse, observe, Provider, shutdown, stats } from "@pulse/sdk";
+import { flush, initPulse, observe, Provider, shutdown, span, stats, withSession } from "@pulse/sdk";
 import { providers, pulse, until } from "./kit.mjs";
 
 let to, provider, openai;
@@ -57,6 +57,14 @@ for (const mode of ["delay", "blackhole", "reset", "lose", "429", "500", "503", 
     assert.equal(traces.reduce((sum, t) => sum + t.inputTokens + t.outputTokens, 0), 200 * tokens);
   });
 }
+
+test("what is larger than Pulse takes is counted, and holds up nothing", async () => {
+  await begin({ mode: "ok" }, { timeout: 30_000 });
+  withSession("huge", () => ["large", "too large", "small"].forEach((name, i) => span({ name, input: "x".repeat([5_000_000, 40_000_000, 1][i]) }, () => i)));
+  assert.ok(await flush());
+  assert.deepEqual(stats(), { queued: 0, queuedBytes: 0, sent: 2, dropped: 0, rejected: 1 });
+  assert.deepEqual((await kept("huge", 2)).map((t) => t.name).sort(), ["large", "small"]);
+});
 
 test("memory is bounded, what is dropped is counted, and all else is there once", async () => {
   setFlagsFromString("--expose_gc");

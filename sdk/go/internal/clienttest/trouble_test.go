@@ -157,6 +157,32 @@ func TestNoTroubleIsFelt(t *testing.T) {
 	}
 }
 
+// TestHugeContents: what is larger than Pulse takes is counted, and holds up
+// nothing.
+func TestHugeContents(t *testing.T) {
+	p := startPulse(t)
+	sdk.Init(sdk.Options{APIKey: p.key, APIURL: p.url, FlushTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	for name, size := range map[string]int{"large": 5_000_000, "too large": 40_000_000, "small": 1} {
+		_, step := sdk.StartSpan(sdk.Session(context.Background(), "huge"), name, "chain")
+		step.SetInput(strings.Repeat("x", size))
+		step.End()
+	}
+	if err := sdk.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if st := sdk.Statistics(); st != (sdk.Stats{Sent: 2, Rejected: 1}) {
+		t.Errorf("%+v", st)
+	}
+	var shown struct{ Traces []struct{ Name string } }
+	eventually(t, func() bool {
+		p.get(t, "/v1/traces?session_id=huge&fields=summary", &shown)
+		return len(shown.Traces) == 2
+	})
+	if one, other := shown.Traces[0].Name, shown.Traces[1].Name; one+other != "largesmall" && one+other != "smalllarge" {
+		t.Errorf("%+v", shown)
+	}
+}
+
 // TestMemoryIsBounded makes many times as much as the queue holds while Pulse does
 // not answer. What was dropped is counted, and Pulse gets all else, once.
 func TestMemoryIsBounded(t *testing.T) {
