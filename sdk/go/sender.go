@@ -293,7 +293,7 @@ func (s *sender) waitsAfter(status int, answer []byte) bool {
 		s.faults = 0
 	}
 	switch status {
-	case 408, 429, 500, 502, 503, 504:
+	case 429, 500, 502, 503, 504:
 	default:
 		return false
 	}

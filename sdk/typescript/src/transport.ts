@@ -17,7 +17,7 @@ const longestWait = 30_000;
 const longestRetryAfter = 60_000;
 const lookAgain = 25; // at what another request sends
 const aWhile = 1000; // how late what is still there may be
-const retried = [408, 429, 500, 502, 503, 504];
+const retried = [429, 500, 502, 503, 504];
 const tellAfter = 5; // such answers in a row
 const mostFaults = 10; // 500s in a row, from which on these very spans may be why
 

@@ -22,7 +22,7 @@ from ._spill import File, Spill
 from ._version import __version__
 
 GZIP_FROM = 1024  # bytes
-RETRIED = frozenset((408, 429, 500, 502, 503, 504))
+RETRIED = frozenset((429, 500, 502, 503, 504))
 TELL_AFTER = 5  # answers in a row after which is tried again
 MOST_FAULTS = 10  # 500s in a row, from which on these very spans may be why
 FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 0.5, 30.0, 60.0  # seconds
