@@ -108,7 +108,7 @@ def test_tried_again(place: Sink, quick: None, status: int) -> None:
     assert len(place.spans()) == 1
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 501])
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 408, 413, 501])
 def test_not_tried_again(place: Sink, status: int, caplog: pytest.LogCaptureFixture) -> None:
     place.status = status
     place.answer = b'{"message":"no, not this"}'
