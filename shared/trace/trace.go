@@ -250,6 +250,9 @@ type Session struct {
 	ToolCalls  int64 // distinct tool use ids (else span ids) among spans of KindToolUse
 	TraceCount int64 // distinct trace ids among the spans that TracedCount counts
 	FileCount  int64 // distinct files that tools edited
+	// End is when the last of its traces ended, no sooner than Last. Only searches
+	// fill it; the zero time elsewhere.
+	End time.Time
 }
 
 // Add counts a span that s has not counted before.
@@ -323,6 +326,15 @@ func (s *Session) DurationMS() float64 {
 		return *s.EndDurationMS
 	}
 	return float64(s.Last.Sub(s.First).Milliseconds())
+}
+
+// ElapsedUS is the longest session_end's duration, or the time from the first
+// span to End; in microseconds.
+func (s *Session) ElapsedUS() int64 {
+	if s.EndDurationMS != nil {
+		return int64(*s.EndDurationMS * 1000)
+	}
+	return s.End.Sub(s.First).Microseconds()
 }
 
 func deref[T any](p *T) T {

@@ -46,7 +46,7 @@ func TestSessions(t *testing.T) {
 	if len(list.Items) != 2 || list.Items[0].SessionID != "a" || list.Items[1].SessionID != "b" || list.Total.Value != 2 || !list.Total.Exact || list.Next != nil || list.CompleteTo == nil {
 		t.Fatalf("%+v", list)
 	}
-	if a := list.Items[0]; a.FirstTraceID != "t1" || a.TraceCount != 2 || a.CostNanoUSD != "5" || a.DurationMS != 180000 || a.Preview.Input != "first" || a.Preview.Output != "answer to first" {
+	if a := list.Items[0]; a.FirstTraceID != "t1" || a.TraceCount != 2 || a.CostNanoUSD != "5" || a.DurationMS != 180100 || a.Preview.Input != "first" || a.Preview.Output != "answer to first" {
 		t.Errorf("%+v", a)
 	}
 	if b := list.Items[1]; b.ToolCalls != 1 || b.EditedFiles != 1 {

@@ -282,7 +282,7 @@ func SessionRowOf(h *store.SessionHit) SessionRow {
 	s := &h.Session
 	total := s.Total()
 	row := SessionRow{
-		SessionID: s.ID, FirstTime: Exactly(s.First), LastTime: Exactly(s.Last), DurationMS: s.DurationMS(), TraceCount: s.TraceCount, ToolCalls: s.ToolCalls, EditedFiles: s.FileCount,
+		SessionID: s.ID, FirstTime: Exactly(s.First), LastTime: Exactly(s.Last), DurationMS: float64(s.ElapsedUS()) / 1000, TraceCount: s.TraceCount, ToolCalls: s.ToolCalls, EditedFiles: s.FileCount,
 		AgentRuns: s.AgentRuns, SpanCount: total.Spans, ErrorCount: total.Errors, InputTokens: total.InputTokens, OutputTokens: total.OutputTokens,
 		CostNanoUSD: Digits(&total.CostNanoUSD), Sources: s.Sources.Sources(), Model: s.Model, AgentName: s.AgentName, CWD: s.CWD,
 	}

@@ -47,10 +47,7 @@ func SessionKey(s *trace.Session, sort store.SessionSort) int64 {
 	case store.SortOldest:
 		return -s.First.UnixMicro()
 	case store.SortDuration:
-		if s.EndDurationMS != nil {
-			return int64(*s.EndDurationMS * 1000)
-		}
-		return s.Last.Sub(s.First).Microseconds()
+		return s.ElapsedUS()
 	case store.SortErrors:
 		return s.Total().Errors
 	case store.SortVolume:

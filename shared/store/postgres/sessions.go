@@ -61,9 +61,10 @@ func (s *searching) ReachSessions(ctx context.Context, w fold.SessionWindow, n i
 
 // sessionKeys are fold.SessionKey in SQL.
 var sessionKeys = map[store.SessionSort]string{
-	store.SortRecent:   "(extract(epoch FROM last_time) * 1000000)::bigint",
-	store.SortOldest:   "(-extract(epoch FROM first_time) * 1000000)::bigint",
-	store.SortDuration: "trunc(coalesce(end_duration_ms * 1000, (extract(epoch FROM last_time - first_time) * 1000000)::double precision))::bigint",
+	store.SortRecent: "(extract(epoch FROM last_time) * 1000000)::bigint",
+	store.SortOldest: "(-extract(epoch FROM first_time) * 1000000)::bigint",
+	store.SortDuration: "trunc(coalesce(end_duration_ms * 1000, (extract(epoch FROM greatest(last_time, (SELECT max(end_time) FROM traces" +
+		" WHERE traces.project_id = sessions.project_id AND traces.session_id = sessions.session_id AND traces.session_id <> '' AND start_time IS NOT NULL)) - first_time) * 1000000)::double precision))::bigint",
 	store.SortErrors:   "greatest(error_count, turn_errors)",
 	store.SortVolume:   "greatest(span_count, turn_spans)",
 	store.SortSpending: "greatest(cost_nano_usd, turn_cost_nano_usd)",
@@ -88,11 +89,39 @@ func (s *searching) sessions(ctx context.Context, rest string, args []any) ([]tr
 	if err == nil {
 		err = countInSessions(ctx, s.q, s.project, rows)
 	}
+	if err == nil {
+		err = s.findEnds(ctx, rows)
+	}
 	out := make([]trace.Session, len(rows))
 	for i, r := range rows {
 		out[i] = *r
 	}
 	return out, err
+}
+
+// findEnds gives sessions when they ended.
+func (s *searching) findEnds(ctx context.Context, sessions []*trace.Session) error {
+	ids := make([]trace.SessionID, len(sessions))
+	at := make(map[trace.SessionID]*trace.Session, len(sessions))
+	for i, se := range sessions {
+		se.End = se.Last
+		ids[i], at[se.ID] = se.ID, se
+	}
+	type end struct {
+		id trace.SessionID
+		at time.Time
+	}
+	return each(ctx, s.q, func(row pgx.CollectableRow) (end, error) {
+		var e end
+		err := row.Scan((*string)(&e.id), &e.at)
+		return e, err
+	}, func(e end) error {
+		if se := at[e.id]; e.at.After(se.End) {
+			se.End = e.at.UTC()
+		}
+		return nil
+	}, `SELECT session_id, max(end_time) FROM traces WHERE project_id = $1 AND session_id = ANY($2) AND session_id <> '' AND start_time IS NOT NULL GROUP BY session_id`,
+		string(s.project), texts(ids))
 }
 
 // CountSessions counts the sessions of a window.

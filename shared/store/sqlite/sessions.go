@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -59,9 +60,10 @@ func (s *searching) ReachSessions(ctx context.Context, w fold.SessionWindow, n i
 
 // sessionKeys are fold.SessionKey in SQL.
 var sessionKeys = map[store.SessionSort]string{
-	store.SortRecent:   "last_time",
-	store.SortOldest:   "-first_time",
-	store.SortDuration: "CAST(coalesce(end_duration_ms * 1000, last_time - first_time) AS INTEGER)",
+	store.SortRecent: "last_time",
+	store.SortOldest: "-first_time",
+	store.SortDuration: "CAST(coalesce(end_duration_ms * 1000, max(last_time, coalesce((SELECT max(end_time) FROM traces " + tracesBySession +
+		"WHERE traces.project = sessions.project AND traces.session_id = sessions.session_id AND traces.session_id <> '' AND start_time IS NOT NULL), 0)) - first_time) AS INTEGER)",
 	store.SortErrors:   "max(error_count, turn_errors)",
 	store.SortVolume:   "max(span_count, turn_spans)",
 	store.SortSpending: "max(cost_nano_usd, turn_cost_nano_usd)",
@@ -82,7 +84,34 @@ func (s *searching) Sessions(ctx context.Context, w fold.SessionWindow, sort sto
 	if err != nil {
 		return nil, err
 	}
-	return out, fillSessions(ctx, s.q, s.project, out)
+	return out, s.fill(ctx, out)
+}
+
+// fill gives sessions their counts, and when they ended.
+func (s *searching) fill(ctx context.Context, sessions []trace.Session) error {
+	if err := fillSessions(ctx, s.q, s.project, sessions); err != nil {
+		return err
+	}
+	ids := make([]trace.SessionID, len(sessions))
+	at := make(map[trace.SessionID]*trace.Session, len(sessions))
+	for i := range sessions {
+		sessions[i].End = sessions[i].Last
+		ids[i], at[sessions[i].ID] = sessions[i].ID, &sessions[i]
+	}
+	list, err := jsonList(ids)
+	if err != nil {
+		return err
+	}
+	return query(ctx, s.q, "read ends of sessions", func(rows *sql.Rows) error {
+		var id trace.SessionID
+		var us int64
+		err := rows.Scan(&id, &us)
+		if end := time.UnixMicro(us).UTC(); err == nil && end.After(at[id].End) {
+			at[id].End = end
+		}
+		return err
+	}, `SELECT session_id, max(end_time) FROM traces `+tracesBySession+`WHERE project = ? AND session_id <> '' AND start_time IS NOT NULL
+		AND session_id IN (SELECT value FROM json_each(?)) GROUP BY session_id`, int64(s.project), list)
 }
 
 // CountSessions implements fold.SessionSource.
@@ -120,7 +149,7 @@ func (s *searching) Session(ctx context.Context, id trace.SessionID) (trace.Sess
 	if len(out) == 0 {
 		return trace.Session{}, errNotFound
 	}
-	err = fillSessions(ctx, s.q, s.project, out)
+	err = s.fill(ctx, out)
 	return out[0], err
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -33,6 +34,14 @@ func sessionSearches(t *testing.T, open OpenFunc) {
 				want := slices.DeleteFunc(m.listSessions(store.SessionFilter{Time: q.Time}), func(se trace.Session) bool {
 					return text != "" && !slices.ContainsFunc(traces, func(t trace.Trace) bool { return t.SessionID == se.ID && meets(q.Filter, &t) })
 				})
+				for i := range want {
+					want[i].End = want[i].Last
+					for _, t := range traces {
+						if t.SessionID == want[i].ID && t.End.After(want[i].End) {
+							want[i].End = t.End
+						}
+					}
+				}
 				key := func(s *trace.Session) float64 {
 					switch sort {
 					case store.SortOldest:
@@ -41,7 +50,7 @@ func sessionSearches(t *testing.T, open OpenFunc) {
 						if s.EndDurationMS != nil {
 							return float64(int64(*s.EndDurationMS * 1000))
 						}
-						return float64(s.Last.Sub(s.First).Microseconds())
+						return float64(s.End.Sub(s.First).Microseconds())
 					case store.SortErrors:
 						return float64(s.Total().Errors)
 					case store.SortVolume:
@@ -126,6 +135,23 @@ func sessionSearches(t *testing.T, open OpenFunc) {
 			must[store.Deleted](t)(s.DeleteTraces(t.Context(), p, []trace.TraceID{"t"}))
 			if hits := must[store.SessionHits](t)(s.SearchSessions(t.Context(), p, store.TraceQuery{}, store.SessionPage{Sort: store.SortSpending, Limit: 3})).Hits; len(hits) != 0 {
 				t.Fatalf("%+v", hits)
+			}
+		},
+		"LastsUntilItsLastTraceEnds": func(t *testing.T, s store.Store) {
+			p := newProject(t, s, "a")
+			root := called("root", "", minute(0), 0)
+			root.SessionID, root.DurationMS = "long", ptr(120_000.0)
+			brief := llmTrace("brief", minute(1))
+			brief.SessionID, brief.DurationMS = "brief", ptr(50.0)
+			again := llmTrace("again", minute(1).Add(time.Second))
+			again.SessionID = "brief"
+			write(t, s, p, root, brief, again)
+			hits := must[store.SessionHits](t)(s.SearchSessions(t.Context(), p, store.TraceQuery{}, store.SessionPage{Sort: store.SortDuration, Limit: 3})).Hits
+			if len(hits) != 2 || hits[0].ID != "long" || !hits[0].End.Equal(minute(2)) || hits[0].ElapsedUS() != 120e6 || hits[0].DurationMS() != 0 {
+				t.Fatalf("%+v", hits)
+			}
+			if turns := must[store.Turns](t)(s.SessionTurns(t.Context(), p, "long", store.SearchPage{Limit: 3})); !turns.Session.End.Equal(minute(2)) {
+				t.Fatalf("%+v", turns.Session)
 			}
 		},
 		"Turns": func(t *testing.T, s store.Store) {
