@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"runtime"
 	"sync"
 
@@ -41,6 +42,9 @@ func InflatedBytes(data []byte) int {
 	}
 	return int(min(h.FrameContentSize, maxChunkBytes))
 }
+
+// CompressedBytes is the most that Compress makes of n bytes.
+func CompressedBytes(n int) int { return n + min(n/1024+64, math.MaxInt-n) }
 
 // Decompress gives what Compress took. Whatever data is, it takes bounded memory.
 func Decompress(data []byte) ([]byte, error) { return decoder().DecodeAll(data, nil) }

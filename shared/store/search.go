@@ -82,7 +82,8 @@ type TraceHits struct {
 }
 
 // TraceHit is a trace with the spans that a list shows something of; their
-// payloads are without Raw, and missing where they are very large.
+// payloads are without Raw, and of very large ones only the head is there
+// (HeadOfChunk).
 type TraceHit struct {
 	trace.Trace             // without Spans
 	MainSpan    trace.Span  // Trace.Main

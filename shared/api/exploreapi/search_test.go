@@ -213,3 +213,20 @@ func FuzzSearch(f *testing.F) {
 		}
 	})
 }
+
+// TestPreviewOfALargePrompt shows the begin of what is too large to be read for a
+// list.
+func TestPreviewOfALargePrompt(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	large := call("large", minute(1))
+	large.Payload.Request = []byte(`{"messages":[{"role":"user","content":"` + strings.Repeat("Was ist größer? ", 1<<18) + `"}]}`)
+	s.write(t, mine, large)
+	var got struct {
+		Items []struct{ Preview struct{ Input string } }
+	}
+	s.ask(t, "/traces/search", object{}, &got)
+	if len(got.Items) != 1 || got.Items[0].Preview.Input != strings.Repeat("Was ist größer? ", 12)+"Was ist " {
+		t.Errorf("%+v", got)
+	}
+}

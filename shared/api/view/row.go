@@ -46,7 +46,7 @@ type Worst struct {
 }
 
 // Preview is a line of what went in and what came out; null where nobody told,
-// or it is in a payload too large to be read for a list.
+// or it stands in a payload behind so much that it is not read for a list.
 type Preview struct {
 	Input  *string `json:"input"`
 	Output *string `json:"output"`

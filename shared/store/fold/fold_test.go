@@ -319,16 +319,16 @@ func TestFillPayloads(t *testing.T) {
 	chunks := map[uuid.UUID][]byte{chunk.ID: chunk.Data}
 	spans := []*trace.Span{{}, {}, {}}
 	places := []PayloadAt{{Chunk: chunk.ID}, {}, {Chunk: uuid.New()}}
-	if err := FillPayloads(spans, places, chunks); err != nil {
+	if err := FillPayloads(spans, places, chunks, math.MaxInt); err != nil {
 		t.Fatal(err)
 	}
 	if spans[0].Payload.OutputText == nil || *spans[0].Payload.OutputText != text || !spans[1].Payload.Empty() || !spans[2].Payload.Empty() {
 		t.Fatalf("%+v", spans)
 	}
-	if err := FillPayloads(spans, []PayloadAt{{Chunk: chunk.ID, Index: 1}, {}, {}}, chunks); err == nil {
+	if err := FillPayloads(spans, []PayloadAt{{Chunk: chunk.ID, Index: 1}, {}, {}}, chunks, math.MaxInt); err == nil {
 		t.Fatal("an index outside the chunk was taken")
 	}
-	if err := FillPayloads(spans, places, map[uuid.UUID][]byte{chunk.ID: []byte("damage")}); err == nil {
+	if err := FillPayloads(spans, places, map[uuid.UUID][]byte{chunk.ID: []byte("damage")}, math.MaxInt); err == nil {
 		t.Fatal("a damaged chunk was taken")
 	}
 }

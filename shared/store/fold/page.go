@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"runtime"
 	"sync"
 
@@ -75,16 +74,12 @@ type PayloadAt struct {
 	Index int
 }
 
-// DropLarge takes out the chunks that inflate to more than maxBytes.
-func DropLarge(chunks map[uuid.UUID][]byte, maxBytes int) {
-	maps.DeleteFunc(chunks, func(_ uuid.UUID, data []byte) bool { return store.InflatedBytes(data) > maxBytes })
-}
-
 // FillPayloads inflates each chunk once, several side by side, and gives every
-// span its payload. A chunk that is not there was dropped by retention: its spans
-// have no payload any more.
-func FillPayloads(spans []*trace.Span, places []PayloadAt, chunks map[uuid.UUID][]byte) error {
-	inflated, err := inflate(chunks)
+// span its payload; of chunks that inflate to more than maxBytes what
+// store.HeadOfChunk tells, for which their first store.HeadBytes will do. A chunk
+// that is not there was dropped by retention: its spans have no payload any more.
+func FillPayloads(spans []*trace.Span, places []PayloadAt, chunks map[uuid.UUID][]byte, maxBytes int) error {
+	inflated, err := inflate(chunks, maxBytes)
 	if err != nil {
 		return err
 	}
@@ -102,14 +97,18 @@ func FillPayloads(spans []*trace.Span, places []PayloadAt, chunks map[uuid.UUID]
 }
 
 // inflate unpacks chunks on all processors.
-func inflate(chunks map[uuid.UUID][]byte) (map[uuid.UUID][]trace.Payload, error) {
+func inflate(chunks map[uuid.UUID][]byte, maxBytes int) (map[uuid.UUID][]trace.Payload, error) {
 	inflated := make(map[uuid.UUID][]trace.Payload, len(chunks))
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for id, data := range chunks {
 		group.Go(func() error {
-			payloads, err := store.UnpackChunk(data)
+			unpack := store.UnpackChunk
+			if store.InflatedBytes(data) > maxBytes {
+				unpack = store.HeadOfChunk
+			}
+			payloads, err := unpack(data)
 			if err != nil {
 				return fmt.Errorf("payload chunk %s: %w", id, err)
 			}

@@ -276,7 +276,8 @@ func complete(ctx context.Context, q querier, project account.ProjectID, rows []
 // anySize is for reads of payloads of whatever size.
 const anySize = math.MaxInt
 
-// fillPayloads reads the payloads of rows that are in chunks of at most maxBytes.
+// fillPayloads reads the payloads of rows; of those in chunks of more than
+// maxBytes their head.
 func fillPayloads(ctx context.Context, q querier, project account.ProjectID, rows []*spanRow, maxBytes int) error {
 	var days []string
 	var ids [][]byte
@@ -298,9 +299,9 @@ func fillPayloads(ctx context.Context, q querier, project account.ProjectID, row
 		var c chunk
 		err := row.Scan(&c.id, &c.data)
 		return c, err
-	}, `SELECT chunk_id, data FROM payload_chunks
-		WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3) AND octet_length(data) <= $4::bigint`,
-		string(project), slices.Compact(days), ids, int64(maxBytes))
+	}, `SELECT chunk_id, CASE WHEN octet_length(data) <= $4::bigint THEN data ELSE substring(data FROM 1 FOR $5::int) END FROM payload_chunks
+		WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3)`,
+		string(project), slices.Compact(days), ids, int64(store.CompressedBytes(maxBytes)), store.HeadBytes)
 	if err != nil {
 		return err
 	}
@@ -308,6 +309,5 @@ func fillPayloads(ctx context.Context, q querier, project account.ProjectID, row
 	for _, c := range chunks {
 		data[uuid.UUID(c.id)] = c.data
 	}
-	fold.DropLarge(data, maxBytes)
-	return fold.FillPayloads(spans, places, data)
+	return fold.FillPayloads(spans, places, data, maxBytes)
 }

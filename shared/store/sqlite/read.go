@@ -86,7 +86,8 @@ func readStored(ctx context.Context, q querier, project projectNumber, detail st
 	return out, fillStored(ctx, q, project, out, anySize)
 }
 
-// fillStored reads the payloads of spans that are in chunks of at most maxBytes.
+// fillStored reads the payloads of spans; of those in chunks of more than maxBytes
+// their head.
 func fillStored(ctx context.Context, q querier, project projectNumber, rows []*storedSpan, maxBytes int) error {
 	all, places := make([]*trace.Span, len(rows)), make([]place, len(rows))
 	for i, row := range rows {
@@ -175,13 +176,13 @@ func fillPayloads(ctx context.Context, q querier, project projectNumber, spans [
 			return err
 		}
 	}
-	fold.DropLarge(chunks, maxBytes)
-	return fold.FillPayloads(spans, at, chunks)
+	return fold.FillPayloads(spans, at, chunks, maxBytes)
 }
 
-// readChunks adds chunks as they are stored to those that were read.
+// readChunks adds chunks as they are stored to those that were read; of one that
+// is larger than maxBytes its head.
 func readChunks(ctx context.Context, q querier, project projectNumber, wanted []place, maxBytes int, chunks map[uuid.UUID][]byte) error {
-	args := make([]any, 0, 2*len(wanted)+1)
+	args := make([]any, 0, 2*len(wanted)+3)
 	for _, p := range wanted {
 		args = append(args, p.day, p.Chunk[:])
 	}
@@ -192,8 +193,9 @@ func readChunks(ctx context.Context, q querier, project projectNumber, wanted []
 		chunks[id] = data
 		return err
 	}, `WITH wanted(day, id) AS (VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(wanted)-1)+`)
-		SELECT chunk_id, data FROM wanted CROSS JOIN payload_chunks WHERE project = ? AND payload_chunks.day = wanted.day AND chunk_id = wanted.id
-			AND length(data) <= ?`, append(args, int64(project), maxBytes)...)
+		SELECT chunk_id, CASE WHEN length(data) <= ? THEN data ELSE substr(data, 1, ?) END
+		FROM wanted CROSS JOIN payload_chunks WHERE project = ? AND payload_chunks.day = wanted.day AND chunk_id = wanted.id`,
+		append(args, store.CompressedBytes(maxBytes), store.HeadBytes, int64(project))...)
 }
 
 // spanPage reads a page of spans that w selects.

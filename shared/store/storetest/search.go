@@ -406,15 +406,24 @@ func searches(t *testing.T, open OpenFunc) {
 			wantCode(t, err, fault.NotFound)
 			same(t, "failed spans", map[string]string{"d": "deep why deep", "o": "older why older", "lone": "lone ", "t": "tool why tool"}, got)
 		},
-		"LargePayloadsAreLeftOut": func(t *testing.T, s store.Store) {
+		"OfLargePayloadsTheHeadIsRead": func(t *testing.T, s store.Store) {
 			p := newProject(t, s, "a")
 			large, small := llmTrace("large", minute(1)), llmTrace("small", minute(2))
-			large.Payload.OutputText, small.Payload.OutputText = ptr(strings.Repeat("a prompt ", 1<<20)), ptr("small")
+			prompt := `{"messages":[{"role":"user","content":"` + strings.Repeat("a prompt ", 1<<20)
+			large.Payload.Request = []byte(prompt + `"}]}`)
+			large.Payload.OutputText, small.Payload.OutputText = ptr("large"), ptr("small")
 			write(t, s, p, large)
 			write(t, s, p, small)
 			hits, _, _ := search(t, s, p, store.TraceQuery{}, store.SearchPage{Sort: store.SortStart, Limit: 10}, nothing)
-			if len(hits) != 2 || hits[0].MainSpan.Payload.OutputText == nil || !hits[1].MainSpan.Payload.Empty() {
+			if len(hits) != 2 || hits[0].MainSpan.Payload.OutputText == nil {
 				t.Fatalf("%d hits", len(hits))
+			}
+			head := string(hits[1].MainSpan.Payload.Request)
+			if said, closed := strings.CutSuffix(head, `"}]}`); !closed || len(said) > 64<<10 || len(said) < 32<<10 || !strings.HasPrefix(prompt, said) {
+				t.Fatalf("%d bytes: %.100s", len(head), head)
+			}
+			if sp := must[trace.Span](t)(s.AnySpan(t.Context(), p, "large")); string(sp.Payload.Request) != prompt+`"}]}` {
+				t.Fatalf("%d bytes", len(sp.Payload.Request))
 			}
 		},
 		"OthersTracesAreNotFound": func(t *testing.T, s store.Store) {
