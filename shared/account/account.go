@@ -14,6 +14,12 @@ type ProjectID string
 // KeyID names an API key's row; it is no secret.
 type KeyID string
 
+// Sender is who sends spans: a project, by one of its API keys.
+type Sender struct {
+	Project ProjectID
+	Key     KeyID // "" if unknown
+}
+
 // User is a person who can sign in.
 type User struct {
 	ID            UserID

@@ -227,7 +227,7 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, route *compil
 		if err != nil {
 			return nil, err
 		}
-		return r.WithContext(reqctx.WithProject(ctx, k.ProjectID)), nil
+		return r.WithContext(reqctx.WithKey(ctx, &k)), nil
 	}
 	user, err := s.session(w, r)
 	if err != nil {

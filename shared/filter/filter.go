@@ -75,6 +75,7 @@ const (
 	FieldEnv      Field = "env"
 	FieldRelease  Field = "release" // of any span
 	FieldTag      Field = "tag"     // of any span
+	FieldKey      Field = "key"     // the id of the API key that sent any span
 	FieldTrace    Field = "trace"   // the id
 	FieldError    Field = "error"   // in the error of any span, in whatever case
 	FieldHas      Field = "has"     // the values are fields that are known
@@ -131,10 +132,11 @@ var fields = []spec{
 	{FieldEnv, kindText, nil},
 	{FieldRelease, kindText, nil},
 	{FieldTag, kindText, nil},
+	{FieldKey, kindText, nil},
 	{FieldTrace, kindText, nil},
 	{FieldError, kindText, nil},
 	{FieldHas, kindEnum, []string{
-		"cost", "env", "error", "model", "name", "provider", "release", "service", "session", "tag", "tokens", "tool", "ttft", "user",
+		"cost", "env", "error", "key", "model", "name", "provider", "release", "service", "session", "tag", "tokens", "tool", "ttft", "user",
 	}},
 	{FieldLatency, kindDuration, nil},
 	{FieldTTFT, kindDuration, nil},

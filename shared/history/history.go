@@ -66,7 +66,7 @@ func Remap(ctx context.Context, st Store, o Options) (Result, error) {
 			return false, true
 		}
 		// What the store has decided, and what came with the bytes.
-		fresh.ID, fresh.Form, fresh.Repeat, fresh.Payload.Raw = s.ID, s.Form, s.Repeat, s.Payload.Raw
+		fresh.ID, fresh.Form, fresh.Repeat, fresh.APIKey, fresh.Payload.Raw = s.ID, s.Form, s.Repeat, s.APIKey, s.Payload.Raw
 		prices.Price(&fresh)
 		if same(s, &fresh) {
 			return false, false

@@ -102,7 +102,9 @@ func captured(t *testing.T, family string) []trace.Span {
 
 func write(t *testing.T, st store.Store, spans []trace.Span) {
 	t.Helper()
-	if _, err := st.WriteBatches(t.Context(), []store.Batch{store.Pack(project, time.Now(), spans)}); err != nil {
+	b := store.Pack(project, time.Now(), spans)
+	b.APIKey = "k1"
+	if _, err := st.WriteBatches(t.Context(), []store.Batch{b}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -154,7 +156,7 @@ func TestRemap(t *testing.T) {
 			r, err = history.Remap(t.Context(), st, history.Options{Prices: pricebook.New(st, pricebook.Options{}), Project: project})
 			wantResult(t, r, err, total, old)
 			s, err := st.Span(t.Context(), project, id)
-			if err != nil || s.Kind != trace.KindLLMCall || s.Model == nil || *s.Model != model || s.InputTokens == nil || s.Payload.InputMessages == nil {
+			if err != nil || s.APIKey == nil || *s.APIKey != "k1" || s.Kind != trace.KindLLMCall || s.Model == nil || *s.Model != model || s.InputTokens == nil || s.Payload.InputMessages == nil {
 				t.Fatalf("after a remap: %+v, %v", s, err)
 			}
 			recounted(t, st)

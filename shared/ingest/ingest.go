@@ -50,8 +50,8 @@ func New(o Options) *Service { return &Service{o} }
 // be reused then. On an error the caller sends all again, which is harmless:
 // fault.Unavailable if the log refuses now, fault.TooLarge if a span can never
 // fit. All spans must be of one form and have passed Check.
-func (s *Service) Accept(ctx context.Context, project account.ProjectID, spans []trace.Span) error {
-	parts := s.pack(project, spans)
+func (s *Service) Accept(ctx context.Context, from account.Sender, spans []trace.Span) error {
+	parts := s.pack(from, spans)
 	if len(parts) == 0 {
 		return nil
 	}
@@ -60,18 +60,18 @@ func (s *Service) Accept(ctx context.Context, project account.ProjectID, spans [
 
 // AcceptSent is Accept for OTLP spans as they were sent, which have passed their
 // Check. They are read when they are drained.
-func (s *Service) AcceptSent(ctx context.Context, project account.ProjectID, spans []otlp.Span) error {
+func (s *Service) AcceptSent(ctx context.Context, from account.Sender, spans []otlp.Span) error {
 	if len(spans) == 0 {
 		return nil
 	}
-	return s.keep(ctx, trace.FormSpan, s.packSent(project, spans))
+	return s.keep(ctx, trace.FormSpan, s.packSent(from, spans))
 }
 
 // AcceptAndStore is Accept, and then waits, within bounds, until the spans can
 // be read. fresh tells for each span whether it was new; where the store did not
 // answer in time, whether it was the first of its id in this call.
-func (s *Service) AcceptAndStore(ctx context.Context, project account.ProjectID, spans []trace.Span) (fresh []bool, err error) {
-	parts := s.pack(project, spans)
+func (s *Service) AcceptAndStore(ctx context.Context, from account.Sender, spans []trace.Span) (fresh []bool, err error) {
+	parts := s.pack(from, spans)
 	if len(parts) == 0 {
 		return nil, nil
 	}
@@ -137,22 +137,23 @@ func (p *part) giveBack() {
 }
 
 // pack makes records of spans.
-func (s *Service) pack(project account.ProjectID, spans []trace.Span) []part {
+func (s *Service) pack(from account.Sender, spans []trace.Span) []part {
 	if len(spans) == 0 {
 		return nil
 	}
 	now := s.Now()
-	return split(s.logOf(spans[0].Form), project, len(spans), func(i int) string { return streamKey(&spans[i]) }, func(p *part) {
-		batch := store.Pack(project, now, at(spans, p.places))
+	return split(s.logOf(spans[0].Form), from.Project, len(spans), func(i int) string { return streamKey(&spans[i]) }, func(p *part) {
+		batch := store.Pack(from.Project, now, at(spans, p.places))
+		batch.APIKey = from.Key
 		p.batch, p.data = batch.ID, store.AppendBatch(nil, &batch)
 	})
 }
 
 // packSent makes records of spans as they were sent.
-func (s *Service) packSent(project account.ProjectID, spans []otlp.Span) []part {
+func (s *Service) packSent(from account.Sender, spans []otlp.Span) []part {
 	now, limit := s.Now(), s.Spans.MaxRecordBytes()
-	return split(s.Spans, project, len(spans), func(i int) string { return string(spans[i].TraceID()) }, func(p *part) {
-		sent := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: now, Spans: at(spans, p.places)}
+	return split(s.Spans, from.Project, len(spans), func(i int) string { return string(spans[i].TraceID()) }, func(p *part) {
+		sent := record.Sent{ID: uuid.Must(uuid.NewV7()), Project: from.Project, APIKey: from.Key, Arrived: now, Spans: at(spans, p.places)}
 		if buffer, ok := buffers.Get().(*[]byte); ok {
 			p.buffer = buffer
 			p.data = *buffer

@@ -27,6 +27,8 @@ import (
 
 const project = account.ProjectID("p1")
 
+var sender = account.Sender{Project: project, Key: "k1"}
+
 // bundle is a service over a real log, drain and store.
 type bundle struct {
 	*Service
@@ -106,7 +108,7 @@ func TestAcceptAndStoreTellsWhatWasNew(t *testing.T) {
 	t.Parallel()
 	b := setup(t, true)
 	sent := spans("a", "b", "a")
-	fresh, err := b.AcceptAndStore(t.Context(), project, sent)
+	fresh, err := b.AcceptAndStore(t.Context(), sender, sent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +118,7 @@ func TestAcceptAndStoreTellsWhatWasNew(t *testing.T) {
 	if sent[0].Payload.OutputText == nil {
 		t.Error("the caller's payloads are gone: answers need them")
 	}
-	fresh, err = b.AcceptAndStore(t.Context(), project, spans("b", "c"))
+	fresh, err = b.AcceptAndStore(t.Context(), sender, spans("b", "c"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,10 +126,10 @@ func TestAcceptAndStoreTellsWhatWasNew(t *testing.T) {
 		t.Error(diff)
 	}
 	got, err := b.db.Span(t.Context(), project, "b")
-	if err != nil || got.Payload.OutputText == nil || *got.Payload.OutputText != "answer b" {
+	if err != nil || got.APIKey == nil || *got.APIKey != "k1" || got.Payload.OutputText == nil || *got.Payload.OutputText != "answer b" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if fresh, err = b.AcceptAndStore(t.Context(), project, nil); err != nil || fresh != nil {
+	if fresh, err = b.AcceptAndStore(t.Context(), sender, nil); err != nil || fresh != nil {
 		t.Errorf("nothing: %v, %v", fresh, err)
 	}
 	if n := stats(b).Appended; n == 0 {
@@ -140,7 +142,7 @@ func TestWithoutDrain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, false)
 	b.WaitFor = time.Millisecond
-	fresh, err := b.AcceptAndStore(t.Context(), project, spans("a", "b", "a"))
+	fresh, err := b.AcceptAndStore(t.Context(), sender, spans("a", "b", "a"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +150,7 @@ func TestWithoutDrain(t *testing.T) {
 		t.Error(diff)
 	}
 	b.Waiter = nil
-	if fresh, err = b.AcceptAndStore(t.Context(), project, spans("a")); err != nil || !fresh[0] {
+	if fresh, err = b.AcceptAndStore(t.Context(), sender, spans("a")); err != nil || !fresh[0] {
 		t.Errorf("%v, %v", fresh, err)
 	}
 	want := int64(2) // one record per partition that a call touches
@@ -166,10 +168,10 @@ func TestRefusingLog(t *testing.T) {
 	if err := b.log.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Accept(t.Context(), project, spans("a")); !fault.Is(err, fault.Unavailable) {
+	if err := b.Accept(t.Context(), sender, spans("a")); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Accept: %v", err)
 	}
-	if _, err := b.AcceptAndStore(t.Context(), project, spans("a")); !fault.Is(err, fault.Unavailable) {
+	if _, err := b.AcceptAndStore(t.Context(), sender, spans("a")); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("AcceptAndStore: %v", err)
 	}
 }
@@ -183,10 +185,10 @@ func TestClockJumps(t *testing.T) {
 	b.Accepted = func(_ trace.Form, n int) { accepted += n }
 	for i, jump := range []time.Duration{0, -365 * 24 * time.Hour, 3 * 365 * 24 * time.Hour, -time.Second, 0} {
 		b.clock = b.clock.Add(jump)
-		if err := b.Accept(t.Context(), project, spans(many(fmt.Sprint("x", i, "-"), 50)...)); err != nil {
+		if err := b.Accept(t.Context(), sender, spans(many(fmt.Sprint("x", i, "-"), 50)...)); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Accept(t.Context(), project, spans(many("again-", 50)...)); err != nil {
+		if err := b.Accept(t.Context(), sender, spans(many("again-", 50)...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,7 +253,7 @@ func TestLargeBatches(t *testing.T) {
 		}
 		sent[i].Payload.OutputText = &text
 	}
-	fresh, err := b.AcceptAndStore(t.Context(), project, sent)
+	fresh, err := b.AcceptAndStore(t.Context(), sender, sent)
 	if err != nil || slices.Contains(fresh, false) {
 		t.Fatalf("%v, %v", fresh, err)
 	}
@@ -260,12 +262,12 @@ func TestLargeBatches(t *testing.T) {
 	}
 	for i := range sent {
 		got, err := b.db.Span(t.Context(), project, sent[i].ID)
-		if err != nil || got.Payload.OutputText == nil || *got.Payload.OutputText != *sent[i].Payload.OutputText {
+		if err != nil || got.APIKey == nil || *got.APIKey != "k1" || got.Payload.OutputText == nil || *got.Payload.OutputText != *sent[i].Payload.OutputText {
 			t.Fatalf("span %s: %v", sent[i].ID, err)
 		}
 	}
 	b.Direct = nil
-	if err := b.Accept(t.Context(), project, sent[7:8]); !fault.Is(err, fault.TooLarge) {
+	if err := b.Accept(t.Context(), sender, sent[7:8]); !fault.Is(err, fault.TooLarge) {
 		t.Errorf("a span that fits nowhere: %v", err)
 	}
 }
@@ -312,11 +314,11 @@ func TestAcceptSent(t *testing.T) {
 	}
 	all := append(sent(t, 500, ids...), sent(t, 12_000, 61)...)
 	for range 2 { // sending again changes nothing
-		if err := b.AcceptSent(t.Context(), project, all); err != nil {
+		if err := b.AcceptSent(t.Context(), sender, all); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := b.AcceptSent(t.Context(), project, nil); err != nil {
+	if err := b.AcceptSent(t.Context(), sender, nil); err != nil {
 		t.Fatal(err)
 	}
 	if log.largest == 0 || log.largest > log.limit {
@@ -333,12 +335,12 @@ func TestAcceptSent(t *testing.T) {
 		t.Errorf("%d accepted, %d stored", accepted, list.Total)
 	}
 	for _, s := range list.Spans {
-		if s.MappingVersion != otlp.MappingVersion || len(s.Payload.Attributes) < 500 || s.Name != "n" {
+		if s.APIKey == nil || *s.APIKey != "k1" || s.MappingVersion != otlp.MappingVersion || len(s.Payload.Attributes) < 500 || s.Name != "n" {
 			t.Fatalf("span %s: mapping %d, name %q, %d bytes of attributes", s.ID, s.MappingVersion, s.Name, len(s.Payload.Attributes))
 		}
 	}
 	b.Direct = nil
-	if err := b.AcceptSent(t.Context(), project, all[60:]); !fault.Is(err, fault.TooLarge) {
+	if err := b.AcceptSent(t.Context(), sender, all[60:]); !fault.Is(err, fault.TooLarge) {
 		t.Errorf("a span that fits nowhere: %v", err)
 	}
 }

@@ -22,12 +22,16 @@ import (
 type Sent struct {
 	ID      uuid.UUID // of the batch that they become; a v7
 	Project account.ProjectID
+	APIKey  account.KeyID // that they were sent with; "" if unknown
 	Arrived time.Time
 	Spans   []otlp.Span // that passed their Check
 }
 
 // The first byte of a record of Sent. Versions of store.Batch are below.
-const sentVersion = 64
+const (
+	sentVersion1 = 64 + iota // without API key
+	sentVersion
+)
 
 // How the spans of a record are kept.
 const (
@@ -35,15 +39,16 @@ const (
 	formZstd         // the same, compressed
 )
 
-// header is the most that a record of Sent takes beside its spans and project.
+// header is the most that a record of Sent takes beside its spans, project and
+// key.
 const header = 2 + len(uuid.UUID{}) + 3*binary.MaxVarintLen64
 
-// Append encodes s: the version; the id; the project and its length; the time of
-// arrival in microseconds, a varint; the form; the spans as
+// Append encodes s: the version; the id; the length of the project and it; the
+// same of the key; the time of arrival in microseconds, a varint; the form; the spans as
 // ExportTraceServiceRequest. They are compressed only where they would pass
 // limit otherwise, in bytes: most logs compress their records themselves.
 func (s *Sent) Append(dst []byte, limit int) []byte {
-	head, size := header+len(s.Project), otlp.RequestBytes(s.Spans)
+	head, size := header+len(s.Project)+len(s.APIKey), otlp.RequestBytes(s.Spans)
 	if head+size <= limit {
 		return otlp.AppendRequest(s.appendHead(slices.Grow(dst, head+size), formPlain), s.Spans)
 	}
@@ -57,6 +62,7 @@ func (s *Sent) Append(dst []byte, limit int) []byte {
 func (s *Sent) appendHead(dst []byte, form byte) []byte {
 	dst = append(append(dst, sentVersion), s.ID[:]...)
 	dst = append(binary.AppendUvarint(dst, uint64(len(s.Project))), s.Project...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(s.APIKey))), s.APIKey...)
 	return append(binary.AppendVarint(dst, s.Arrived.UnixMicro()), form)
 }
 
@@ -65,7 +71,9 @@ func (s *Sent) appendHead(dst []byte, form byte) []byte {
 func (s *Sent) Batch() (store.Batch, error) {
 	all := otlp.Traces{Spans: s.Spans}
 	spans := all.Map(s.Arrived)
-	return store.PackAs(s.ID, s.Project, s.Arrived, spans), left(&all)
+	b := store.PackAs(s.ID, s.Project, s.Arrived, spans)
+	b.APIKey = s.APIKey
+	return b, left(&all)
 }
 
 // left is the error of spans that were left out.
@@ -119,7 +127,9 @@ func Decode(data []byte) (store.Batch, error) {
 	return b, errors.Join(left(all), err)
 }
 
-func isSent(data []byte) bool { return len(data) > 0 && data[0] == sentVersion }
+func isSent(data []byte) bool {
+	return len(data) > 0 && (data[0] == sentVersion || data[0] == sentVersion1)
+}
 
 // parsed is a Sent whose spans are not read yet.
 type parsed struct {
@@ -132,17 +142,24 @@ var errDamaged = errors.New("record is damaged")
 
 // parse takes the head off a record of Sent.
 func parse(data []byte) (p parsed, err error) {
-	data = data[1:] // the version
+	version := data[0]
+	data = data[1:]
 	if len(data) < len(p.ID) {
 		return p, errDamaged
 	}
 	data = data[copy(p.ID[:], data):]
-	length, n := binary.Uvarint(data)
-	if n <= 0 || length > trace.MaxIDBytes || uint64(len(data)-n) < length {
-		return p, errDamaged
+	project, data, err := parseID(data)
+	if err != nil {
+		return p, err
 	}
-	p.Project = account.ProjectID(data[n : n+int(length)])
-	data = data[n+int(length):]
+	p.Project = account.ProjectID(project)
+	if version >= sentVersion {
+		key, rest, err := parseID(data)
+		if err != nil {
+			return p, err
+		}
+		p.APIKey, data = account.KeyID(key), rest
+	}
 	micros, n := binary.Varint(data)
 	if n <= 0 || n == len(data) {
 		return p, errDamaged
@@ -152,4 +169,14 @@ func parse(data []byte) (p parsed, err error) {
 		return p, fmt.Errorf("the spans of the record have the unknown form %d", p.form)
 	}
 	return p, nil
+}
+
+// parseID takes an id with its length off data.
+func parseID(data []byte) (id, rest []byte, err error) {
+	length, n := binary.Uvarint(data)
+	if n <= 0 || length > trace.MaxIDBytes || uint64(len(data)-n) < length {
+		return nil, nil, errDamaged
+	}
+	end := n + int(length)
+	return data[n:end], data[end:], nil
 }

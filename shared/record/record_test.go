@@ -3,6 +3,7 @@ package record_test
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func sent(t testing.TB, n int) *record.Sent {
 	if err != nil || all.Rejected > 0 {
 		t.Fatal(err, all)
 	}
-	return &record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, Arrived: arrived, Spans: all.Spans}
+	return &record.Sent{ID: uuid.Must(uuid.NewV7()), Project: project, APIKey: "k1", Arrived: arrived, Spans: all.Spans}
 }
 
 // TestSentComesBack as the batch that it would have been at once, plain and
@@ -45,7 +46,7 @@ func TestSentComesBack(t *testing.T) {
 	t.Parallel()
 	s := sent(t, 20)
 	want, err := s.Batch()
-	if err != nil || len(want.Spans) != 20 || want.Spans[0].Start != arrived || want.Spans[0].Kind != trace.KindLLMCall {
+	if err != nil || want.APIKey != "k1" || len(want.Spans) != 20 || want.Spans[0].Start != arrived || want.Spans[0].Kind != trace.KindLLMCall {
 		t.Fatalf("%d spans, %v: %+v", len(want.Spans), err, want.Spans)
 	}
 	plain, small := s.Append([]byte("before"), 1<<20), s.Append(nil, 10)
@@ -62,6 +63,31 @@ func TestSentComesBack(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-at once +later):\n%s", name, diff)
+		}
+	}
+}
+
+// TestSentWithoutKey reads records of before they said with which API key they
+// were sent: what waits in a log during an update.
+func TestSentWithoutKey(t *testing.T) {
+	t.Parallel()
+	s := sent(t, 2)
+	s.ID, s.APIKey = uuid.MustParse("019ac7b5-1c00-7000-8000-000000000001"), ""
+	want, err := s.Batch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sent-v64.bin", "sent-v64-compressed.bin"} {
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := record.Decode(data)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -20,6 +20,9 @@ import (
 type Batch struct {
 	ID      uuid.UUID // names the record in messages and to whoever waits for it
 	Project account.ProjectID
+	// APIKey is the key that all spans were sent with that do not say so themselves;
+	// "" if none is known.
+	APIKey account.KeyID
 	// Arrived is when the spans were accepted. Its UTC day is where the chunks
 	// live and, RETENTION_DAYS later, are dropped.
 	Arrived time.Time
@@ -196,7 +199,9 @@ func ContentOf(s *trace.Span) uint64 {
 	}
 	content := s.Payload.Raw
 	if content == nil {
-		content = appendPayload(appendSpan(nil, s, PayloadRef{Chunk: -1}), &s.Payload)
+		said := *s
+		said.APIKey = nil // who sent it is not what it says
+		content = appendPayload(appendSpan(nil, &said, PayloadRef{Chunk: -1}), &s.Payload)
 	}
 	return max(xxhash.Sum64(content), 1) // stored: never change it
 }
@@ -307,7 +312,8 @@ func UnpackChunk(data []byte) ([]trace.Payload, error) {
 
 // batchVersion is what AppendBatch writes. Version 2 added the fields of spans
 // that are made from OpenTelemetry; in version 1 their bits are never set.
-const batchVersion = 2
+// Version 3 has the batch's API key behind the project.
+const batchVersion = 3
 
 // typicalSpanBytes is what a narrow span takes in a record: a guess, to reserve
 // room once.
@@ -353,6 +359,7 @@ const (
 	hasCallKey
 	hasTells
 	hasServiceTier
+	hasAPIKey
 )
 
 // AppendBatch encodes b for the log: a version byte, then b's fields in a
@@ -367,6 +374,7 @@ func AppendBatch(dst []byte, b *Batch) []byte {
 	dst = append(dst, batchVersion)
 	dst = append(dst, b.ID[:]...)
 	dst = appendString(dst, string(b.Project))
+	dst = appendString(dst, string(b.APIKey))
 	dst = binary.AppendVarint(dst, b.Arrived.UnixMicro())
 	dst = binary.AppendUvarint(dst, uint64(len(b.Chunks)))
 	for i := range b.Chunks {
@@ -534,8 +542,8 @@ type optionalText struct {
 
 // optionalTexts lists a span's optional texts in the order they are written in:
 // append only.
-func optionalTexts(s *trace.Span) [15]optionalText {
-	return [15]optionalText{
+func optionalTexts(s *trace.Span) [16]optionalText {
+	return [16]optionalText{
 		{hasService, &s.Service},
 		{hasToolUseID, &s.ToolUseID},
 		{hasToolName, &s.ToolName},
@@ -551,6 +559,7 @@ func optionalTexts(s *trace.Span) [15]optionalText {
 		{hasEnvironment, &s.Environment},
 		{hasRelease, &s.Release},
 		{hasServiceTier, &s.ServiceTier},
+		{hasAPIKey, &s.APIKey},
 	}
 }
 
@@ -558,12 +567,16 @@ func optionalTexts(s *trace.Span) [15]optionalText {
 // An unknown version and any damage is an error, never a panic.
 func UnmarshalBatch(data []byte) (Batch, error) {
 	r := reader{b: data}
-	if v := r.byte(); v < 1 || v > batchVersion {
-		return Batch{}, fmt.Errorf("batch version %d is not one this program reads (1 to %d)", v, batchVersion)
+	version := r.byte()
+	if version < 1 || version > batchVersion {
+		return Batch{}, fmt.Errorf("batch version %d is not one this program reads (1 to %d)", version, batchVersion)
 	}
 	var b Batch
 	copy(b.ID[:], r.take(len(b.ID)))
 	b.Project = account.ProjectID(r.string())
+	if version >= 3 {
+		b.APIKey = account.KeyID(r.string())
+	}
 	b.Arrived = time.UnixMicro(r.varint()).UTC()
 	b.Chunks = make([]Chunk, r.count())
 	for i := range b.Chunks {

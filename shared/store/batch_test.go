@@ -46,7 +46,7 @@ func spansForTest() []trace.Span {
 func mappedSpan(start time.Time) trace.Span {
 	return trace.Span{
 		ID: "s4", TraceID: "t1", Form: trace.FormSpan, Start: start, Kind: trace.KindLLMCall, Source: trace.SourceSDK,
-		Name: "chat gpt", Operation: "chat", UserID: ptr(""), Tags: []string{"b", "", "a"}, Environment: ptr("prod"), Release: ptr("1.2"), ServiceTier: ptr("flex"),
+		Name: "chat gpt", Operation: "chat", UserID: ptr(""), Tags: []string{"b", "", "a"}, Environment: ptr("prod"), Release: ptr("1.2"), ServiceTier: ptr("flex"), APIKey: ptr("k2"),
 		Scope:      trace.Scope{Name: "instrumentation", Version: "0.1"},
 		Usage:      &trace.Usage{Input: 1, CacheRead: 2, CacheWrite5m: 3, CacheWrite1h: 4, AudioInput: 5, ImageInput: 6, Output: 7, Reasoning: 8, AudioOutput: 9, ImageOutput: trace.MaxTokens},
 		CostSource: trace.CostOfPrices, MappingVersion: 3, Patch: true, Role: trace.RoleReport, CallKey: "msg_1", Tells: trace.TellsInput | trace.TellsOutput,
@@ -82,6 +82,36 @@ func TestBatchOfVersion1(t *testing.T) {
 	}
 }
 
+// TestBatchOfVersion2 reads a record that was written before it said with which
+// API key it was sent.
+func TestBatchOfVersion2(t *testing.T) {
+	data, err := os.ReadFile("testdata/batch-v2.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := UnmarshalBatch(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Project != "project" || b.APIKey != "" || len(b.Spans) != 3 {
+		t.Fatalf("%+v", b)
+	}
+	payloads, err := UnpackChunk(b.Chunks[0].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range b.Spans {
+		if ref := b.Refs[i]; ref.Chunk >= 0 {
+			b.Spans[i].Payload = payloads[ref.Index]
+		}
+	}
+	want := spansForTest()[:3]
+	want[2].APIKey = nil
+	if diff := cmp.Diff(want, b.Spans); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestUsageRoundTrip(t *testing.T) {
 	for _, u := range []trace.Usage{{}, {Input: 1}, {Output: trace.MaxTokens}, *mappedSpan(time.Time{}).Usage} {
 		got, err := ParseUsage(AppendUsage(nil, &u))
@@ -101,11 +131,16 @@ func TestUsageRoundTrip(t *testing.T) {
 func TestContent(t *testing.T) {
 	s := mappedSpan(time.Now())
 	same, other, narrow := s, s, s
+	same.APIKey = ptr("another")
 	same.Name, same.CostNanoUSD, same.MappingVersion = "read by a newer mapping", ptr(int64(1)), 4
 	other.Payload.Raw = []byte{0, 1, 3}
 	narrow.Payload.Raw = nil
 	renamed := narrow
 	renamed.Name = "other"
+	resent := narrow
+	if resent.APIKey = nil; ContentOf(&resent) != ContentOf(&narrow) {
+		t.Error("what was sent again with another key is another content")
+	}
 	if ContentOf(&s) != ContentOf(&same) {
 		t.Error("the same bytes, read otherwise, are another content")
 	}
@@ -124,6 +159,7 @@ func TestContent(t *testing.T) {
 func TestBatchRoundTrip(t *testing.T) {
 	want := spansForTest()
 	b := Pack("project", time.Now(), spansForTest())
+	b.APIKey = "k1"
 	if len(b.Chunks) < 3 {
 		t.Fatalf("%d chunks for 200 kB of content", len(b.Chunks))
 	}

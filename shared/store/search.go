@@ -163,12 +163,12 @@ type MetaField struct {
 
 // GroupFields are the fields that traces can be counted by, beside every one of
 // the metadata (filter.Field.Meta), for which payloads have to be read. Of kind, tool,
-// release, service, source, tag and metadata a trace may have several values, and
+// release, service, source, tag, key and metadata a trace may have several values, and
 // counts for each.
 func GroupFields() []filter.Field {
 	return []filter.Field{
 		filter.FieldStatus, filter.FieldName, filter.FieldKind, filter.FieldProvider, filter.FieldModel, filter.FieldTool, filter.FieldSource, filter.FieldService,
-		filter.FieldSession, filter.FieldUser, filter.FieldEnv, filter.FieldRelease, filter.FieldTag,
+		filter.FieldSession, filter.FieldUser, filter.FieldEnv, filter.FieldRelease, filter.FieldTag, filter.FieldKey,
 	}
 }
 

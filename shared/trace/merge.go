@@ -60,6 +60,7 @@ func Merge(stored, arrived *Span) Span {
 		{&m.UserID, &a.UserID, &b.UserID},
 		{&m.Environment, &a.Environment, &b.Environment},
 		{&m.Release, &a.Release, &b.Release},
+		{&m.APIKey, &a.APIKey, &b.APIKey},
 		{&m.Payload.OutputText, &a.Payload.OutputText, &b.Payload.OutputText},
 		{&m.Payload.StatusMessage, &a.Payload.StatusMessage, &b.Payload.StatusMessage},
 	} {

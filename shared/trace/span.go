@@ -72,9 +72,12 @@ type Span struct {
 	Tags        []string // in the sender's order, without repeats
 	Environment *string
 	Release     *string
-	Scope       Scope
-	Usage       *Usage     // nil: the sender gave no counts
-	CostSource  CostSource // of CostNanoUSD
+	// APIKey is the id of the API key that it was sent with (account.KeyID); nil
+	// where none was, and of what came before that was kept.
+	APIKey     *string
+	Scope      Scope
+	Usage      *Usage     // nil: the sender gave no counts
+	CostSource CostSource // of CostNanoUSD
 	// MappingVersion is the version of package otlp's reading that made the
 	// span from its raw bytes; 0 for spans that came in another form.
 	MappingVersion int

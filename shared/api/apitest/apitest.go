@@ -48,6 +48,7 @@ func Exercise(t *testing.T, target Target) {
 	t.Run("Values", s.values)
 	t.Run("OTLP", s.otlp)
 	t.Run("Prices", s.prices)
+	t.Run("Keys", s.keys)
 	t.Run("Control", s.control)
 	t.Run("Tenants", s.tenants)
 	t.Run("BadInput", s.badInput)

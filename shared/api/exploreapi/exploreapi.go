@@ -26,6 +26,7 @@ type Deps struct {
 	Export   store.TraceExporter
 	Delete   store.TraceDeleter
 	Projects store.ProjectStore
+	Keys     store.KeyStore
 	Rejected store.RejectionStore
 	// Explain says by which of today's prices a span of a project costs what.
 	Explain func(context.Context, account.ProjectID, *trace.Span) (pricing.Account, error)
@@ -89,6 +90,7 @@ func (g *Group) Routes() []api.Route {
 		post("/values", g.values),
 		post("/tail", g.tail),
 		get("/fields", g.fieldList),
+		get("/keys", g.keys),
 		get("/status", g.status),
 		get("/traces/{id}/neighbours", g.neighbours),
 		get("/traces/{id}/tree", g.tree),

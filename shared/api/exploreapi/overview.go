@@ -273,7 +273,7 @@ func (g *Group) because(ctx context.Context, q store.TraceQuery, key kpiKey, was
 	case kpiCost:
 		return nil, nil // no trace is bad for itself
 	}
-	fields := []filter.Field{filter.FieldModel, filter.FieldProvider, filter.FieldTool, filter.FieldRelease, filter.FieldService, filter.FieldName, filter.FieldEnv, filter.FieldUser}
+	fields := []filter.Field{filter.FieldModel, filter.FieldProvider, filter.FieldTool, filter.FieldRelease, filter.FieldService, filter.FieldName, filter.FieldEnv, filter.FieldUser, filter.FieldKey}
 	d, err := g.Explore.TraceDifference(ctx, reqctx.Project(ctx), q, store.TraceQuery{Filter: filter.Filter{Terms: []filter.Term{bad}}}, fields, 1)
 	if err != nil || d.Selected == 0 || d.Baseline == 0 || len(d.Fields) == 0 {
 		return nil, err

@@ -83,7 +83,7 @@ func setup(t testing.TB) *server {
 	}
 	s := &server{db: db}
 	s.serve(exploreapi.Deps{
-		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Export: db, Delete: db, Projects: db, Explain: pricebook.New(db, pricebook.Options{}).Explain, Rejected: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
+		Traces: db, Trees: db, Counts: db, Explore: db, Sessions: db, Export: db, Delete: db, Projects: db, Keys: db, Explain: pricebook.New(db, pricebook.Options{}).Explain, Rejected: db, Barrier: func(context.Context) { s.barriers++ }, Now: func() time.Time { return start.Add(12 * time.Hour) },
 		Lag: func(context.Context) (time.Duration, error) { return 2 * time.Second, nil },
 	})
 	return s

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/api/view"
@@ -48,6 +49,27 @@ func (g *Group) fieldList(w http.ResponseWriter, r *http.Request) error {
 			b.Top = append(b.Top, valueCount{c.Name, c.Count})
 		}
 		answer.Fields = append(answer.Fields, b)
+	}
+	return api.WriteJSON(w, http.StatusOK, answer)
+}
+
+// keyName is an API key as whoever reads a trace may know it.
+type keyName struct {
+	ID   account.KeyID `json:"id"`
+	Name string        `json:"name"`
+}
+
+// keys names what the field key holds: a key that is not among them was deleted.
+func (g *Group) keys(w http.ResponseWriter, r *http.Request) error {
+	list, err := g.Keys.Keys(r.Context(), reqctx.Project(r.Context()))
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Keys []keyName `json:"keys"`
+	}{Keys: make([]keyName, len(list))}
+	for i := range list {
+		answer.Keys[i] = keyName{list[i].ID, list[i].Name}
 	}
 	return api.WriteJSON(w, http.StatusOK, answer)
 }

@@ -98,6 +98,32 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestKeys names the keys of the project to whoever is a member, and nothing
+// else of them.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	one, two := call("c", minute(1)), call("d", minute(2))
+	one.APIKey, two.APIKey = ptr("id-"+string(mine)), ptr("gone")
+	s.write(t, mine, one, two)
+	_, _, body := s.send(t, http.MethodGet, "/keys", member, mine, "")
+	if want := `{"keys":[{"id":"id-` + string(mine) + `","name":"k"}]}`; strings.TrimSpace(string(body)) != want {
+		t.Errorf("%s, want %s", body, want)
+	}
+	for _, c := range []struct{ path, body, want string }{
+		{"/values", `{"field":"key"}`, `"values":[{"value":"gone","count":1},{"value":"id-` + string(mine) + `","count":1}]`},
+		{"/facets", `{"fields":["key"],"q":"key:gone"}`, `"key":[{"value":"gone","count":1}]`},
+		{"/breakdown", `{"by":["key","model"],"measures":["count"],"sort":"count"}`, `{"keys":["gone","gpt-4o"],"values":{"count":1}}`},
+		{"/histogram", `{"by":"key","from":"2026-01-25T00:00:00Z","to":"2026-01-25T01:00:00Z","buckets":1}`, `{"key":"gone","v":[1]}`},
+		{"/compare", `{"selection":{"q":"key:gone"},"fields":["key"]}`, `{"value":"gone","selected":1,"baseline":0}`},
+	} {
+		status, _, got := s.send(t, http.MethodPost, c.path, member, mine, c.body)
+		if status != http.StatusOK || !strings.Contains(string(got), c.want) {
+			t.Errorf("%s: %d %s", c.path, status, got)
+		}
+	}
+}
+
 // TestMetadataIsAField wherever traces are counted by one.
 func TestMetadataIsAField(t *testing.T) {
 	t.Parallel()

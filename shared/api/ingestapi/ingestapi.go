@@ -17,8 +17,8 @@ import (
 
 // Accepter makes spans durable; *ingest.Service is the one in use.
 type Accepter interface {
-	Accept(ctx context.Context, project account.ProjectID, spans []trace.Span) error
-	AcceptAndStore(ctx context.Context, project account.ProjectID, spans []trace.Span) (fresh []bool, err error)
+	Accept(ctx context.Context, from account.Sender, spans []trace.Span) error
+	AcceptAndStore(ctx context.Context, from account.Sender, spans []trace.Span) (fresh []bool, err error)
 }
 
 // Deps are what the group needs.
@@ -94,7 +94,7 @@ func (g *Group) queue(decode func([]byte) ([]trace.Span, error), failure string)
 			return err
 		}
 		n := len(spans)
-		if err := g.Accept.Accept(r.Context(), reqctx.Project(r.Context()), spans); err != nil {
+		if err := g.Accept.Accept(r.Context(), reqctx.Sender(r.Context()), spans); err != nil {
 			return named(err, failure)
 		}
 		return api.WriteJSON(w, http.StatusAccepted, queued{Status: "queued", Count: n})
@@ -170,6 +170,6 @@ func (g *Group) batch(r *http.Request, decode func([]byte) ([]trace.Span, error)
 	}
 	ctx := r.Context()
 	_ = g.Price(ctx, reqctx.Project(ctx), spans)
-	fresh, err = g.Accept.AcceptAndStore(ctx, reqctx.Project(ctx), spans)
+	fresh, err = g.Accept.AcceptAndStore(ctx, reqctx.Sender(ctx), spans)
 	return spans, fresh, named(err, failure)
 }

@@ -18,8 +18,8 @@ import (
 
 // Accepter makes spans durable; *ingest.Service is the one in use.
 type Accepter interface {
-	Accept(ctx context.Context, project account.ProjectID, spans []trace.Span) error
-	AcceptSent(ctx context.Context, project account.ProjectID, spans []otlp.Span) error
+	Accept(ctx context.Context, from account.Sender, spans []trace.Span) error
+	AcceptSent(ctx context.Context, from account.Sender, spans []otlp.Span) error
 }
 
 // Deps are what the group needs.

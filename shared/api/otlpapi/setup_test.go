@@ -26,6 +26,7 @@ import (
 const (
 	key     = account.KeyPrefix + "0f7c9a52-6f0e-4a2b-9f53-0d5a4f1c1d11"
 	project = account.ProjectID("p1")
+	keyID   = account.KeyID("k1")
 	maxBody = 8 << 20
 )
 
@@ -75,15 +76,15 @@ func (s *server) Check(_ context.Context, k string) (account.APIKey, error) {
 	if k != key {
 		return account.APIKey{}, fault.New(fault.Unauthenticated, "Invalid API key")
 	}
-	return account.APIKey{ProjectID: project}, nil
+	return account.APIKey{ID: keyID, ProjectID: project}, nil
 }
 
 // Accept implements otlpapi.Accepter.
-func (s *server) Accept(_ context.Context, p account.ProjectID, spans []trace.Span) error {
+func (s *server) Accept(_ context.Context, from account.Sender, spans []trace.Span) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p != project {
-		return fmt.Errorf("spans of project %q", p)
+	if want := (account.Sender{Project: project, Key: keyID}); from != want {
+		return fmt.Errorf("spans of %+v", from)
 	}
 	s.calls++
 	if err := s.fails[s.calls]; err != nil {
@@ -94,13 +95,13 @@ func (s *server) Accept(_ context.Context, p account.ProjectID, spans []trace.Sp
 }
 
 // AcceptSent implements otlpapi.Accepter.
-func (s *server) AcceptSent(ctx context.Context, p account.ProjectID, spans []otlp.Span) error {
+func (s *server) AcceptSent(ctx context.Context, from account.Sender, spans []otlp.Span) error {
 	all := otlp.Traces{Spans: spans}
 	mapped := all.Map(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
 	if all.Rejected > 0 {
 		return fmt.Errorf("a span that passed its check is refused: %s", all.Reason)
 	}
-	return s.Accept(ctx, p, mapped)
+	return s.Accept(ctx, from, mapped)
 }
 
 // post sends a body with headers given as name and value.

@@ -62,7 +62,7 @@ func (g *Group) traces(ctx context.Context, body []byte, enc otlp.Encoding) (p p
 	all.Check(g.Now())
 	p.add(all.Rejected, all.Reason)
 	for spans := range slices.Chunk(all.Spans, step(len(all.Spans), len(body))) {
-		if err := g.Accept.AcceptSent(ctx, reqctx.Project(ctx), spans); err != nil {
+		if err := g.Accept.AcceptSent(ctx, reqctx.Sender(ctx), spans); err != nil {
 			return p, named(err)
 		}
 	}
@@ -79,7 +79,7 @@ func (g *Group) logs(ctx context.Context, body []byte, enc otlp.Encoding) (p par
 	p.add(all.Rejected, all.Reason)
 	for records := range slices.Chunk(all.Records, step(len(all.Records), len(body))) {
 		part := otlp.Logs{Records: records}
-		if err := g.Accept.Accept(ctx, reqctx.Project(ctx), part.Map(g.Now())); err != nil {
+		if err := g.Accept.Accept(ctx, reqctx.Sender(ctx), part.Map(g.Now())); err != nil {
 			return p, named(err)
 		}
 		p.add(part.Rejected, part.Reason)

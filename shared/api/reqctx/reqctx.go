@@ -44,6 +44,18 @@ func WithProject(ctx context.Context, p account.ProjectID) context.Context { ret
 // membership, "" elsewhere.
 func Project(ctx context.Context) account.ProjectID { return get[account.ProjectID](ctx) }
 
+// WithKey sets the API key that a request carries, and its project. Only the
+// edge's checks call it.
+func WithKey(ctx context.Context, k *account.APIKey) context.Context {
+	return with(WithProject(ctx, k.ProjectID), k.ID)
+}
+
+// Sender gives the project and the API key of a request; both "" on routes that
+// do not ask for a key.
+func Sender(ctx context.Context) account.Sender {
+	return account.Sender{Project: Project(ctx), Key: get[account.KeyID](ctx)}
+}
+
 // WithRole sets what the caller may do in Project.
 func WithRole(ctx context.Context, r account.Role) context.Context { return with(ctx, r) }
 

@@ -29,6 +29,7 @@ type Node struct {
 	Tags               []string         `json:"tags"`
 	Environment        *string          `json:"environment"`
 	Release            *string          `json:"release"`
+	APIKeyID           *string          `json:"apiKeyId"` // that sent it; the key may be deleted
 	Service            *string          `json:"service"`
 	Scope              *Scope           `json:"scope"`
 	AgentName          *string          `json:"agentName"`
@@ -87,7 +88,7 @@ func (r *Rows) Node(t *store.TreeSpan) Node {
 		SpanID: s.ID, ParentSpanID: optional(s.ParentID), Depth: t.Depth, Name: optional(s.Name), Kind: s.Kind, Operation: optional(s.Operation),
 		Provider: s.Provider, ModelRequested: s.Model, ModelUsed: s.ModelUsed, StartTime: s.Start.UTC().Format(exactly),
 		DurationMS: s.DurationMS, TimeToFirstTokenMS: s.TimeToFirstTokenMS, Status: s.Status, SessionID: optional(s.SessionID), UserID: s.UserID,
-		Tags: s.Tags, Environment: s.Environment, Release: s.Release, Service: s.Service, AgentName: s.AgentName, ToolName: s.ToolName,
+		Tags: s.Tags, Environment: s.Environment, Release: s.Release, APIKeyID: s.APIKey, Service: s.Service, AgentName: s.AgentName, ToolName: s.ToolName,
 		ToolCallID: s.ToolUseID, FinishReason: s.FinishReason, ProviderRequestID: s.ProviderRequestID, CostNanoUSD: s.CostNanoUSD, CostSource: CostSource(s),
 		Counted: !s.Repeat, PayloadsTruncated: !whole,
 	}

@@ -120,7 +120,7 @@ func span(id string, form trace.Form) trace.Span {
 func (f *fixture) put(t *testing.T, to account.ProjectID, form trace.Form, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		if err := f.accept.Accept(t.Context(), to, []trace.Span{span(id, form)}); err != nil {
+		if err := f.accept.Accept(t.Context(), account.Sender{Project: to}, []trace.Span{span(id, form)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -36,7 +36,7 @@ type Counter interface {
 // probed reports whether a fact has to be asked of spans.
 func probed(f Fact) bool {
 	switch f {
-	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldTTFT:
+	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldKey, filter.FieldTTFT:
 		return true
 	}
 	return false

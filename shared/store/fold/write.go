@@ -27,7 +27,8 @@ type Work struct {
 	Later []Item
 }
 
-// Group sorts a call's spans by project and id and sets repetitions apart. The
+// Group sorts a call's spans by project and id, sets repetitions apart, and has
+// each say with which key it was sent. The
 // order is the same whatever the caller's was, so that two writers take locks
 // in the same order and indexes are filled in theirs.
 func Group(batches []store.Batch) []Work {
@@ -41,7 +42,11 @@ func Group(batches []store.Batch) []Work {
 			byProject[project] = w
 			works = append(works, Work{Project: project})
 		}
+		key := (*string)(&batches[b].APIKey)
 		for i := range batches[b].Spans {
+			if s := &batches[b].Spans[i]; s.APIKey == nil && *key != "" {
+				s.APIKey = key
+			}
 			works[w].Items = append(works[w].Items, Item{Batch: b, Index: i, Span: &batches[b].Spans[i], Content: batches[b].Refs[i].Content})
 		}
 	}

@@ -79,6 +79,7 @@ var saidColumns = map[fold.Fact]string{
 	filter.FieldTool:    "s.tool_name",
 	filter.FieldService: "s.service",
 	filter.FieldRelease: "s.release",
+	filter.FieldKey:     "s.api_key",
 }
 
 // ownSpan is the span that has the id of a trace, if there is one. Behind the

@@ -169,6 +169,7 @@ var plainSpanTable = newTable("spans", 1,
 	col("payload_day", "date", func(r *spanRow) **time.Time { return &r.payloadDay }),
 	col("payload_chunk", "bytea", func(r *spanRow) *[]byte { return &r.payloadChunk }),
 	col("payload_index", "bigint", func(r *spanRow) **int64 { return &r.payloadIndex }),
+	col("api_key", "text", func(r *spanRow) **string { return &r.APIKey }),
 )
 
 // spanTable has all columns.

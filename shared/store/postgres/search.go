@@ -323,6 +323,8 @@ func (c *conditions) term(t *filter.Term, v filter.Value, f termFields) string {
 		return anySpan(c.matches("s.tool_name", v))
 	case filter.FieldRelease:
 		return anySpan(c.matches("s.release", v))
+	case filter.FieldKey:
+		return anySpan(c.matches("s.api_key", v))
 	case filter.FieldHas:
 		return has(filter.Field(v.Text))
 	case filter.FieldLatency:
@@ -376,6 +378,8 @@ func has(f filter.Field) string {
 		return anySpan("s.service IS NOT NULL")
 	case filter.FieldRelease:
 		return anySpan("s.release IS NOT NULL")
+	case filter.FieldKey:
+		return anySpan("s.api_key IS NOT NULL")
 	}
 	return "false"
 }

@@ -80,6 +80,7 @@ var saidColumns = map[fold.Fact]string{
 	filter.FieldTool:    "s.tool_name",
 	filter.FieldService: "s.service",
 	filter.FieldRelease: `s."release"`,
+	filter.FieldKey:     "s.api_key", // its number
 }
 
 // saidBySpans gives what the spans of a trace say in columns: a JSON array with
@@ -87,7 +88,8 @@ var saidColumns = map[fold.Fact]string{
 // much to find for one column as for all.
 func saidBySpans(columns []string) string {
 	list := strings.Join(columns, ", ")
-	return `(SELECT json_group_array(json_array(` + list + `)) FROM (
+	shown := strings.Replace(list, "s.api_key", keyID, 1)
+	return `(SELECT json_group_array(json_array(` + shown + `)) FROM (
 		SELECT ` + list + ` FROM spans s ` + spansByTrace + `WHERE s.project = traces.project AND s.trace_id = traces.trace_id AND s.trace_id <> '' AND s.form = 'span'
 		UNION SELECT ` + list + ` FROM spans s WHERE s.project = traces.project AND s.span_id = traces.trace_id AND s.form = 'trace') s)`
 }

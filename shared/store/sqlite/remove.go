@@ -83,6 +83,7 @@ func (db *DB) PurgeProject(ctx context.Context, project account.ProjectID, budge
 	}
 	err = db.inTx(ctx, func(tx *sql.Tx) error {
 		return errors.Join(
+			exec(ctx, tx, "forget api keys", false, `DELETE FROM api_key_numbers WHERE project = ?`, int64(number)),
 			exec(ctx, tx, "forget number", false, `DELETE FROM project_numbers WHERE project_id = ?`, string(project)),
 			exec(ctx, tx, "forget removal", false, `DELETE FROM removed_projects WHERE project_id = ?`, string(project)))
 	})

@@ -305,6 +305,8 @@ func (f *termFields) condition(t *filter.Term, v filter.Value) (string, []any) {
 		return anySpan(matches("s.tool_name", v))
 	case filter.FieldRelease:
 		return anySpan(matches(`s."release"`, v))
+	case filter.FieldKey:
+		return anySpan(matches(keyID, v))
 	case filter.FieldHas:
 		return has(filter.Field(v.Text))
 	case filter.FieldLatency:
@@ -358,6 +360,8 @@ func has(f filter.Field) (string, []any) {
 		return anySpan("s.service IS NOT NULL", nil)
 	case filter.FieldRelease:
 		return anySpan(`s."release" IS NOT NULL`, nil)
+	case filter.FieldKey:
+		return anySpan(`s.api_key IS NOT NULL`, nil)
 	}
 	return "0", nil
 }

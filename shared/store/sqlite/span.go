@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +21,7 @@ var plainColumns = []string{
 	"project", "span_id", "trace_id", "parent_id", "session_id", "form", "start_time", "source", "kind", "event_type", "status",
 	"duration_ms", "first_token_ms", "service", "tool_use_id", "tool_name", "is_interrupt", "cwd", "model", "agent_name", "provider",
 	"model_used", "input_tokens", "output_tokens", "cost_nano_usd", "cost_source", "finish_reason", "provider_request_id", "edited_file",
-	"payload_day", "payload_chunk", "payload_index",
+	"payload_day", "payload_chunk", "payload_index", "api_key",
 }
 
 // mappedColumns are what spans made from OpenTelemetry have beside, in the order
@@ -32,7 +34,10 @@ var mappedColumns = []string{
 // spanColumns are all columns, in the order of scanSpan after the project.
 var spanColumns = slices.Concat(plainColumns, mappedColumns)
 
-var selectSpan = `SELECT "` + strings.Join(spanColumns[1:], `", "`) + `" FROM spans `
+var selectSpan = `SELECT ` + strings.Replace(`"`+strings.Join(spanColumns[1:], `", "`)+`"`, `"api_key"`, keyID, 1) + ` FROM spans `
+
+// keyID gives the API key of a row of spans.
+const keyID = `(SELECT key_id FROM api_key_numbers WHERE number = api_key)`
 
 // place says where a payload is.
 type place struct {
@@ -44,17 +49,41 @@ type place struct {
 func dayOf(t time.Time) int64 { return t.Unix() / int64(24*time.Hour/time.Second) }
 
 // appendSpan appends a row of plainColumns; at is nil without payload.
-func appendSpan(args []any, project projectNumber, s *trace.Span, at *place) []any {
-	args = append(args, int64(project), string(s.ID), string(s.TraceID), string(s.ParentID), string(s.SessionID), string(s.Form),
+func (w *writing) appendSpan(ctx context.Context, args []any, s *trace.Span, at *place) ([]any, error) {
+	key, err := w.keyNumber(ctx, s.APIKey)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, int64(w.project), string(s.ID), string(s.TraceID), string(s.ParentID), string(s.SessionID), string(s.Form),
 		s.Start.UnixMicro(), string(s.Source), string(s.Kind), s.EventType, string(s.Status),
 		orNull(s.DurationMS), orNull(s.TimeToFirstTokenMS), orNull(s.Service), orNull(s.ToolUseID), orNull(s.ToolName),
 		orNull(s.IsInterrupt), orNull(s.CWD), orNull(s.Model), orNull(s.AgentName), orNull(s.Provider), orNull(s.ModelUsed),
 		orNull(s.InputTokens), orNull(s.OutputTokens), orNull(s.CostNanoUSD), notEmpty(string(s.CostSource)), orNull(s.FinishReason), orNull(s.ProviderRequestID),
 		orNull(s.EditedFile))
 	if at == nil {
-		return append(args, nil, nil, nil)
+		return append(args, nil, nil, nil, key), nil
 	}
-	return append(args, at.day, at.Chunk[:], int64(at.Index))
+	return append(args, at.day, at.Chunk[:], int64(at.Index), key), nil
+}
+
+// keyNumber gives an API key its number, with its first span; nil of nil.
+func (w *writing) keyNumber(ctx context.Context, id *string) (any, error) {
+	if id == nil {
+		return nil, nil
+	}
+	if n, ok := w.keys[*id]; ok {
+		return n, nil
+	}
+	var n int64
+	err := w.tx.QueryRowContext(ctx, `SELECT number FROM api_key_numbers WHERE project = ? AND key_id = ?`, int64(w.project), *id).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = w.tx.QueryRowContext(ctx, `INSERT INTO api_key_numbers (project, key_id) VALUES (?, ?) RETURNING number`, int64(w.project), *id).Scan(&n)
+	}
+	if err != nil {
+		return nil, toFault("number api key", err)
+	}
+	w.keys[*id] = n
+	return n, nil
 }
 
 // appendMapped appends a row of mappedColumns. own is what the span says itself
@@ -141,7 +170,7 @@ func scanSpan(rows *sql.Rows) (storedSpan, error) {
 	err := rows.Scan(&s.ID, &s.TraceID, &s.ParentID, &s.SessionID, &s.Form, &start, &s.Source, &s.Kind, &s.EventType, &s.Status,
 		&s.DurationMS, &s.TimeToFirstTokenMS, &s.Service, &s.ToolUseID, &s.ToolName, &s.IsInterrupt, &s.CWD, &s.Model, &s.AgentName,
 		&s.Provider, &s.ModelUsed, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &costSource, &s.FinishReason, &s.ProviderRequestID, &s.EditedFile,
-		&day, &chunk, &index,
+		&day, &chunk, &index, &s.APIKey,
 		&name, &operation, &s.UserID, &tags, &s.Environment, &s.Release, &s.ServiceTier, &scopeName, &scopeVersion, &usage,
 		&s.MappingVersion, &s.Patch, &role, &callKey, &s.Tells, &s.Repeat, &content, &from, &own)
 	if err != nil {

@@ -53,11 +53,12 @@ type writing struct {
 	tx      *sql.Tx
 	project projectNumber
 	rows    map[trace.SpanID]*storedSpan // that were read
+	keys    map[string]int64             // of API keys, see keyNumber
 	now     time.Time                    // zero: chunks do not say when they were stored
 }
 
 func newWriting(b *bulks, tx *sql.Tx, project projectNumber) *writing {
-	return &writing{bulks: b, tx: tx, project: project, rows: map[trace.SpanID]*storedSpan{}}
+	return &writing{bulks: b, tx: tx, project: project, rows: map[trace.SpanID]*storedSpan{}, keys: map[string]int64{}}
 }
 
 func (b *bulks) write(ctx context.Context, tx *sql.Tx, batches []store.Batch, work fold.Work, now time.Time, out []store.Outcome) error {
@@ -145,11 +146,12 @@ func (c chunkSet) place(batches []store.Batch, it fold.Item) *place {
 func (w *writing) insert(ctx context.Context, batches []store.Batch, items []fold.Item, spans []*trace.Span, verdicts fold.Verdicts, chunks chunkSet) error {
 	args := make([]any, 0, len(items)*len(plainColumns))
 	var mapped []int
+	var err error
 	for i, it := range items {
-		if fold.Plain(it.Span) {
-			args = appendSpan(args, w.project, it.Span, chunks.place(batches, it))
-		} else {
+		if !fold.Plain(it.Span) {
 			mapped = append(mapped, i)
+		} else if args, err = w.appendSpan(ctx, args, it.Span, chunks.place(batches, it)); err != nil {
+			return err
 		}
 	}
 	if err := w.plain.insert(ctx, w.tx, "insert spans", args); err != nil {
@@ -162,7 +164,10 @@ func (w *writing) insert(ctx context.Context, batches []store.Batch, items []fol
 		it := items[i]
 		v := verdicts.Of(it.Span)
 		spans[i] = v.Shown
-		args = appendMapped(appendSpan(args, w.project, v.Shown, chunks.place(batches, it)), v.Shown, it.Content, fold.OwnOf(it.Span, v), v.From)
+		if args, err = w.appendSpan(ctx, args, v.Shown, chunks.place(batches, it)); err != nil {
+			return err
+		}
+		args = appendMapped(args, v.Shown, it.Content, fold.OwnOf(it.Span, v), v.From)
 	}
 	return w.mapped.insert(ctx, w.tx, "insert spans", args)
 }
@@ -171,6 +176,7 @@ func (w *writing) insert(ctx context.Context, batches []store.Batch, items []fol
 // the changes.
 func (w *writing) replace(ctx context.Context, batches []store.Batch, joined fold.Joined, verdicts fold.Verdicts, chunks chunkSet) error {
 	var args []any
+	var err error
 	for i := range joined.Changes {
 		c := &joined.Changes[i]
 		at := w.rows[c.Now.ID].payloadAt()
@@ -179,7 +185,10 @@ func (w *writing) replace(ctx context.Context, batches []store.Batch, joined fol
 		}
 		own, v := c.Now, verdicts.Of(c.Now)
 		c.Now = v.Shown
-		args = appendMapped(appendSpan(args, w.project, c.Now, at), c.Now, joined.Items[i].Content, fold.OwnOf(own, v), v.From)
+		if args, err = w.appendSpan(ctx, args, c.Now, at); err != nil {
+			return err
+		}
+		args = appendMapped(args, c.Now, joined.Items[i].Content, fold.OwnOf(own, v), v.From)
 	}
 	return w.changed.insert(ctx, w.tx, "change spans", args)
 }
@@ -187,11 +196,15 @@ func (w *writing) replace(ctx context.Context, batches []store.Batch, joined fol
 // mark writes what is shown of stored spans since others were written.
 func (w *writing) mark(ctx context.Context, marked []fold.Marked) error {
 	var args []any
+	var err error
 	for i := range marked {
 		m := &marked[i]
 		row := w.rows[m.Own.ID]
 		shown := m.Verdict.Shown
-		args = appendMapped(appendSpan(args, w.project, shown, row.payloadAt()), shown, row.content, fold.OwnOf(m.Own, m.Verdict), m.Verdict.From)
+		if args, err = w.appendSpan(ctx, args, shown, row.payloadAt()); err != nil {
+			return err
+		}
+		args = appendMapped(args, shown, row.content, fold.OwnOf(m.Own, m.Verdict), m.Verdict.From)
 	}
 	return w.changed.insert(ctx, w.tx, "mark spans", args)
 }

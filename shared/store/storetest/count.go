@@ -61,6 +61,8 @@ func valuesOf(f filter.Field, t *trace.Trace) []string {
 			optional(s.Service)
 		case filter.FieldRelease:
 			optional(s.Release)
+		case filter.FieldKey:
+			optional(s.APIKey)
 		}
 	}
 	return out

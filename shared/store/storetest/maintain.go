@@ -102,6 +102,7 @@ func ExerciseUpgrade(t *testing.T, open OpenFunc, downgrade func(t *testing.T, s
 			later = append(later, sp)
 			continue
 		}
+		sp.APIKey = nil // it was not kept
 		write(t, s, p, sp)
 		m.add(sp)
 	}

@@ -44,6 +44,15 @@ func randomTime(rng *rand.Rand) time.Time {
 	}
 }
 
+// keyOf gives two of three spans an API key.
+func keyOf(id string) *string {
+	n := id[len(id)-1] % 3
+	if n == 0 {
+		return nil
+	}
+	return ptr(fmt.Sprint("key-", n))
+}
+
 // randomSpan draws from few values, so that spans share traces, sessions, times.
 func randomSpan(rng *rand.Rand, id string) trace.Span {
 	s := trace.Span{
@@ -53,6 +62,7 @@ func randomSpan(rng *rand.Rand, id string) trace.Span {
 		InputTokens: maybe(rng, rng.Int64N(5000)), OutputTokens: maybe(rng, rng.Int64N(500)), CostNanoUSD: maybe(rng, rng.Int64N(1e9)),
 		Model: maybe(rng, pick(rng, "m1", "m2", "m3", "")), Provider: maybe(rng, pick(rng, "openai", "anthropic", "")),
 		CWD: maybe(rng, pick(rng, "/a", "/b")), AgentName: maybe(rng, pick(rng, "Plan", "Explore")),
+		APIKey: keyOf(id),
 	}
 	if rng.IntN(2) == 0 {
 		s.Form, s.TraceID, s.Source, s.Kind, s.EventType = trace.FormTrace, trace.TraceID(id), trace.SourceSDK, trace.KindLLMCall, "llm_call"

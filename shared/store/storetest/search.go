@@ -129,6 +129,8 @@ func meetsValue(term *filter.Term, v filter.Value, t *trace.Trace) bool {
 		return span(func(s *trace.Span) bool { return optional(s.Service) })
 	case filter.FieldRelease:
 		return span(func(s *trace.Span) bool { return optional(s.Release) })
+	case filter.FieldKey:
+		return span(func(s *trace.Span) bool { return optional(s.APIKey) })
 	case filter.FieldTag:
 		return slices.ContainsFunc(t.Tags, v.Match)
 	case filter.FieldSession:
@@ -188,6 +190,8 @@ func meetsValue(term *filter.Term, v filter.Value, t *trace.Trace) bool {
 			return span(func(s *trace.Span) bool { return s.Service != nil })
 		case filter.FieldRelease:
 			return span(func(s *trace.Span) bool { return s.Release != nil })
+		case filter.FieldKey:
+			return span(func(s *trace.Span) bool { return s.APIKey != nil })
 		}
 	}
 	panic("say by hand what " + string(term.Field) + " means")
@@ -197,7 +201,7 @@ func meetsValue(term *filter.Term, v filter.Value, t *trace.Trace) bool {
 func randomFilter(rng *rand.Rand) string {
 	terms := []string{
 		"status:error", "status:ok", "name:agent", `name:"chat m"`, "name:c*", "name:*a*", "provider:openai", "provider:*o*", "model:m1,m3", "model:m*", "model:unknown",
-		"source:sdk", "source:codex,opencode", "kind:tool_use", "kind:embedding,chain", "tool:Bash", "tool:E*", "service:web", "service:w*r", "release:1.0", "release:2*", "tag:tag1", "tag:tag*", "tag:x,tag0",
+		"source:sdk", "source:codex,opencode", "kind:tool_use", "kind:embedding,chain", "tool:Bash", "tool:E*", "service:web", "service:w*r", "release:1.0", "release:2*", "key:key-1", "key:key-*", "key:absent", "has:key", "tag:tag1", "tag:tag*", "tag:x,tag0",
 		"session:x1,x2", "session:x*", "session:*", "trace:t1,t2", "trace:r0000*", "user:u1", "user:u*,nobody", "env:prod", "env:[p]rod*", "env:p?o*", "env:p_o*", "env:p%d*", "latency>1s", "latency<=200ms", "latency:1s..3h", "latency>=0", "ttft>0.5s", "ttft<100ms",
 		"cost>0.3", "cost<0.1", "cost:0.1..0.5", "tokens>4k", "tokens<=1000", "in>2000", "out<100", "out:5,6", "spans>1", "spans:1", "spans:2..9",
 		"has:error", "has:name", "has:provider", "has:model", "has:session", "has:user", "has:env", "has:tag", "has:cost", "has:tokens", "has:ttft", "has:tool", "has:service", "has:release,tag",
