@@ -5,6 +5,7 @@ import { parseFilter, printFilter, type Term } from '@/lib/filter/filter'
 import type { SessionSort } from '@/lib/sort/sort'
 import { facetsQuery } from '@/services/counts'
 import { sessionsQuery } from '@/services/sessions'
+import { useKeyNames } from './useKeyNames'
 import { useNow } from './useNow'
 import { useProject } from './useProject'
 import { useRange } from './useRange'
@@ -25,6 +26,7 @@ export function useSessions(q: string, sort: SessionSort = 'recent', terms: Term
   if (anchor.key !== key) setAnchor({ key, range })
   const list = useInfiniteQuery(sessionsQuery(project.id, { filter, range: still, sort }))
   const facets = useQuery(facetsQuery(project.id, filter, still))
+  const keys = useKeyNames()
   const sessions = useMemo(() => list.data?.pages.flatMap((page) => page.sessions), [list.data])
   const set = (values: Record<string, string | undefined>) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }) })
   return {
@@ -38,6 +40,7 @@ export function useSessions(q: string, sort: SessionSort = 'recent', terms: Term
       filter: q,
       onFilter: (next: string) => set({ q: next || undefined }),
       suggest: (field: string) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : [])),
+      keys,
       sort,
       onSort: (next: SessionSort) => set({ sort: next === 'recent' ? undefined : next }),
       more: list.hasNextPage ? () => void (list.isFetchingNextPage || list.fetchNextPage()) : null,

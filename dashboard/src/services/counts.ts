@@ -43,7 +43,7 @@ export interface Facets {
   exact: boolean
 }
 
-export const facetFields = ['status', 'model', 'name', 'service', 'user', 'tool', 'env', 'tag'] as const
+export const facetFields = ['status', 'model', 'name', 'service', 'user', 'tool', 'env', 'tag', 'key'] as const
 
 export const facetsQuery = (project: string, filter: string, range: Range) =>
   queryOptions({

@@ -1,4 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
+import { keyNames, type KeyNames } from '@/lib/filter/label'
 import { request } from './http'
 
 interface KeyFromAPI {
@@ -36,6 +37,16 @@ export const keysQuery = (project: string) =>
     queryFn: async ({ signal }): Promise<Key[]> => {
       const body = (await request(path, { project, signal })) as { keys: KeyFromAPI[] } // GET api-keys
       return body.keys.map(apiKeyToKey)
+    },
+  })
+
+/** The names of a project's keys, for whoever reads its traces. */
+export const keyNamesQuery = (project: string) =>
+  queryOptions({
+    queryKey: [...keysKey(project), 'names'],
+    queryFn: async ({ signal }): Promise<KeyNames> => {
+      const body = (await request('/dashboard/api/query/keys', { project, signal })) as { keys: { id: string; name: string }[] } // GET query/keys
+      return keyNames(body.keys)
     },
   })
 

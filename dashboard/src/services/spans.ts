@@ -23,6 +23,7 @@ interface NodeFromAPI {
   tags: string[] | null
   environment: string | null
   release: string | null
+  apiKeyId: string | null
   service: string | null
   scope: { name: string; version: string } | null
   agentName: string | null
@@ -164,6 +165,8 @@ export interface Detail {
   userId: string | null
   environment: string | null
   release: string | null
+  /** The API key that it was sent with. */
+  apiKeyId: string | null
   tags: string[]
   scope: string | null
   finishReason: string | null
@@ -183,6 +186,7 @@ function apiNodeToDetail(n: NodeFromAPI): Detail {
     userId: n.userId,
     environment: n.environment,
     release: n.release,
+    apiKeyId: n.apiKeyId,
     tags: n.tags ?? [],
     scope: n.scope ? [n.scope.name, n.scope.version].filter(Boolean).join(' ') : null,
     finishReason: n.finishReason,

@@ -6,7 +6,7 @@ import { asksPayloads } from '@/lib/filter/filter'
 import { splitFilter } from '@/lib/filter/url'
 import { formatDelta, formatRate } from '@/lib/format/format'
 import { measures } from '@/lib/search/names'
-import { visible } from '@/lib/text/visible'
+import { labelOf, type KeyNames } from '@/lib/filter/label'
 import type { Breakdown } from '@/services/analytics'
 import { cx } from '../ui/classes'
 
@@ -17,6 +17,7 @@ interface BreakdownTableProps {
   compare: boolean
   /** What the sums are of; each number opens its traces. */
   filter: string
+  keys: KeyNames | undefined
   onMeasure: (measure: Measure) => void
 }
 
@@ -33,7 +34,7 @@ export const shownMeasures = (measure: Measure): Measure[] => measures.filter((i
 const divided = (it: Measure) => (it === 'p50' || it === 'ttft50') && 'border-l'
 
 /** Sums by one or two fields. What no row shows is "other", so that rows add up to the total. */
-export function BreakdownTable({ data, by, measure, compare, filter, onMeasure }: BreakdownTableProps) {
+export function BreakdownTable({ data, by, measure, compare, filter, keys, onMeasure }: BreakdownTableProps) {
   const shown = shownMeasures(measure)
   const alone = shown.filter((it) => !groups.some((g) => g.of.includes(it)))
   const { format, adds, worse } = specs[measure]
@@ -94,14 +95,14 @@ export function BreakdownTable({ data, by, measure, compare, filter, onMeasure }
               <td key={by[i]} className="max-w-64 truncate" title={key}>
                 <To filter={of}>
                   <span dir="auto" className={cx('user-text', key === '' && 'text-muted', by[i] === 'status' && key === 'error' && 'text-error')}>
-                    {key === '' ? `no ${by[i]}` : visible(key)}
+                    {key === '' ? `no ${by[i]}` : labelOf(by[i] ?? '', key, keys)}
                   </span>
                 </To>
               </td>
             ))
             return line(row.keys.join('\n'), head, row.values, of, delta(row.values[measure], row.previous?.[measure], row.previous === null && (data.previous?.count ?? 0) > 0))
           })}
-          {data.other ? line('other', <td colSpan={by.length}>{others === null ? 'Other' : <To filter={others}>Other</To>}</td>, data.other, others, delta(data.other[measure], otherBefore(data, measure, by), false), 'text-muted') : null}
+          {data.other ? line('other', <td colSpan={by.length} title={others === null ? 'No filter can say “none of these”' : undefined}>{others === null ? 'Other' : <To filter={others}>Other</To>}</td>, data.other, others, delta(data.other[measure], otherBefore(data, measure, by), false), 'text-muted') : null}
           {line('total', <td colSpan={by.length}><To filter={filter}>Total</To></td>, data.total, filter, delta(data.total[measure], data.previous?.[measure], false), 'font-semibold')}
         </tbody>
       </table>

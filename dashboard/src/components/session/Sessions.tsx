@@ -2,6 +2,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { useCallback, useState, type ReactNode } from 'react'
 import { useKeys } from '@/hooks/useKeys'
 import { absoluteTime, formatTotal, type Zone } from '@/lib/format/format'
+import type { KeyNames } from '@/lib/filter/label'
 import type { SessionSort } from '@/lib/sort/sort'
 import type { Session } from '@/services/sessions'
 import { FilterBar } from '../traces/FilterBar'
@@ -22,6 +23,7 @@ interface SessionsProps {
   filter: string
   onFilter: (filter: string) => void
   suggest: (field: string) => string[]
+  keys: KeyNames | undefined
   sort: SessionSort
   onSort: (sort: SessionSort) => void
   /** Reads on; null where nothing follows. */
@@ -42,7 +44,7 @@ const without = ['', 'error', 'meta.']
 const orders: Record<SessionSort, string> = { recent: 'newest', oldest: 'oldest', duration: 'longest', errors: 'most errors', volume: 'most spans', cost: 'costliest' }
 
 /** A list of sessions with its filter and order, whichever sessions they are. */
-export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, onFilter, suggest, sort, onSort, more, folders = false, controls, empty, onMonth, now, zone }: SessionsProps) {
+export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, onFilter, suggest, keys, sort, onSort, more, folders = false, controls, empty, onMonth, now, zone }: SessionsProps) {
   const navigate = useNavigate()
   // Another list begins without a row chosen.
   const list = `${filter} ${sort}`
@@ -63,7 +65,7 @@ export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, o
     <>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2">
         <div className="flex min-w-56 flex-1 max-sm:basis-full">
-          <FilterBar value={filter} suggest={suggest} onChange={onFilter} without={without} placeholder="status:error  model:gpt-4o*  user:u-1  cost>0.01  tool:run_sql   (press /)" />
+          <FilterBar value={filter} suggest={suggest} keys={keys} onChange={onFilter} without={without} placeholder="status:error  model:gpt-4o*  user:u-1  cost>0.01  tool:run_sql   (press /)" />
         </div>
         {controls}
         <Select label="Order" value={sort} options={orders} onChange={(next) => onSort(next as SessionSort) /* of the options */} />

@@ -1,4 +1,5 @@
 import { useMemo, type ReactNode } from 'react'
+import { labelOf, type KeyNames } from '@/lib/filter/label'
 import { formatCount, formatDuration } from '@/lib/format/format'
 import { samePrefix } from '@/lib/messages/prefix'
 import type { Payload, Span } from '@/services/spans'
@@ -28,6 +29,7 @@ interface SpanPaneProps {
   cost: () => ReactNode
   /** The call whose conversation this one goes on with. */
   before: Before | null
+  keys: KeyNames | undefined
 }
 
 export interface Before {
@@ -38,7 +40,7 @@ export interface Before {
 }
 
 /** One span: what was said, what went in and out, what it cost, and all the rest. */
-export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, raw, cost, before }: SpanPaneProps) {
+export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, raw, cost, before, keys }: SpanPaneProps) {
   const attributes = useMemo(() => rowsOf(payload?.attributes), [payload])
   const with_ = (content: (payload: Payload) => ReactNode) => () => {
     if (error) return <ErrorState error={error} what="The span's content" onRetry={onRetry} />
@@ -60,7 +62,7 @@ export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, r
         { id: 'conversation', label: 'Conversation', content: with_((p) => <ConversationTab span={span} payload={p} before={before} />) },
         { id: 'io', label: 'Input / output', content: with_((p) => <InputOutput payload={p} />) },
         { id: 'cost', label: 'Cost', content: cost },
-        { id: 'attributes', label: `Attributes${attributes.length > 0 ? ` ${formatCount(attributes.length)}` : ''}`, content: with_((p) => <AttributesTab span={span} payload={p} attributes={attributes} />) },
+        { id: 'attributes', label: `Attributes${attributes.length > 0 ? ` ${formatCount(attributes.length)}` : ''}`, content: with_((p) => <AttributesTab span={span} payload={p} attributes={attributes} keys={keys} />) },
         { id: 'raw', label: 'Raw', content: with_(raw) },
       ]}
     />
@@ -136,11 +138,11 @@ function rowsOf(attributes: unknown): [string, unknown][] {
 
 const shownAttributes = 500
 
-function AttributesTab({ span, payload, attributes }: { span: Span; payload: Payload; attributes: [string, unknown][] }) {
+function AttributesTab({ span, payload, attributes, keys }: { span: Span; payload: Payload; attributes: [string, unknown][]; keys: KeyNames | undefined }) {
   const d = payload.detail
   const own: [string, unknown][] = [
     ['span id', span.id], ['parent', d?.parentId], ['kind', span.kind], ['operation', d?.operation], ['service', d?.service], ['provider', d?.provider], ['model', span.model],
-    ['agent', d?.agentName], ['tool call', d?.toolCallId], ['session', d?.sessionId], ['user', d?.userId], ['environment', d?.environment], ['release', d?.release],
+    ['agent', d?.agentName], ['tool call', d?.toolCallId], ['session', d?.sessionId], ['user', d?.userId], ['environment', d?.environment], ['release', d?.release], ['API key', d?.apiKeyId ? labelOf('key', d.apiKeyId, keys) : null],
     ['tags', d && d.tags.length > 0 ? d.tags.join(', ') : null], ['request of the provider', d?.providerRequestId], ['instrumentation', d?.scope],
   ]
   return (

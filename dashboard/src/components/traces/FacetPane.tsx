@@ -1,18 +1,54 @@
 import { formatCount } from '@/lib/format/format'
 import { parseFilter, printTerm, termOf } from '@/lib/filter/filter'
-import { visible } from '@/lib/text/visible'
+import { labelOf, type KeyNames } from '@/lib/filter/label'
 import { facetFields, type Facets } from '@/services/counts'
+import { Button } from '../ui/Button'
+import { Dialog } from '../ui/Dialog'
 import { cx } from '../ui/classes'
 
-/** The most frequent values under the filter; a click takes one in, or out again. */
-export function FacetPane({ facets, filter, onToggle }: { facets: Facets | undefined; filter: string; onToggle: (field: string, value: string) => void }) {
-  const chosen = new Set(parseFilter(filter).terms.map(printTerm))
+interface FacetsProps {
+  facets: Facets | undefined
+  filter: string
+  keys: KeyNames | undefined
+  onToggle: (field: string, value: string) => void
+}
+
+/** Facets beside a list, where there is room. */
+export function FacetPane(props: FacetsProps) {
   return (
     <aside aria-label="Facets" className="w-52 flex-none overflow-y-auto border-r bg-surface px-2 py-2 max-xl:hidden" tabIndex={0}>
+      <FacetList {...props} />
+    </aside>
+  )
+}
+
+/** The same behind a button, where there is none. */
+export function FacetSheet({ onClose, ...props }: FacetsProps & { onClose: () => void }) {
+  return (
+    <Dialog title="Facets" onClose={onClose}>
+      <div className="-mx-1.5 max-h-[60vh] overflow-y-auto [&_button]:min-h-8" tabIndex={0} role="region" aria-label="Facets">
+        <FacetList {...props} />
+      </div>
+      <div className="mt-3 flex justify-end">
+        <Button look="primary" onClick={onClose}>
+          Show the traces
+        </Button>
+      </div>
+    </Dialog>
+  )
+}
+
+/** The most frequent values under the filter; a click takes one in, or out again. */
+function FacetList({ facets, filter, keys, onToggle }: FacetsProps) {
+  const chosen = new Set(parseFilter(filter).terms.map(printTerm))
+  return (
+    <>
       {facetFields.map((field) => {
         const values = facets?.values[field] ?? []
         const known = values.filter((v) => v.value !== '')
-        if (known.length === 0) return null
+        // Most projects have one API key, which tells nothing.
+        const telling = field !== 'key' || known.length > 1 || known.some((v) => chosen.has(printTerm(termOf(field, v.value))))
+        if (known.length === 0 || !telling) return null
         return (
           <section key={field} className="mb-2">
             <h2 className="px-1.5 text-label text-faint">{field}</h2>
@@ -23,7 +59,7 @@ export function FacetPane({ facets, filter, onToggle }: { facets: Facets | undef
                   <li key={v.value}>
                     <button type="button" aria-pressed={on} className={cx('flex min-h-6 w-full items-center justify-between gap-2 rounded-control px-1.5 text-left hover:bg-sunken', on && 'bg-select font-semibold')} onClick={() => onToggle(field, v.value)}>
                       <span dir="auto" title={v.value} className={cx('user-text truncate', field === 'status' && v.value === 'error' && 'text-error')}>
-                        {visible(v.value)}
+                        {labelOf(field, v.value, keys)}
                       </span>
                       <span className="flex-none text-label text-faint">
                         {formatCount(v.count)}
@@ -37,6 +73,6 @@ export function FacetPane({ facets, filter, onToggle }: { facets: Facets | undef
           </section>
         )
       })}
-    </aside>
+    </>
   )
 }

@@ -1,6 +1,7 @@
 import { useEffect, useEffectEvent, useId, useRef, useState } from 'react'
 import { useKeys } from '@/hooks/useKeys'
 import { fields, isMeta, isNumeric, optionsOf, parseFilter, printValue, type Term } from '@/lib/filter/filter'
+import { labelOf, type KeyNames } from '@/lib/filter/label'
 import { cx } from '../ui/classes'
 
 interface FilterBarProps {
@@ -10,6 +11,8 @@ interface FilterBarProps {
   suggest: (field: string) => string[]
   /** Asks for values of a field that begin with a text. */
   lookUp?: (field: string, prefix: string, signal: AbortSignal) => Promise<string[]>
+  /** What API keys are called: they are offered by name. */
+  keys?: KeyNames | undefined
   placeholder?: string
   /** Fields that cannot be asked for here; "" is free text, a name that ends with a dot all that begins so. */
   without?: readonly string[]
@@ -25,7 +28,7 @@ const refused = (terms: readonly Term[], without: readonly string[]) =>
   terms.filter((term) => without.some((name) => term.field === name || (name.endsWith('.') && term.field.startsWith(name)))).map((term) => `${term.field === '' ? 'Words of a text are' : `${term.field} is`} for traces only`)
 
 /** The filter as text, with fields and values offered while one types. It acts on Enter. */
-export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hints, without = nothing }: FilterBarProps) {
+export function FilterBar({ value, onChange, suggest, lookUp, keys, placeholder = hints, without = nothing }: FilterBarProps) {
   const [text, setText] = useState(value)
   const [chosen, setChosen] = useState(-1)
   const [focused, setFocused] = useState(false)
@@ -55,7 +58,10 @@ export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hint
       control.abort()
     }
   }, [asks, field, begun])
-  const offers = focused ? offersFor(text, (name) => [...new Set([...suggest(name), ...(found.field === name ? found.values : [])])], without) : []
+  const known = (name: string) => [...new Set([...suggest(name), ...(found.field === name ? found.values : []), ...(name === 'key' && keys ? keys.keys() : [])])]
+  const offers = focused ? offersFor(text, known, without, keys) : []
+  // An id says nothing to whoever reads it.
+  const named = parseFilter(value).terms.flatMap((t) => (t.field === 'key' ? t.values.filter((v) => !v.glob).map((v) => labelOf('key', v.text, keys)) : []))
   const submit = (next: string) => {
     setText(next)
     setChosen(-1)
@@ -99,10 +105,10 @@ export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hint
           if (event.key === 'ArrowDown' && offers.length > 0) setChosen((chosen + 1) % offers.length)
           else if (event.key === 'ArrowUp' && offers.length > 0) setChosen((chosen + offers.length - 1) % offers.length)
           else if (event.key === 'Enter') {
-            const offer = offers[chosen]
+            const offer = offers[chosen]?.text
             if (offer) take(offer)
             else submit(text)
-          } else if (event.key === 'Tab' && chosen >= 0) take(offers[chosen] ?? '')
+          } else if (event.key === 'Tab' && chosen >= 0) take(offers[chosen]?.text ?? '')
           else if (event.key === 'Escape') {
             setText(value)
             input.current?.blur()
@@ -115,21 +121,31 @@ export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hint
           {errors.join(' · ')}
         </p>
       ) : null}
+      {named.length > 0 ? (
+        <p className="mt-1 text-muted">
+          API key: <span dir="auto">{[...new Set(named)].join(', ')}</span>
+        </p>
+      ) : null}
       {offers.length > 0 ? (
         <ul id={`${id}-offers`} role="listbox" aria-label="Offers" className="absolute left-0 top-9 z-40 max-h-72 min-w-60 overflow-y-auto rounded-card border bg-surface p-1 shadow-float">
           {offers.map((offer, i) => (
             <li
-              key={offer}
+              key={offer.text}
               id={`${id}-${i}`}
               role="option"
               aria-selected={i === chosen}
               className={cx('min-h-6 cursor-pointer rounded-control px-2 font-mono text-[12px] leading-6', i === chosen && 'bg-select')}
               onPointerDown={(event) => {
                 event.preventDefault()
-                take(offer)
+                take(offer.text)
               }}
             >
-              {offer}
+              {offer.text}{' '}
+              {offer.name ? (
+                <span dir="auto" className="ml-2 font-sans text-muted">
+                  {offer.name}
+                </span>
+              ) : null}
             </li>
           ))}
         </ul>
@@ -141,19 +157,25 @@ export function FilterBar({ value, onChange, suggest, lookUp, placeholder = hint
 /** The field and the value that are being typed, behind their sign. */
 const valueOf = (text: string) => /(?:^|\s)(-?)([\w.-]+):(\S*)$/.exec(text)
 
+interface Offer {
+  text: string
+  /** What people call it. */
+  name?: string
+}
+
 /** For the word that is being typed: names of fields, or values of one. */
-function offersFor(text: string, suggest: (field: string) => string[], without: readonly string[]): string[] {
+function offersFor(text: string, suggest: (field: string) => string[], without: readonly string[], keys: KeyNames | undefined): Offer[] {
   const word = /\S*$/.exec(text)?.[0] ?? ''
   const value = /^(-?)([\w.-]+):(.*)$/.exec(word)
   if (!value) {
     if (word === '' && text !== '') return []
     const begun = word.replace(/^-/, '').toLowerCase()
-    return fields.filter((name) => name.startsWith(begun) && !without.includes(name)).slice(0, 12).map((name) => `${word.startsWith('-') ? '-' : ''}${name}${isNumeric(name) ? '>' : ':'}`)
+    return fields.filter((name) => name.startsWith(begun) && !without.includes(name)).slice(0, 12).map((name) => ({ text: `${word.startsWith('-') ? '-' : ''}${name}${isNumeric(name) ? '>' : ':'}` }))
   }
-  const [, sign, field, begun] = value
-  const known = optionsOf(field ?? '')
-  return (known.length > 0 ? known : suggest(field ?? ''))
-    .filter((v) => v.toLowerCase().startsWith((begun ?? '').toLowerCase()) && v !== begun)
+  const [, sign, field = '', begun = ''] = value
+  const known = optionsOf(field)
+  return (known.length > 0 ? known : suggest(field))
+    .map((v) => ({ value: v, text: `${sign}${field}:${printValue({ text: v })}`, name: field === 'key' ? labelOf(field, v, keys) : '' }))
+    .filter((v) => v.value !== begun && [v.value, v.name].some((it) => it.toLowerCase().startsWith(begun.toLowerCase())))
     .slice(0, 10)
-    .map((v) => `${sign}${field}:${printValue({ text: v })}`)
 }

@@ -6,11 +6,11 @@ import { formatCount, formatDuration, formatMoney, unknown } from '../format/for
 export type Grouping = (typeof groupings)[number]
 
 /** Fields of which a trace can have several values: it is in the row of each. */
-const several: ReadonlySet<string> = new Set<Grouping>(['kind', 'tool', 'service', 'release', 'tag', 'source'])
+const several: ReadonlySet<string> = new Set<Grouping>(['kind', 'tool', 'service', 'release', 'tag', 'source', 'key'])
 export const overlaps = (by: readonly string[]): boolean => by.some((field) => several.has(field) || isMeta(field))
 
 /** Fields of which the value may be unknown, so that `has:` tells. */
-const optional: ReadonlySet<string> = new Set<Grouping>(['model', 'provider', 'tool', 'user', 'session', 'service', 'release', 'env', 'name', 'tag'])
+const optional: ReadonlySet<string> = new Set<Grouping>(['model', 'provider', 'tool', 'user', 'session', 'service', 'release', 'env', 'name', 'tag', 'key'])
 export const canLack = (field: string): boolean => optional.has(field)
 
 export type Measure = (typeof measures)[number]

@@ -19,17 +19,18 @@ import { PageViews } from '@/components/views/PageViews'
 import { toast } from '@/components/ui/Toasts'
 import { cx } from '@/components/ui/classes'
 import { useAltT } from '@/hooks/useAltT'
+import { useKeyNames } from '@/hooks/useKeyNames'
 import { useKeys } from '@/hooks/useKeys'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
 import { printSum, specs, type Measure } from '@/lib/analytics/measures'
 import { addTerm, isMeta, known, parseFilter, printFilter, termOf } from '@/lib/filter/filter'
+import { labelOf, type KeyNames } from '@/lib/filter/label'
 import { joinFilter, splitFilter } from '@/lib/filter/url'
 import { absoluteTime, formatCount } from '@/lib/format/format'
 import { charts, groupings, measures, oneOf } from '@/lib/search/names'
 import { optionalText } from '@/lib/search/search'
-import { visible } from '@/lib/text/visible'
 import { absolute } from '@/lib/time/range'
 import { breakdownQuery, seriesQuery, type TimeSeries } from '@/services/analytics'
 import { facetsQuery, metaFieldsQuery } from '@/services/counts'
@@ -73,6 +74,7 @@ function AnalyticsPage() {
   const series = useQuery({ ...seriesQuery(project.id, { filter, range, by, measure: m, zone }), enabled: chart !== 'heatmap' })
   const heat = useQuery({ ...heatmapQuery(project.id, filter, range, zone, spec.heat), enabled: chart === 'heatmap' })
   const facets = useQuery(facetsQuery(project.id, filter, range))
+  const keys = useKeyNames()
   const meta = useQuery(metaFieldsQuery(project.id)).data ?? []
   const choices = [...new Set<string>([...groupings, ...meta, ...fields])]
 
@@ -98,7 +100,7 @@ function AnalyticsPage() {
         <RangePicker />
       </PageHeader>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2 [&_button]:min-h-8">
-        <FilterBar value={text} suggest={(field) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))} onChange={(next) => setFilter(next)} />
+        <FilterBar value={text} keys={keys} suggest={(field) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))} onChange={(next) => setFilter(next)} />
         <PageViews page="analytics" />
         <span className="leading-8 text-muted" role="status">
           {total === null || total === undefined ? '' : `${formatCount(total)} ${total === 1 ? 'trace' : 'traces'}`}
@@ -149,13 +151,13 @@ function AnalyticsPage() {
             <TimeChart
               label={`${capital(spec.label)} by ${by}`}
               kind={chart}
-              {...linesOf(series.data, by)}
+              {...linesOf(series.data, by, keys)}
               adds={spec.adds}
               zone={zone}
               format={(value) => printSum(m, value)}
               onBrush={(next) => setRange(absolute(next))}
               onPick={(name) => {
-                const key = series.data?.series.find((s) => nameOf(s.key, by) === name)?.key
+                const key = series.data?.series.find((s) => nameOf(s.key, by, keys) === name)?.key
                 if (key !== null && key !== undefined) setFilter(addTerm(text, key === '' ? known(by, true) : termOf(by, key)))
               }}
             />
@@ -174,7 +176,7 @@ function AnalyticsPage() {
             <Empty title={text ? 'No trace matches' : 'No trace in this range'}>{text ? <Button onClick={() => setFilter('')}>Drop the filter</Button> : <Button onClick={() => set({ from: '-30d', to: undefined })}>Show the last 30 days</Button>}</Empty>
           ) : (
             <>
-              <BreakdownTable data={data} by={fields} measure={m} compare={compare} filter={filter} onMeasure={(next) => set({ m: next })} />
+              <BreakdownTable data={data} by={fields} measure={m} compare={compare} filter={filter} keys={keys} onMeasure={(next) => set({ m: next })} />
               {data.other && limit < 500 ? (
                 <div className="pt-2">
                   <Button busy={groups.isFetching} onClick={() => set({ rows: String(limits[limits.indexOf(limit) + 1]) })}>
@@ -209,9 +211,9 @@ function between(m: Measure, low: number, high: number): string {
   }
 }
 
-const nameOf = (key: string | null, by: string) => (key === null ? 'other' : key === '' ? `no ${by}` : visible(key))
+const nameOf = (key: string | null, by: string, keys: KeyNames | undefined) => (key === null ? 'other' : key === '' ? `no ${by}` : labelOf(by, key, keys))
 
 /** Series with the names that people read. */
-function linesOf(data: TimeSeries, by: string) {
-  return { times: data.times, end: data.end, series: data.series.map((s) => ({ name: nameOf(s.key, by), values: s.values, other: s.key === null })) }
+function linesOf(data: TimeSeries, by: string, keys: KeyNames | undefined) {
+  return { times: data.times, end: data.end, series: data.series.map((s) => ({ name: nameOf(s.key, by, keys), values: s.values, other: s.key === null })) }
 }

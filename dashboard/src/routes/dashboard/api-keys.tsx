@@ -14,6 +14,7 @@ import { Table, TableActions, TableCell, TableRow } from '@/components/ui/Table'
 import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
+import { printTerm, termOf } from '@/lib/filter/filter'
 import { absoluteTime, relativeTime } from '@/lib/format/format'
 import { createKey, keysKey, keysQuery, renameKey, revokeKey, type CreatedKey, type Key } from '@/services/keys'
 
@@ -58,6 +59,9 @@ function KeysPage() {
                     {key.lastUsedAt ? relativeTime(key.lastUsedAt, now, zone) : 'never'}
                   </TableCell>
                   <TableActions>
+                    <Link to="/dashboard/traces" search={{ q: printTerm(termOf('key', key.id)), from: '-30d' }} className={buttonClass('quiet')} aria-label={`Traces of ${key.name}`}>
+                      Traces
+                    </Link>
                     <Button look="quiet" onClick={() => setOpen({ what: 'rename', key })}>
                       Rename
                     </Button>

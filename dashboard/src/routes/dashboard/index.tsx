@@ -13,6 +13,7 @@ import { Card } from '@/components/ui/Card'
 import { cx } from '@/components/ui/classes'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { useKeyNames } from '@/hooks/useKeyNames'
 import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
@@ -21,8 +22,8 @@ import { absoluteTime, formatCount, formatDelta, formatDuration, formatMoney, fo
 import { absolute } from '@/lib/time/range'
 import { parseFilter, printFilter, termOf } from '@/lib/filter/filter'
 import { optionalText } from '@/lib/search/search'
+import { labelOf } from '@/lib/filter/label'
 import { callsQuery } from '@/services/analytics'
-import { visible } from '@/lib/text/visible'
 import { differencesQuery, heatmapQuery, overviewQuery, type Heatmap, type KpiKey, type Selection } from '@/services/overview'
 import { firstTracesQuery, newestTraceQuery } from '@/services/traces'
 
@@ -88,6 +89,7 @@ function OverviewPage() {
     search: key === 'errors' ? { q: 'status:error' } : key === 'p95' ? { sort: 'duration' as const } : key === 'cost' || key === 'tokens' ? { sort: key } : {},
   }))
   const because = notice?.because ?? null
+  const keys = useKeyNames(because?.field === 'key' || (differences.data?.rows.some((row) => row.field === 'key') ?? false))
   const failure = overview.error ?? calls.error
   return (
     <>
@@ -102,7 +104,7 @@ function OverviewPage() {
             </b>
             {because ? (
               <span>
-                {formatRate(because.share)} of it is {because.field} {visible(because.value)}
+                {formatRate(because.share)} of it is {because.field} {labelOf(because.field, because.value, keys)}
               </span>
             ) : null}
             <Link
@@ -153,6 +155,7 @@ function OverviewPage() {
                   <>
                     <DifferenceList
                       rows={differences.data.rows}
+                      keys={keys}
                       onAdd={(field, value, not) =>
                         void navigate({
                           to: '/dashboard/traces',

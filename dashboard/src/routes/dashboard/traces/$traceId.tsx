@@ -23,6 +23,7 @@ import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { toast } from '@/components/ui/Toasts'
+import { useKeyNames } from '@/hooks/useKeyNames'
 import { useKeys } from '@/hooks/useKeys'
 import { useNow } from '@/hooks/useNow'
 import { read, usePreference } from '@/hooks/usePreference'
@@ -198,6 +199,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
 
   const top = spans[0]
   const payload = useQuery({ ...payloadQuery(projectId, traceId, span ?? { id: '', index: 0 }), enabled: span !== undefined })
+  const keys = useKeyNames(tab === 'attributes' && Boolean(payload.data?.detail?.apiKeyId))
   if (!top || !span) return <Empty title="This trace has no spans yet" />
   const earlier = span.kind === 'llm_call' ? (spans.find((s) => s.id === repeats?.calls.get(span.id)?.after) ?? spans.findLast((s) => s.index < span.index && s.kind === 'llm_call' && s.counted)) : undefined
   const earlierPayload = useQuery({ ...payloadQuery(projectId, traceId, earlier ?? { id: '', index: 0 }), enabled: earlier !== undefined && tab === 'conversation' })
@@ -367,7 +369,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
           </section>
         ) : null}
         <section aria-label="Selected span" className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface max-md:flex-[1_0_30rem]">
-          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tab} onTab={(next) => set({ tab: next })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} cost={() => <CostTab projectId={projectId} span={span} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} zone={zone} />} before={before} />
+          <SpanPane span={span} payload={payload.data} pending={payload.isPending} error={payload.error} onRetry={() => void payload.refetch()} tab={tab} onTab={(next) => set({ tab: next })} raw={(p) => <RawTab key={span.id} projectId={projectId} spanId={span.id} parts={partsOf(p)} />} cost={() => <CostTab projectId={projectId} span={span} share={sums.costNanoUsd && span.costNanoUsd && span.counted ? formatRate(span.costNanoUsd / sums.costNanoUsd) : null} zone={zone} />} before={before} keys={keys} />
         </section>
       </div>
     </div>

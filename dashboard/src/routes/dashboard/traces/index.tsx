@@ -7,7 +7,7 @@ import { RangePicker } from '@/components/frame/RangePicker'
 import { StackedBars } from '@/components/chart/StackedBars'
 import type { BulkTask } from '@/components/traces/Bulk'
 import { BulkMenu } from '@/components/traces/BulkMenu'
-import { FacetPane } from '@/components/traces/FacetPane'
+import { FacetPane, FacetSheet } from '@/components/traces/FacetPane'
 import { FilterBar } from '@/components/traces/FilterBar'
 import { Peek } from '@/components/traces/Peek'
 import { TraceTable } from '@/components/traces/TraceTable'
@@ -18,6 +18,7 @@ import { Loading } from '@/components/ui/state/Loading'
 import { PageViews } from '@/components/views/PageViews'
 import { copyText } from '@/components/ui/Copy'
 import { toast } from '@/components/ui/Toasts'
+import { useKeyNames } from '@/hooks/useKeyNames'
 import { useKeys } from '@/hooks/useKeys'
 import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
@@ -82,6 +83,8 @@ function TracesPage() {
   const enabled = !list.isPending && !list.isPlaceholderData
   const histogram = useQuery({ ...histogramQuery(project.id, searched, fixed, zone), enabled })
   const facets = useQuery({ ...facetsQuery(project.id, searched, fixed), enabled })
+  const keys = useKeyNames(enabled)
+  const [sheet, setSheet] = useState(false)
   const suggest = (field: string) => (facets.data?.values[field] ?? []).flatMap((v) => (v.value ? [v.value] : []))
   const set = (values: Record<string, string | undefined>, replace = false) => void navigate({ to: '.', search: (old) => ({ ...old, ...values }), hash: true, replace })
   const setFilter = (next: string) => {
@@ -108,6 +111,7 @@ function TracesPage() {
     y: () => void copyText(location.href).then(() => toast('Link copied')),
     Escape: () => (peek !== undefined ? set({ peek: undefined }, true) : selected.size > 0 ? clear() : setFilter('')),
   })
+  const facetProps = { facets: facets.data, filter, keys, onToggle: (field: string, value: string) => setFilter(toggleTerm(filter, field, value)) }
   const failedOnly = parsed.terms.some((t) => printTerm(t) === 'status:error')
   return (
     <>
@@ -120,9 +124,12 @@ function TracesPage() {
         ) : null}
       </PageHeader>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2 [&_button]:min-h-8">
-        <FilterBar value={filter} suggest={suggest} lookUp={(field, prefix, signal) => fieldValues(project.id, field, prefix, fixed, signal)} onChange={setFilter} />
+        <FilterBar value={filter} suggest={suggest} keys={keys} lookUp={(field, prefix, signal) => fieldValues(project.id, field, prefix, fixed, signal)} onChange={setFilter} />
         <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => setFilter(toggleTerm(filter, 'status', 'error'))}>
           ✕ only errors
+        </Button>
+        <Button className="xl:hidden" aria-haspopup="dialog" onClick={() => setSheet(true)}>
+          Facets
         </Button>
         <PageViews page="traces" />
         <span className="leading-8 text-muted" role="status">
@@ -150,7 +157,7 @@ function TracesPage() {
         </button>
       ) : null}
       <div className="flex min-h-0 flex-1">
-        <FacetPane facets={facets.data} filter={filter} onToggle={(field, value) => setFilter(toggleTerm(filter, field, value))} />
+        <FacetPane {...facetProps} />
         {list.isPending ? (
           <div className="flex-1 bg-surface">
             <Loading rows={20} label="Loading traces" />
@@ -186,6 +193,7 @@ function TracesPage() {
         )}
         {peek === undefined ? null : <Peek key={peek} projectId={project.id} traceId={peek} onClose={() => set({ peek: undefined }, true)} />}
       </div>
+      {sheet ? <FacetSheet {...facetProps} onClose={() => setSheet(false)} /> : null}
       {selected.size > 0 || task ? (
         <Suspense>
           <Bulk projectId={project.id} mayDelete={project.role === 'admin'} selected={[...selected]} task={task} onTask={setTask} onClear={clear} />
