@@ -13,6 +13,7 @@ import { singleKeysOff } from '@/hooks/useKeys'
 import { usePreference } from '@/hooks/usePreference'
 import { useZones } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
+import { deviceOf, shortAddress } from '@/lib/text/device'
 import type { ZoneChoice } from '@/lib/time/zone'
 import { accountKey, accountQuery, changePassword, devicesQuery, rename, revokeDevice, signOut } from '@/services/auth'
 
@@ -107,10 +108,11 @@ function AccountPage() {
                 <li key={device.token} className="flex min-h-9 items-center gap-3 border-t first:border-t-0">
                   <span className="min-w-0 flex-1">
                     <span className="block truncate" title={device.userAgent ?? undefined}>
-                      {device.userAgent ?? 'unknown browser'}
+                      {deviceOf(device.userAgent)}
                     </span>
                     <span className="text-label text-faint">
-                      {device.ipAddress ? `${device.ipAddress} · ` : ''}since {absoluteTime(device.createdAt, zone)}
+                      {device.ipAddress && shortAddress(device.ipAddress) ? <span title={device.ipAddress}>{shortAddress(device.ipAddress)} · </span> : null}
+                      since {absoluteTime(device.createdAt, zone)}
                     </span>
                   </span>
                   {device.current ? (
