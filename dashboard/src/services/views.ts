@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { request } from './http'
 
-export type ViewPage = 'traces' | 'sessions' | 'analytics'
+export type ViewPage = 'overview' | 'traces' | 'sessions' | 'agents' | 'analytics'
 
 /** A page as somebody left it, as the API has it. */
 export interface View {

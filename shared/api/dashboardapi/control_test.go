@@ -328,7 +328,7 @@ func TestViews(t *testing.T) {
 	}
 	shared := create(ann, `{"name":"shared","page":"sessions","query":"","shared":true}`)
 	bobs := create(bob, `{"name":"bobs","page":"analytics","query":"`+strings.Repeat("x", 4096)+`"}`)
-	bobsShared := create(bob, `{"name":"bobsShared","page":"analytics","query":"x","shared":true}`)
+	bobsShared := create(bob, `{"name":"bobsShared","page":"agents","query":"x","shared":true}`)
 	if a, b := names(ann), names(bob); a != "own shared bobsShared" || b != "shared bobs bobsShared" {
 		t.Errorf("ann sees %s, bob %s", a, b)
 	}
@@ -337,8 +337,8 @@ func TestViews(t *testing.T) {
 	}
 	for body, message := range map[string]string{
 		`{"page":"traces"}`:                       "Missing required field: name",
-		`{"name":"x"}`:                            "[body.page] Invalid input: expected one of traces, sessions, analytics",
-		`{"name":"x","page":"overview"}`:          "[body.page] Invalid input: expected one of traces, sessions, analytics",
+		`{"name":"x"}`:                            "[body.page] Invalid input: expected one of overview, traces, sessions, agents, analytics",
+		`{"name":"x","page":"settings"}`:          "[body.page] Invalid input: expected one of overview, traces, sessions, agents, analytics",
 		`{"name":"x","page":"traces","shared":1}`: "[body.shared] Invalid input: expected boolean, received number",
 		`{"name":"x","page":"traces","query":"` + strings.Repeat("ä", 2049) + `"}`: "[body.query] Too big: expected at most 4096 bytes",
 	} {

@@ -18,7 +18,7 @@ import (
 const maxQueryBytes = 4096
 
 // viewPages are the pages that can be saved.
-var viewPages = []string{"traces", "sessions", "analytics"}
+var viewPages = []string{"overview", "traces", "sessions", "agents", "analytics"}
 
 type viewBody struct {
 	ID        string         `json:"id"`

@@ -12,6 +12,8 @@ interface SavedViewsProps {
   current: View | undefined
   /** Whether somebody may change a view. */
   mayChange: (view: View) => boolean
+  /** The menu is being opened. */
+  onMenu: () => void
   onOpen: (view: View) => void
   onSave: (name: string, shared: boolean) => Promise<unknown>
   onShare: (view: View, shared: boolean) => Promise<unknown>
@@ -19,11 +21,11 @@ interface SavedViewsProps {
 }
 
 /** The views of a page: to open, to save what it shows, to put in order. */
-export function SavedViews({ views, current, mayChange, onOpen, onSave, onShare, onDelete }: SavedViewsProps) {
+export function SavedViews({ views, current, mayChange, onMenu, onOpen, onSave, onShare, onDelete }: SavedViewsProps) {
   const [open, setOpen] = useState<'save' | 'manage' | null>(null)
   return (
     <>
-      <Menu align="end" trigger={<Button className="max-w-48">{current ? <span className="truncate">{current.name}</span> : 'Save view'} ▾</Button>}>
+      <Menu align="end" onOpen={onMenu} trigger={<Button className="max-w-48">{current ? <span className="truncate">{current.name}</span> : 'Save view'} ▾</Button>}>
         {views.map((view) => (
           <MenuItem key={view.id} checked={view === current} onSelect={() => onOpen(view)}>
             <span dir="auto">{view.name}</span> {view.shared ? <span className="text-faint">shared</span> : null}

@@ -1,5 +1,5 @@
-/** What of a page's URL is a moment's and not a view's: project, what is peeked at, live rows. */
-const passing = ['p', 'peek', 'live']
+/** What of a page's URL is a moment's and not a view's: project, what is peeked at, live rows, a part of the heatmap. */
+const passing = ['p', 'peek', 'live', 'sel']
 
 /** The query that a view keeps. Words that were searched for stand behind #, which is not part of it. */
 export function savedQuery(search: string): string {
@@ -14,5 +14,5 @@ export function viewPath(view: { page: string; query: string }, project: string)
   const params = new URLSearchParams(view.query)
   for (const name of passing) params.delete(name)
   params.set('p', project)
-  return `/dashboard/${view.page}?${params}`
+  return `/dashboard${view.page === 'overview' ? '' : `/${view.page}`}?${params}`
 }

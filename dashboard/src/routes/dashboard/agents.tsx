@@ -4,6 +4,7 @@ import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
 import { Sessions } from '@/components/session/Sessions'
 import { Select } from '@/components/ui/Select'
+import { PageViews } from '@/components/views/PageViews'
 import { useSessions } from '@/hooks/useSessions'
 import { oneOf } from '@/lib/search/names'
 import { optionalText } from '@/lib/search/search'
@@ -25,6 +26,7 @@ function AgentsPage() {
   return (
     <>
       <PageHeader title="Agents">
+        <PageViews page="agents" />
         <RangePicker />
       </PageHeader>
       <Sessions

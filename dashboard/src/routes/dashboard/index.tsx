@@ -13,6 +13,7 @@ import { Card } from '@/components/ui/Card'
 import { cx } from '@/components/ui/classes'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { PageViews } from '@/components/views/PageViews'
 import { useKeyNames } from '@/hooks/useKeyNames'
 import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
@@ -94,6 +95,7 @@ function OverviewPage() {
   return (
     <>
       <PageHeader title="Overview">
+        <PageViews page="overview" later />
         <RangePicker />
       </PageHeader>
       <div className="min-h-0 flex-1 overflow-y-auto">
