@@ -27,14 +27,13 @@ export default defineConfig({
 /**
  * Which script a module is in, so that a page asks for few and nobody who signs
  * in waits for what only pages need: one has all of sign-in, one what surrounds
- * every page or is shared by many, one the overview. The others are as the bundler cuts them.
+ * every page or is shared by many, with the overview, where most begin. The others are as the bundler cuts them.
  */
 function chunkOf(id: string, bundle: Rolldown.ChunkingContext) {
   const of = rootsOf(id, bundle)
   const any = (path: string) => [...of].some((root) => root.includes(path))
   if (any('/src/main.tsx') || any('/index.html') || any('/src/routes/login.tsx?')) return 'sign-in'
-  if (any('/src/routes/dashboard/route.tsx?') || of.size >= 5) return 'frame'
-  return any('/src/routes/dashboard/index.tsx?') ? 'overview' : null
+  return any('/src/routes/dashboard/route.tsx?') || any('/src/routes/dashboard/index.tsx?') || of.size >= 5 ? 'frame' : null
 }
 
 /** The modules that are loaded on demand and bring in a module. */

@@ -5,12 +5,13 @@ const mia: Person = { name: 'Mia', email: 'mia@example.com', password: 'correct 
 const tom = { ...mia, name: 'Tom', email: 'tom@example.com', password: 'battery staple' }
 
 let projectId: string
+let key: string
 let link: string
 
 test.describe.configure({ mode: 'serial' })
 
 test('a link lets somebody new in, once', async ({ page, pulse, watch }) => {
-  projectId = (await account(pulse, mia)).projectId
+  ;({ projectId, key } = await account(pulse, mia))
   await signIn(page, mia)
   await page.goto('/dashboard/members')
   await page.getByRole('button', { name: 'Invite by link' }).click()
@@ -86,16 +87,16 @@ test('a link for who has an account goes by way of sign-in; another is revoked',
   await expect(page.getByLabel('Role of Tom')).toHaveValue('admin')
 })
 
-test('views: saved, opened from the menu and the palette, shared, deleted', async ({ page, watch }) => {
+test('views: saved, opened from the menu and the palette, shared, deleted', async ({ page, pulse, watch }) => {
   await signIn(page, mia)
   await page.goto('/dashboard/traces?q=status:error&sort=cost&from=-7d#text=secretword')
   await page.getByRole('button', { name: 'Save view' }).click()
   await page.getByRole('menuitem', { name: 'Save this view…' }).click()
   await page.getByLabel('Name').fill('Costly errors')
   await page.getByLabel('All members see it').check()
-  const sent = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/dashboard/api/views'))
+  const saved = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/dashboard/api/views'))
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
-  expect((await sent).postData()).not.toContain('secretword')
+  expect((await saved).postData()).not.toContain('secretword')
   await expect(page.getByRole('button', { name: 'Costly errors' })).toBeVisible()
   watch.expected.push(/401/) // what the page asks before it is left
   await page.context().clearCookies()
@@ -119,8 +120,11 @@ test('views: saved, opened from the menu and the palette, shared, deleted', asyn
   await page.getByRole('button', { name: 'Close' }).click()
   await expect(page.getByRole('button', { name: 'Save view' })).toBeVisible()
 
-  for (const [at, name] of [['analytics?by=provider&m=cost&from=-7d', 'Money by provider'], ['sessions?sort=cost&from=-7d', 'Costly sessions']] as const) {
-    await page.goto(`/dashboard/${at}&p=${projectId}`)
+  // The overview of a project without a trace leads elsewhere.
+  const sent = { trace_id: crypto.randomUUID(), timestamp: new Date().toISOString(), provider: 'openai', model_requested: 'gpt-4o-mini', status: 'success', latency_ms: 42, request_body: {} }
+  expect((await fetch(`${pulse.url}/v1/traces/batch`, { method: 'POST', headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }, body: JSON.stringify([sent]) })).status).toBe(202)
+  for (const [at, name] of [['analytics?by=provider&m=cost&from=-7d', 'Money by provider'], ['sessions?sort=cost&from=-7d', 'Costly sessions'], ['?from=-7d', 'The week'], ['agents?source=codex&from=-7d', 'Codex']] as const) {
+    await page.goto(`/dashboard${at.startsWith('?') ? '' : '/'}${at}&p=${projectId}`)
     await page.getByRole('button', { name: 'Save view' }).click()
     await page.getByRole('menuitem', { name: 'Save this view…' }).click()
     await page.getByRole('textbox', { name: 'Name' }).fill(name)

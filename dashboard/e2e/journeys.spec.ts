@@ -56,6 +56,10 @@ test('from the notice to the offending prompt in two clicks', async ({ page, pul
   await seed(pulse.url, key)
   await signIn(page, ada)
   await expect(page.getByText(/Error rate .* → .* since/)).toBeVisible()
+  // What the chart adds up to is the number above it, embeddings and all.
+  const cost = await page.getByRole('link', { name: /^Cost / }).locator('.text-kpi').textContent()
+  expect(cost).toMatch(/^\$\d/)
+  await expect(page.getByRole('heading', { name: 'Cost by provider' }).locator('..')).toContainText(cost ?? '')
   await page.getByRole('link', { name: 'Show the traces' }).click() // one
   await expect(page).toHaveURL(/q=status:error/)
   await page.getByRole('row').filter({ hasText: 'answer_question' }).getByRole('link').click() // two
@@ -208,6 +212,16 @@ test('filter, back and forward, and what cannot be answered', async ({ page }) =
   await filter.press('Enter')
   await page.getByRole('columnheader', { name: 'cost' }).getByRole('button').click()
   await expect(page.getByRole('row').nth(1)).toContainText('travel_agent › run_sql')
+
+  // On a phone the facets are behind a button.
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.getByRole('button', { name: 'Facets' }).click()
+  const sheet = page.getByRole('dialog', { name: 'Facets' })
+  await sheet.getByRole('button', { name: /^error/ }).click()
+  await expect(sheet.getByRole('button', { name: /^error/ })).toHaveAttribute('aria-pressed', 'true')
+  await sheet.getByRole('button', { name: 'Show the traces' }).click()
+  await expect(sheet).toBeHidden()
+  await expect(page).toHaveURL(/q=status:error/)
 })
 
 test('with the keyboard alone', async ({ page }) => {
@@ -422,6 +436,29 @@ test('keys: made, shown once, renamed, revoked', async ({ page, pulse }) => {
   const works = () => fetch(`${pulse.url}/v1/traces?limit=1`, { headers: { Authorization: `Bearer ${secret}` } }).then((r) => r.status)
   expect(await works()).toBe(200)
 
+  // What it sent is found by it, and read by its name.
+  const sent = await fetch(`${pulse.url}/v1/traces/batch`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${secret}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify([{ trace_id: crypto.randomUUID(), timestamp: new Date().toISOString(), provider: 'openai', model_requested: 'gpt-4o-mini', status: 'success', latency_ms: 42, request_body: { messages: [{ role: 'user', content: 'Hello from the laptop' }] } }]),
+  })
+  expect(sent.status).toBe(202)
+  await row.getByRole('link', { name: 'Traces of laptop' }).click()
+  await expect(page.getByText('API key: laptop')).toBeVisible()
+  await expect(page.getByText('1 trace', { exact: true })).toBeVisible()
+  await page.getByRole('row').filter({ hasText: 'Hello from the laptop' }).getByRole('link').click()
+  await page.getByRole('tab', { name: /^Attributes/ }).click()
+  await expect(page.getByText('laptop', { exact: true })).toBeVisible()
+  const filter = page.getByRole('combobox', { name: 'Filter' })
+  await page.goto('/dashboard/traces')
+  await filter.pressSequentially('key:lap')
+  await page.getByRole('option', { name: /key:.* laptop$/ }).click()
+  await expect(page.getByText('API key: laptop')).toBeVisible()
+  await page.goto('/dashboard/analytics?by=key')
+  const table = page.getByRole('region', { name: 'Traces by key' })
+  await expect(table.getByRole('row').filter({ hasText: /^laptop1/ })).toBeVisible()
+  await page.goto('/dashboard/api-keys')
+
   await row.getByRole('button', { name: 'Rename' }).click()
   await page.getByRole('dialog').getByLabel('Name').fill('old laptop')
   await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click()
@@ -433,6 +470,8 @@ test('keys: made, shown once, renamed, revoked', async ({ page, pulse }) => {
   await revoke.click()
   await expect(renamed).toBeHidden()
   expect(await works()).toBe(401)
+  await page.goto('/dashboard/analytics?by=key')
+  await expect(table.getByRole('row').filter({ hasText: /^deleted key [0-9a-f]{8}1/ })).toBeVisible()
 })
 
 test('a member without the role sees why, and nothing of other projects', async ({ page, pulse, watch }) => {
@@ -481,6 +520,7 @@ test('prices, account and sign-out', async ({ page }) => {
   await page.getByRole('button', { name: 'Save' }).click()
   await expect(page.getByText('Name saved')).toBeVisible()
   await expect(page.getByText('this one')).toBeVisible()
+  await expect(page.getByText(/^(Headless )?Chrome on Linux$/).first()).toBeVisible()
   await page.getByRole('button', { name: 'Sign out', exact: true }).first().click()
   await expect(page).toHaveURL(/\/login/)
   await page.goto('/dashboard/traces?q=status:error')

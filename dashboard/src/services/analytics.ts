@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { Measure, Values } from '@/lib/analytics/measures'
 import type { Range } from '@/lib/time/range'
-import { barAt, barsOf, utc, type Zone } from '@/lib/time/zone'
+import type { Zone } from '@/lib/time/zone'
 import { query, request } from './http'
 import { keepOf } from './keep'
 
@@ -20,7 +20,6 @@ interface CallsFromAPI {
   latency: QuantilesFromAPI
   timeToFirstToken: QuantilesFromAPI
   errorRate: number
-  costOverTime: { period: string; provider: string; costCents: number }[] | null
   groups?: {
     provider: string
     model?: string
@@ -57,27 +56,17 @@ export interface Calls {
   latency: Quantiles
   ttft: Quantiles
   groups: CallGroup[]
-  /** Money by provider, in bars that begin at times. */
-  costs: { times: number[]; end: number; series: { name: string; values: number[] }[] }
 }
 
 const nano = (cents: number) => Math.round(cents * 1e7)
 
-const hoursOfBars = 72 // of a range up to which bars are hours
-
-/**
- * Sums of model calls, by model, and money over time: by hours, and in a longer
- * range by the days of a zone. The API's days are UTC's, so that those of others
- * are made of hours; where midnight cuts one of these in two, it counts as before.
- */
-export const callsQuery = (project: string, range: Range, zone: Zone) =>
+/** Sums of model calls, by model. Embeddings and the like are none. */
+export const callsQuery = (project: string, range: Range) =>
   queryOptions({
-    queryKey: ['analytics', project, range, zone],
+    queryKey: ['analytics', project, range],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Calls> => {
-      const bar = range.to.getTime() - range.from.getTime() <= hoursOfBars * 3_600_000 ? 'hour' : 'day'
-      const period = zone === utc ? bar : 'hour'
-      const path = `/dashboard/api/analytics${query({ date_from: range.from.toISOString(), date_to: range.to.toISOString(), group_by: 'model', period })}`
+      const path = `/dashboard/api/analytics${query({ date_from: range.from.toISOString(), date_to: range.to.toISOString(), group_by: 'model' })}`
       const body = (await request(path, { project, signal })) as CallsFromAPI // GET analytics
       return {
         calls: body.totalRequests,
@@ -97,22 +86,9 @@ export const callsQuery = (project: string, range: Range, zone: Zone) =>
           latency: g.latency,
           ttft: g.timeToFirstToken,
         })),
-        costs: costsOf(body.costOverTime ?? [], barsOf(range, bar, zone)),
       }
     },
   })
-
-/** Points by period and provider as bars. */
-function costsOf(points: { period: string; provider: string; costCents: number }[], bars: { times: number[]; end: number }): Calls['costs'] {
-  const series = new Map<string, number[]>()
-  for (const p of points) {
-    const i = barAt(bars.times, Date.parse(`${p.period.replace(' ', 'T')}${p.period.includes(' ') ? 'Z' : 'T00:00:00Z'}`))
-    const values = series.get(p.provider) ?? bars.times.map(() => 0)
-    if (i >= 0) values[i] = (values[i] ?? 0) + nano(p.costCents)
-    series.set(p.provider, values)
-  }
-  return { ...bars, series: [...series].map(([name, values]) => ({ name, values })) }
-}
 
 export interface Row {
   /** One for each field; empty where nobody said. */

@@ -1,12 +1,7 @@
 import { shareOf, useDrag } from '@/hooks/useDrag'
 import { absoluteTime, formatCount, formatDuration, type Zone } from '@/lib/format/format'
+import type { Cells } from '@/lib/heatmap/selection'
 import type { Heatmap as Data } from '@/services/overview'
-
-/** A part of the map: columns and rows, ends included. */
-export interface Cells {
-  cols: [number, number]
-  rows: [number, number]
-}
 
 interface HeatmapProps {
   data: Data

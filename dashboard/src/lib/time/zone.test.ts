@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { barAt, barsOf, browserZone, printWall, readMoment, yearOf, zoneOf, zoneOptions } from './zone'
+import { browserZone, printWall, readMoment, yearOf, zoneOf, zoneOptions } from './zone'
 
 const berlin = 'Europe/Berlin'
 const now = new Date('2026-11-23T08:00:00Z')
@@ -80,20 +80,6 @@ describe('readMoment', () => {
         expect(printWall(readMoment(printed, now, zone)?.date ?? now, zone)).toBe(printed)
       }
     }
-  })
-})
-
-describe('barsOf', () => {
-  it('has hours', () => {
-    const { times, end } = barsOf({ from: at('2026-11-23T08:20:00Z'), to: at('2026-11-23T10:00:00Z') }, 'hour', berlin)
-    expect(times.map((t) => new Date(t).toISOString().slice(11, 16))).toEqual(['08:00', '09:00'])
-    expect(new Date(end)).toEqual(at('2026-11-23T10:00:00Z'))
-  })
-  it('has the zone\'s days, of which one may be longer', () => {
-    const { times, end } = barsOf({ from: at('2026-10-24T12:00:00Z'), to: at('2026-10-26T12:00:00Z') }, 'day', berlin)
-    expect(times.map((t) => new Date(t).toISOString())).toEqual(['2026-10-23T22:00:00.000Z', '2026-10-24T22:00:00.000Z', '2026-10-25T23:00:00.000Z'])
-    expect(new Date(end)).toEqual(at('2026-10-26T23:00:00Z'))
-    expect([at('2026-10-25T22:59:00Z'), at('2026-10-25T23:00:00Z'), at('2026-10-01T00:00:00Z')].map((t) => barAt(times, t.getTime()))).toEqual([1, 2, -1])
   })
 })
 

@@ -1,4 +1,4 @@
-import { parseMoment, type Range } from './range'
+import { parseMoment } from './range'
 
 /** A time zone by its name, such as Europe/Berlin or UTC. All times of a page are shown in one. */
 export type Zone = string
@@ -97,27 +97,4 @@ export function readMoment(typed: string, now: Date, zone: Zone): { text: string
   if (!date) return null
   if (!/^\d/.test(text)) return { text, date }
   return /(z|[+-]\d\d:?\d\d)$/i.test(text) ? { text: date.toISOString(), date } : null
-}
-
-/** When each hour of a range begins, or each day by the zone's calendar, and when the last one ends. The first may begin before the range. */
-export function barsOf(range: Range, bar: 'hour' | 'day', zone: Zone): { times: number[]; end: number } {
-  const times: number[] = []
-  const hour = 3_600_000
-  const first = Math.floor(range.from.getTime() / hour) * hour
-  const day = wallOf(range.from, zone)
-  const begin = (i: number) => (bar === 'hour' ? first + i * hour : momentOf(new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate() + i)), zone).getTime())
-  do times.push(begin(times.length))
-  while (begin(times.length) < range.to.getTime())
-  return { times, end: begin(times.length) }
-}
-
-/** Which of the parts that begin at these times a moment is in; -1 for one before them. */
-export function barAt(times: readonly number[], moment: number): number {
-  let [low, high] = [0, times.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((times[middle] ?? 0) <= moment) low = middle + 1
-    else high = middle
-  }
-  return low - 1
 }

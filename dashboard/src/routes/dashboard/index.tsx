@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
-import { useEffect } from 'react'
+import { useEffect, useMemo } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
-import { Heatmap as HeatmapChart, type Cells } from '@/components/chart/Heatmap'
+import { Heatmap as HeatmapChart } from '@/components/chart/Heatmap'
 import { Sparkline } from '@/components/chart/Sparkline'
 import { StackedBars } from '@/components/chart/StackedBars'
 import { CallTable } from '@/components/analytics/CallTable'
@@ -24,26 +24,16 @@ import { absolute } from '@/lib/time/range'
 import { parseFilter, printFilter, termOf } from '@/lib/filter/filter'
 import { optionalText } from '@/lib/search/search'
 import { labelOf } from '@/lib/filter/label'
-import { callsQuery } from '@/services/analytics'
-import { differencesQuery, heatmapQuery, overviewQuery, type Heatmap, type KpiKey, type Selection } from '@/services/overview'
+import { boxOf, cellsOf, printBox, readBox, type Box } from '@/lib/heatmap/selection'
+import { callsQuery, seriesQuery, type TimeSeries } from '@/services/analytics'
+import { visible } from '@/lib/text/visible'
+import { differencesQuery, heatmapQuery, overviewQuery, type KpiKey, type Selection } from '@/services/overview'
 import { firstTracesQuery, newestTraceQuery } from '@/services/traces'
 
 export const Route = createFileRoute('/dashboard/')({ validateSearch: z.object({ sel: optionalText() }), component: OverviewPage })
 
-/** A selection as the URL has it: columns and rows of the map, "12-17,8-15". */
-function readCells(text: string | undefined): Cells | null {
-  const match = /^(\d{1,3})-(\d{1,3}),(\d{1,3})-(\d{1,3})$/.exec(text ?? '')
-  return match ? { cols: [Number(match[1]), Number(match[2])], rows: [Number(match[3]), Number(match[4])] } : null
-}
-
-/** The cells as traces: when they began and how long they took. */
-function selectionOf(cells: Cells | null, map: Heatmap | undefined): Selection | null {
-  if (!cells || !map) return null
-  const [from, to] = [map.times[cells.cols[0]], map.times[cells.cols[1] + 1] ?? map.end]
-  const [low, high] = [map.edges[cells.rows[0]], map.edges[cells.rows[1] + 1]]
-  if (from === undefined || low === undefined || high === undefined) return null
-  return { filter: `latency:${low.toFixed(3)}ms..${high.toFixed(3)}ms`, range: { from: new Date(from), to: new Date(to) } }
-}
+/** A selection as a filter and a range. */
+const selectionOf = (box: Box): Selection => ({ filter: `latency:${box.low.toFixed(3)}ms..${box.high.toFixed(3)}ms`, range: box.range })
 
 const names: Record<KpiKey, string> = { traces: 'Traces', errors: 'Error rate', p95: 'p95 latency', ttft: 'First token p50', cost: 'Cost', tokens: 'Tokens' }
 
@@ -65,12 +55,13 @@ function OverviewPage() {
   // The numbers come first: what takes longer would hold them up.
   const enabled = !overview.isPending
   const heatmap = useQuery({ ...heatmapQuery(project.id, '', range, zone), enabled })
-  const calls = useQuery({ ...callsQuery(project.id, range, zone), enabled })
+  const calls = useQuery({ ...callsQuery(project.id, range), enabled })
   const errors = useQuery({ ...firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }), enabled })
-  const cells = readCells(sel)
-  const selection = selectionOf(cells, heatmap.data)
+  const box = useMemo(() => readBox(sel), [sel])
+  const selection = box && selectionOf(box)
   // Without a selection the traces that failed are compared with the rest.
   const compared = selection ?? { filter: 'status:error', range }
+  const costs = useQuery({ ...seriesQuery(project.id, { filter: '', range, by: 'provider', measure: 'cost', zone }), enabled })
   const differences = useQuery({ ...differencesQuery(project.id, '', range, compared), enabled })
 
   // A project without a trace has nothing to look over.
@@ -143,8 +134,11 @@ function OverviewPage() {
                   <HeatmapChart
                     data={heatmap.data}
                     zone={zone}
-                    selected={cells}
-                    onSelect={(next) => void navigate({ to: '.', search: (old) => ({ ...old, sel: next ? `${next.cols.join('-')},${next.rows.join('-')}` : undefined }), replace: true })}
+                    selected={box && cellsOf(box, heatmap.data)}
+                    onSelect={(cells) => {
+                      const next = cells && boxOf(cells, heatmap.data)
+                      void navigate({ to: '.', search: (old) => ({ ...old, sel: next ? printBox(next) : undefined }), replace: true })
+                    }}
                   />
                 ) : heatmap.error ? (
                   <ErrorState error={heatmap.error} what="Latencies" onRetry={() => void heatmap.refetch()} />
@@ -177,15 +171,11 @@ function OverviewPage() {
                   <Loading rows={7} />
                 )}
               </Card>
-              <Card title="Cost by provider" note={a ? formatMoney(a.costNanoUsd) : ''}>
-                {a ? (
-                  <StackedBars
-                    label="Cost by provider"
-                    {...a.costs}
-                    zone={zone}
-                    format={(value) => formatMoney(value)}
-                    onBrush={(next) => setRange(absolute(next))}
-                  />
+              <Card title="Cost by provider" note={costs.data ? `${formatMoney(totalOf(costs.data))}${costs.data.scannedTo ? ` · back to ${absoluteTime(costs.data.scannedTo, zone)} only` : ''}` : ''}>
+                {costs.data ? (
+                  <StackedBars label="Cost by provider" {...barsOf(costs.data)} zone={zone} format={(value) => formatMoney(value)} onBrush={(next) => setRange(absolute(next))} />
+                ) : costs.error ? (
+                  <ErrorState error={costs.error} what="Costs" onRetry={() => void costs.refetch()} />
                 ) : (
                   <Loading rows={6} />
                 )}
@@ -222,7 +212,7 @@ function OverviewPage() {
                   </ul>
                 )}
               </Card>
-              <Card title="Models" note="by calls" className="xl:col-span-2">
+              <Card title="Models" note="calls of language models" className="xl:col-span-2">
                 {a ? <CallTable groups={a.groups.slice(0, 10)} /> : null}
                 {a && a.groups.length === 0 ? <p className="py-4 text-center text-muted">No model was called in this range.</p> : null}
               </Card>
@@ -233,3 +223,8 @@ function OverviewPage() {
     </>
   )
 }
+
+/** Of the same traces as the number above, so that both are one sum. */
+const totalOf = ({ series }: TimeSeries) => series.flatMap((s) => s.values).reduce<number>((sum, v) => sum + (v ?? 0), 0)
+
+const barsOf = ({ times, end, series }: TimeSeries) => ({ times, end, series: series.map((s) => ({ name: s.key === null ? 'other' : visible(s.key) || 'no provider', values: s.values })) })
