@@ -24,7 +24,6 @@ import (
 	"github.com/pulse-traces/pulse/shared/api/reqctx"
 	"github.com/pulse-traces/pulse/shared/betterauth"
 	"github.com/pulse-traces/pulse/shared/config"
-	"github.com/pulse-traces/pulse/shared/drain"
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/keyring"
 	"github.com/pulse-traces/pulse/shared/logging"
@@ -150,14 +149,6 @@ func (d *Deps) DatabaseCheck() healthapi.Check {
 func (d *Deps) Rejected(ctx context.Context, err error, n int) {
 	d.Metrics.Rejected(err, n)
 	d.rejections.Add(ctx, reqctx.Project(ctx), err, n)
-}
-
-// NewDrain makes the drain into the store.
-func (d *Deps) NewDrain() *drain.Drain {
-	return drain.New(drain.Options{
-		Store: d.Store, Log: d.Log, Failed: d.Metrics.DrainFailed,
-		Stored: func(spans, duplicates int, _ time.Duration) { d.Metrics.Drained(spans + duplicates) },
-	})
 }
 
 // OnClose leaves fn for Close to call.

@@ -66,10 +66,10 @@ func (m *Metrics) Rejected(err error, spans int) {
 	}
 }
 
-// Drained counts spans that reached the store.
-func (m *Metrics) Drained(spans int) {
+// Drained counts spans that reached the store, new ones and duplicates.
+func (m *Metrics) Drained(spans, duplicates int, _ time.Duration) {
 	if m != nil {
-		m.drained.Add(float64(spans))
+		m.drained.Add(float64(spans + duplicates))
 	}
 }
 

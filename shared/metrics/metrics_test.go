@@ -20,7 +20,7 @@ func TestCounters(t *testing.T) {
 	m := metrics.New(reg)
 	m.Accepted(3)
 	m.Accepted(2)
-	m.Drained(4)
+	m.Drained(3, 1, time.Second)
 	m.DrainFailed()
 	m.Rejected(fault.New(fault.Invalid, "no"), 7)
 	stats := wal.Stats{Appended: 9, Pending: 2, PendingAge: 1500 * time.Millisecond, DeadLetters: 1, Bytes: 4096}

@@ -9,6 +9,7 @@ import (
 	"github.com/pulse-traces/pulse/shared/api"
 	"github.com/pulse-traces/pulse/shared/api/healthapi"
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/drain"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/container"
 	"github.com/pulse-traces/pulse/shared/host/function"
@@ -24,6 +25,11 @@ func Function() function.Function {
 	}
 }
 
+// newDrain makes the drain into the store of d.
+func newDrain(d *host.Deps) *drain.Drain {
+	return drain.New(drain.Options{Store: d.Store, Log: d.Log, Failed: d.Metrics.DrainFailed, Stored: d.Metrics.Drained})
+}
+
 // consume drains both logs and maintains the store until ctx ends.
 func consume(ctx context.Context, d *host.Deps, listeners []net.Listener) error {
 	logs, err := stream.Open(ctx, d.Config, filewal.RoleConsume, d.Log)
@@ -33,5 +39,5 @@ func consume(ctx context.Context, d *host.Deps, listeners []net.Listener) error 
 	d.OnClose(logs.Close)
 	logs.Watch(d.Metrics)
 	health := healthapi.New(d.Health(d.DatabaseCheck(), logs.Check(d.Config)))
-	return container.Run(ctx, d, listeners, api.New(d.Options(), health), append(logs.Consumers(d.NewDrain().Handle), d.Maintain)...)
+	return container.Run(ctx, d, listeners, api.New(d.Options(), health), append(logs.Consumers(newDrain(d).Handle), d.Maintain)...)
 }

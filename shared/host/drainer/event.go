@@ -31,7 +31,7 @@ func newEventHandler(ctx context.Context, d *host.Deps) (lambda.Handler, error) 
 		return nil, err
 	}
 	d.OnClose(logs.Close)
-	h := &eventHandler{store: d.NewDrain().Handle, log: d.Log}
+	h := &eventHandler{store: newDrain(d).Handle, log: d.Log}
 	for _, l := range logs.Named() {
 		queues, ok := l.(*sqswal.Log)
 		if !ok {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pulse-traces/pulse/shared/config"
+	"github.com/pulse-traces/pulse/shared/drain"
 	"github.com/pulse-traces/pulse/shared/host"
 	"github.com/pulse-traces/pulse/shared/host/queue"
 	"github.com/pulse-traces/pulse/shared/host/stream"
@@ -128,7 +129,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 	}
 	deps.OnClose(logs.Close)
 	logs.Watch(deps.Metrics)
-	drain := deps.NewDrain()
+	drain := drain.New(drain.Options{Store: deps.Store, Log: log, Failed: deps.Metrics.DrainFailed, Stored: deps.Metrics.Drained})
 	var readers atomic.Int64 // that wait for the drain
 	handler, err := newHandler(deps, logs, drain, &readers)
 	if err != nil {
