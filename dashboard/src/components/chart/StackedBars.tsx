@@ -2,7 +2,7 @@ import { useMemo, useState } from 'react'
 import { shareOf, useDrag } from '@/hooks/useDrag'
 import { absoluteTime, type Zone } from '@/lib/format/format'
 import type { Range } from '@/lib/time/range'
-import { seriesColor } from './colors'
+import { seriesColors } from './colors'
 
 export interface Series {
   name: string
@@ -18,7 +18,7 @@ interface StackedBarsProps {
   series: Series[]
   zone: Zone
   format: (value: number) => string
-  /** Colours of series that mean something by themselves; others have one by their name. */
+  /** Colours of all series, where they mean something by themselves. */
   colors?: Record<string, string>
   /** A low strip without a legend. */
   strip?: boolean
@@ -88,12 +88,13 @@ interface Band extends Series {
 }
 
 /** The largest series, and the rest as one. */
-function bandsOf(series: Series[], colors: Record<string, string> = {}): Band[] {
+function bandsOf(series: Series[], given?: Record<string, string>): Band[] {
   const size = (s: Series) => s.values.reduce<number>((sum, v) => sum + (v ?? 0), 0)
   const ranked = series.filter((s) => size(s) > 0).toSorted((a, b) => size(b) - size(a) || a.name.localeCompare(b.name))
   const kept = ranked.length > maxSeries + 1 ? ranked.slice(0, maxSeries) : ranked
   const rest = ranked.slice(kept.length)
-  const bands = kept.map((s) => ({ ...s, color: colors[s.name] ?? seriesColor(s.name) }))
+  const colors = given ?? seriesColors(kept.map((s) => s.name))
+  const bands = kept.map((s) => ({ ...s, color: colors[s.name] ?? 'var(--faint)' }))
   if (rest.length === 0) return bands
   return [...bands, { name: 'other', color: 'var(--faint)', values: rest[0]?.values.map((_, i) => rest.reduce((sum, s) => sum + (s.values[i] ?? 0), 0)) ?? [] }]
 }

@@ -6,10 +6,7 @@ function placeOf(name: string): number {
   return hash % colors.length
 }
 
-/** The colour of a series: the same for a name on every page. */
-export const seriesColor = (name: string): string => colors[placeOf(name)] ?? 'var(--accent)'
-
-/** Colours of series that stand in one chart: each its own, and where two would have the same the smaller takes the next that is free. */
+/** Colours of series that stand in one chart: by name, so the same on every page, but each its own: where two would have the same the smaller takes the next that is free. */
 export function seriesColors(names: readonly string[]): Record<string, string> {
   const taken = new Set([colors.length - 1]) // grey is for the rest
   return Object.fromEntries(
