@@ -15,5 +15,6 @@ if [ -z "$targets" ]; then
 fi
 while read -r package target; do
 	echo "== $package $target"
-	"$go" test "./$package" -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime"
+	# from within, as the Go SDK is a module of its own
+	(cd "$package" && "$go" test . -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime")
 done <<<"$targets"
