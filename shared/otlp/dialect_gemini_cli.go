@@ -38,7 +38,7 @@ func init() {
 			{key: "success", fact: factSuccess},
 		},
 		before: func(r *reading) {
-			r.streamed, r.thinkingApart = true, r.in(geminiCLI)
+			r.streamed, r.exclusiveOutput = true, r.in(geminiCLI)
 			if !r.has(factEvent) {
 				return
 			}

@@ -223,18 +223,18 @@ type reading struct {
 	data       []byte // the whole message
 
 	// What dialects found that no attribute says alone.
-	kind          trace.Kind
-	role          trace.Role
-	exclusive     bool // input tokens do not include cached ones
-	thinkingApart bool // output tokens do not include those of reasoning
-	streamed      bool // the output is the messages of a stream's pieces
-	callKey       string
-	found         []hit // unsorted
-	trees         []*tree
-	nodes         [][]node // free, for trees
-	treesBuffer   []*tree
-	optionals     []string // texts of the span's optional fields
-	response      ref      // that a dialect put together
+	kind            trace.Kind
+	role            trace.Role
+	exclusive       bool // input tokens do not include cached ones
+	exclusiveOutput bool // output tokens do not include those of reasoning
+	streamed        bool // the output is the messages of a stream's pieces
+	callKey         string
+	found           []hit // unsorted
+	trees           []*tree
+	nodes           [][]node // free, for trees
+	treesBuffer     []*tree
+	optionals       []string // texts of the span's optional fields
+	response        ref      // that a dialect put together
 	bodyFacts
 	logFields
 }

@@ -251,7 +251,7 @@ func (r *reading) usage() *trace.Usage {
 			}
 		}
 	}
-	c.exclusive, c.exclusiveOutput = r.exclusive, r.thinkingApart
+	c.exclusive, c.exclusiveOutput = r.exclusive, r.exclusiveOutput
 	for _, h := range r.of(factUsage) {
 		root := r.tree(h.at).root()
 		o := countsOf(root)
