@@ -6,6 +6,7 @@ import type { SessionSort } from '@/lib/sort/sort'
 import { facetsQuery } from '@/services/counts'
 import { sessionsQuery } from '@/services/sessions'
 import { useKeyNames } from './useKeyNames'
+import { useNextPage } from './useNextPage'
 import { useNow } from './useNow'
 import { useProject } from './useProject'
 import { useRange } from './useRange'
@@ -25,6 +26,7 @@ export function useSessions(q: string, sort: SessionSort = 'recent', terms: Term
   const still = anchor.key === key ? anchor.range : range
   if (anchor.key !== key) setAnchor({ key, range })
   const list = useInfiniteQuery(sessionsQuery(project.id, { filter, range: still, sort }))
+  const { next, failed } = useNextPage(list)
   const facets = useQuery(facetsQuery(project.id, filter, still))
   const keys = useKeyNames()
   const sessions = useMemo(() => list.data?.pages.flatMap((page) => page.sessions), [list.data])
@@ -43,7 +45,9 @@ export function useSessions(q: string, sort: SessionSort = 'recent', terms: Term
       keys,
       sort,
       onSort: (next: SessionSort) => set({ sort: next === 'recent' ? undefined : next }),
-      more: list.hasNextPage ? () => void (list.isFetchingNextPage || list.fetchNextPage()) : null,
+      partial: list.hasNextPage,
+      onEnd: next,
+      failed,
       now,
       zone,
     },

@@ -1,5 +1,5 @@
 import { useNavigate } from '@tanstack/react-router'
-import { useCallback, useState, type ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { useKeys } from '@/hooks/useKeys'
 import { absoluteTime, formatTotal, type Zone } from '@/lib/format/format'
 import type { KeyNames } from '@/lib/filter/label'
@@ -11,6 +11,7 @@ import { Select } from '../ui/Select'
 import { Empty } from '../ui/state/Empty'
 import { ErrorState } from '../ui/state/ErrorState'
 import { Loading } from '../ui/state/Loading'
+import { RestFailed } from '../ui/state/RestFailed'
 import { inOrder, SessionTable } from './SessionTable'
 
 interface SessionsProps {
@@ -26,8 +27,11 @@ interface SessionsProps {
   keys: KeyNames | undefined
   sort: SessionSort
   onSort: (sort: SessionSort) => void
-  /** Reads on; null where nothing follows. */
-  more: (() => void) | null
+  /** There are more than these. */
+  partial: boolean
+  onEnd: () => void
+  /** Why they could not be read. */
+  failed: { error: Error; retry: () => void } | null
   folders?: boolean
   controls?: ReactNode
   /** Why there is none, where no filter is the reason. */
@@ -44,7 +48,7 @@ const without = ['', 'error', 'meta.']
 const orders: Record<SessionSort, string> = { recent: 'newest', oldest: 'oldest', duration: 'longest', errors: 'most errors', volume: 'most spans', cost: 'costliest' }
 
 /** A list of sessions with its filter and order, whichever sessions they are. */
-export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, onFilter, suggest, keys, sort, onSort, more, folders = false, controls, empty, onMonth, now, zone }: SessionsProps) {
+export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, onFilter, suggest, keys, sort, onSort, partial, onEnd, failed, folders = false, controls, empty, onMonth, now, zone }: SessionsProps) {
   const navigate = useNavigate()
   // Another list begins without a row chosen.
   const list = `${filter} ${sort}`
@@ -54,7 +58,6 @@ export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, o
   const ordered = sessions ? inOrder(sessions, folders) : []
   const current = ordered[active]
   const move = (step: number) => setActive(Math.min(Math.max(active + step, 0), ordered.length - 1))
-  const onEnd = useCallback(() => more?.(), [more])
   useKeys({
     j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
     Enter: () => current && void navigate({ to: '/dashboard/sessions/$sessionId', params: { sessionId: current.id } }),
@@ -88,8 +91,9 @@ export function Sessions({ sessions, total, scannedTo, error, onRetry, filter, o
           <Button onClick={onMonth}>Show the last 30 days</Button> <Button onClick={() => void navigate({ to: '/dashboard/start' })}>How to send traces</Button>
         </Empty>
       ) : (
-        <SessionTable sessions={sessions} folders={folders} partial={more !== null} now={now} zone={zone} sort={sort} onSort={onSort} active={active} onActive={setActive} onEnd={onEnd} />
+        <SessionTable sessions={sessions} folders={folders} partial={partial} now={now} zone={zone} sort={sort} onSort={onSort} active={active} onActive={setActive} onEnd={onEnd} />
       )}
+      <RestFailed failed={failed} what="Further sessions" />
     </>
   )
 }

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
-import { useCallback, useEffect, useMemo, useRef } from 'react'
+import { useEffect, useMemo, useRef } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { AgentTimeline } from '@/components/session/AgentTimeline'
@@ -15,8 +15,10 @@ import { Elsewhere } from '@/components/ui/state/Elsewhere'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { RestFailed } from '@/components/ui/state/RestFailed'
 import { toast } from '@/components/ui/Toasts'
 import { useKeys } from '@/hooks/useKeys'
+import { useNextPage } from '@/hooks/useNextPage'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDuration, formatMoney, type Zone } from '@/lib/format/format'
@@ -56,10 +58,7 @@ function SessionPage() {
   const navigate = useNavigate()
   const list = useInfiniteQuery(turnsQuery(project.id, sessionId))
   const turns = useMemo(() => list.data?.pages.flatMap((page) => page.turns) ?? [], [list.data])
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list
-  const onEnd = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage()
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage])
+  const { next: onEnd, failed: rest } = useNextPage(list)
   useEffect(() => {
     if (turns.length < readBySelf) onEnd()
   }, [turns.length, onEnd])
@@ -144,10 +143,11 @@ function SessionPage() {
       <Ruler turns={turns} layout={layout} at={current} playhead={playhead} zone={zone} onMove={(time) => set({ at: new Date(Math.round(time)).toISOString(), turn: undefined })} onStep={step} />
       {page && turns.length < page.total ? (
         <p role="status" className="flex-none border-b bg-canvas px-3.5 py-1 text-label text-faint">
-          {formatCount(turns.length)} of {formatCount(page.total)} turns are shown{list.isFetchingNextPage ? ', more are on their way' : '; the rest comes with scrolling'}
+          {formatCount(turns.length)} of {formatCount(page.total)} turns are shown{list.isFetchingNextPage ? ', more are on their way' : rest ? '' : '; the rest comes with scrolling'}
         </p>
       ) : null}
       <Content tab={tab} only={only} turns={turns} current={current} onPick={go} onEnd={onEnd} onPart={(part) => set({ only: part })} sessionId={sessionId} folder={whole?.folder ?? null} zone={zone} />
+      <RestFailed failed={rest} what="Further turns" />
     </>
   )
 }
@@ -196,14 +196,16 @@ function Content({ tab, only, turns, current, onPick, onEnd, onPart, sessionId, 
   const project = useProject()
   const spans = useInfiniteQuery({ ...sessionSpansQuery(project.id, sessionId), enabled: tab === 'agent' })
   const rows = useMemo(() => agentRows(spans.data?.pages.flatMap((page) => page.spans) ?? []), [spans.data])
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = spans
-  const moreSpans = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage()
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage])
+  const { next: moreSpans, failed: rest } = useNextPage(spans)
   if (tab === 'chat') return <Chat projectId={project.id} turns={turns} at={current} zone={zone} onPick={onPick} onEnd={onEnd} />
   if (tab === 'table') return <TurnTable turns={turns} at={current} zone={zone} onPick={onPick} onEnd={onEnd} />
   if (spans.error instanceof ApiError && spans.error.status === 404) return <Empty title="No agent worked here">This session is model calls alone: the conversation and the table have all of it.</Empty>
   if (spans.error && rows.length === 0) return <ErrorState error={spans.error} what="The agent's work" onRetry={() => void spans.refetch()} />
   if (spans.isPending) return <Loading rows={12} label="Loading the agent's work" />
-  return <AgentTimeline rows={rows} part={only} onPart={onPart} folder={folder} partial={spans.hasNextPage} zone={zone} onEnd={moreSpans} />
+  return (
+    <>
+      <AgentTimeline rows={rows} part={only} onPart={onPart} folder={folder} partial={spans.hasNextPage} zone={zone} onEnd={moreSpans} />
+      <RestFailed failed={rest} what="More of the agent's work" />
+    </>
+  )
 }

@@ -22,6 +22,7 @@ import { Elsewhere } from '@/components/ui/state/Elsewhere'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { RestFailed } from '@/components/ui/state/RestFailed'
 import { toast } from '@/components/ui/Toasts'
 import { useKeyNames } from '@/hooks/useKeyNames'
 import { useKeys } from '@/hooks/useKeys'
@@ -75,7 +76,12 @@ function TracePage() {
     }
     return <ErrorState error={tree.error} what="The trace" onRetry={tree.retry} />
   }
-  return <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} receipt={first?.receipt ?? null} />
+  return (
+    <>
+      <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} receipt={first?.receipt ?? null} />
+      <RestFailed failed={tree.failed} what="Further spans" />
+    </>
+  )
 }
 
 interface TraceViewProps {

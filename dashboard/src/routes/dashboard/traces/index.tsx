@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { createFileRoute, useLocation, useNavigate } from '@tanstack/react-router'
-import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
+import { lazy, Suspense, useMemo, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { RangePicker } from '@/components/frame/RangePicker'
@@ -15,11 +15,13 @@ import { Button } from '@/components/ui/Button'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
+import { RestFailed } from '@/components/ui/state/RestFailed'
 import { PageViews } from '@/components/views/PageViews'
 import { copyText } from '@/components/ui/Copy'
 import { toast } from '@/components/ui/Toasts'
 import { useKeyNames } from '@/hooks/useKeyNames'
 import { useKeys } from '@/hooks/useKeys'
+import { useNextPage } from '@/hooks/useNextPage'
 import { useNow } from '@/hooks/useNow'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
@@ -91,9 +93,7 @@ function TracesPage() {
     const parts = splitFilter(next)
     void navigate({ to: '.', search: (old) => ({ ...old, q: parts.q }), hash: parts.hash })
   }
-  const onEnd = useCallback(() => {
-    if (list.hasNextPage && !list.isFetchingNextPage) void list.fetchNextPage()
-  }, [list])
+  const { next: onEnd, failed: rest } = useNextPage(list)
   const move = (step: number) => {
     const next = Math.min(Math.max(active + step, 0), traces.length - 1)
     setActive(next)
@@ -193,6 +193,7 @@ function TracesPage() {
         )}
         {peek === undefined ? null : <Peek key={peek} projectId={project.id} traceId={peek} onClose={() => set({ peek: undefined }, true)} />}
       </div>
+      <RestFailed failed={rest} what="Further traces" />
       {sheet ? <FacetSheet {...facetProps} onClose={() => setSheet(false)} /> : null}
       {selected.size > 0 || task ? (
         <Suspense>

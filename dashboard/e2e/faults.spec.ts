@@ -1,0 +1,45 @@
+import { account, expect, signIn, test, type Person } from './pulse'
+
+// Not those of the other journeys, which may meet the same server.
+const eve: Person = { name: 'Eve', email: 'eve@example.com', password: 'correct horse', project: 'eves-secrets' }
+
+test.describe.configure({ mode: 'serial' })
+
+test('what follows cannot be read: that is said, and asked for again only on demand', async ({ page, pulse, watch }) => {
+  const made = await account(pulse, eve)
+  const now = Date.now()
+  const call = (i: number) => ({ trace_id: crypto.randomUUID(), timestamp: new Date(now - 30 * 3_600_000 - i * 60_000).toISOString(), provider: 'openai', model_requested: 'gpt-4o', status: i % 2 ? 'success' : 'error', latency_ms: 420, session_id: `chat-${i}`, request_body: { messages: [{ role: 'user', content: `refund ${i}` }] } })
+  for (const half of [0, 60]) {
+    const sent = await fetch(`${pulse.url}/v1/traces/batch`, { method: 'POST', headers: { Authorization: `Bearer ${made.key}`, 'Content-Type': 'application/json' }, body: JSON.stringify(Array.from({ length: 60 }, (_, i) => call(half + i))) })
+    expect(sent.status).toBe(202)
+  }
+
+  await signIn(page, eve)
+  watch.expected.push(/429/)
+  for (const [path, table, what] of [['traces', 'Traces', 'Further traces'], ['sessions', 'Sessions', 'Further sessions']] as const) {
+    let asked = 0
+    await page.route(`**/query/${path}/search`, async (route) => {
+      if (!(route.request().postDataJSON() as { cursor?: string }).cursor) return route.continue()
+      asked++
+      return route.fulfill({ status: 429, contentType: 'application/json', body: '{"error":"Too many requests"}' })
+    })
+    await page.goto(`/dashboard/${path}?from=-7d`)
+    const rows = page.getByRole('table', { name: table }).getByRole('rowgroup').last()
+    await expect(rows.getByRole('row').first()).toBeVisible()
+    // The end comes into sight.
+    const toEnd = () => rows.evaluate((element) => element.scrollTo(0, element.scrollHeight))
+    await toEnd()
+    await expect(page.getByRole('alert').filter({ hasText: `${what} could not be read: Too many requests` })).toBeVisible()
+    const before = asked
+    await page.keyboard.press('j') // the page is drawn anew
+    await page.waitForResponse((response) => response.url().endsWith('/query/status')) // and the world goes on
+    expect(asked).toBe(before)
+
+    await page.unroute(`**/query/${path}/search`)
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await expect(page.getByRole('alert')).toHaveCount(0)
+    await expect(page.getByRole('table', { name: table })).toHaveAttribute('aria-rowcount', '101')
+    await toEnd()
+    await expect(page.getByRole('table', { name: table })).toHaveAttribute('aria-rowcount', '121')
+  }
+})
