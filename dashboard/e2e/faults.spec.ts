@@ -2,11 +2,15 @@ import { account, expect, signIn, test, type Person } from './pulse'
 
 // Not those of the other journeys, which may meet the same server.
 const eve: Person = { name: 'Eve', email: 'eve@example.com', password: 'correct horse', project: 'eves-secrets' }
+const max: Person = { name: 'Max', email: 'max@example.com', password: 'battery staple', project: 'maxs-own' }
+
+let projectId: string
 
 test.describe.configure({ mode: 'serial' })
 
 test('what follows cannot be read: that is said, and asked for again only on demand', async ({ page, pulse, watch }) => {
   const made = await account(pulse, eve)
+  projectId = made.projectId
   const now = Date.now()
   const call = (i: number) => ({ trace_id: crypto.randomUUID(), timestamp: new Date(now - 30 * 3_600_000 - i * 60_000).toISOString(), provider: 'openai', model_requested: 'gpt-4o', status: i % 2 ? 'success' : 'error', latency_ms: 420, session_id: `chat-${i}`, request_body: { messages: [{ role: 'user', content: `refund ${i}` }] } })
   for (const half of [0, 60]) {
@@ -42,4 +46,35 @@ test('what follows cannot be read: that is said, and asked for again only on dem
     await toEnd()
     await expect(page.getByRole('table', { name: table })).toHaveAttribute('aria-rowcount', '121')
   }
+})
+
+test('a session ends: nothing of it is left for who signs in next', async ({ page, pulse, watch }) => {
+  await account(pulse, max)
+  await signIn(page, eve)
+  await page.goto(`/dashboard/traces?p=${projectId}&from=-7d&q=status:error`)
+  await page.getByRole('combobox', { name: 'Filter' }).fill('status:error "refund"')
+  await page.keyboard.press('Enter')
+  await expect(page).toHaveURL(/#text=/)
+  watch.expected.push(/401/)
+  await page.context().clearCookies()
+  await page.reload()
+
+  // What was searched for comes along, but not in what a server is asked for.
+  await expect(page).toHaveURL(/\/login\?next=.*status:error.*#text=%22refund%22$/)
+  expect(new URL(page.url()).search).not.toContain('refund')
+  await page.getByLabel('E-mail').fill(eve.email)
+  await page.getByLabel('Password').fill(eve.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect(page.getByRole('combobox', { name: 'Filter' })).toHaveValue('status:error "refund"')
+  await expect(page.getByRole('link', { name: 'gpt-4o' }).first()).toBeVisible()
+
+  // This time the page notices by itself, and another signs in.
+  await page.context().clearCookies()
+  await page.getByRole('link', { name: 'Sessions' }).click()
+  await expect(page).toHaveURL(/\/login\?next=/)
+  await page.getByLabel('E-mail').fill(max.email)
+  await page.getByLabel('Password').fill(max.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect(page.getByText(eve.project)).toHaveCount(0)
+  await expect(page.getByRole('button', { name: `Project: ${max.project}` })).toBeVisible()
 })

@@ -1,4 +1,4 @@
-import { QueryCache, QueryClient } from '@tanstack/react-query'
+import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query'
 import { accountKey } from './services/auth'
 import { ApiError } from './services/http'
 
@@ -10,15 +10,16 @@ export function onSignedOut(callback: () => void): () => void {
   return () => signedOut.removeEventListener('signed-out', callback)
 }
 
+function onError(error: Error) {
+  if (!(error instanceof ApiError) || error.status !== 401) return
+  queryClient.setQueryData(accountKey, null)
+  signedOut.dispatchEvent(new Event('signed-out'))
+}
+
 /** The only cache of what the server said. */
 export const queryClient = new QueryClient({
-  queryCache: new QueryCache({
-    onError: (error) => {
-      if (!(error instanceof ApiError) || error.status !== 401) return
-      queryClient.setQueryData(accountKey, null)
-      signedOut.dispatchEvent(new Event('signed-out'))
-    },
-  }),
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError }),
   defaultOptions: {
     queries: {
       staleTime: 5_000,
@@ -29,3 +30,9 @@ export const queryClient = new QueryClient({
     },
   },
 })
+
+/** Somebody has signed in: what was read before is forgotten, since it may have been for another. */
+export async function signedIn(): Promise<void> {
+  queryClient.removeQueries({ type: 'inactive' })
+  await queryClient.resetQueries({ queryKey: accountKey })
+}

@@ -1,38 +1,39 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { createFileRoute, Link, redirect, useRouter } from '@tanstack/react-router'
+import { useMutation } from '@tanstack/react-query'
+import { createFileRoute, Link, redirect, useLocation, useRouter } from '@tanstack/react-router'
 import { useState } from 'react'
 import * as z from 'zod/mini'
 import { AuthCard } from '@/components/ui/AuthCard'
 import { Button } from '@/components/ui/Button'
 import { Field } from '@/components/ui/Field'
 import { optionalText } from '@/lib/search/search'
-import { accountKey, accountQuery, signIn } from '@/services/auth'
+import { signedIn } from '@/queryClient'
+import { accountQuery, signIn } from '@/services/auth'
 import { ApiError } from '@/services/http'
 
 const search = z.object({ next: optionalText() })
 
-/** Only a path of this site: `next` stands in links that anybody can write. */
-const nextPath = (next: string | undefined) => (next && /^\/(dashboard(?![^/?#])|invite\/[\w-]+$)/.test(next) ? next : '/dashboard')
+/** Only a path of this site: `next` stands in links that anybody can write. What stood behind its # comes along behind the own one, which reaches no log. */
+const nextPath = (next: string | undefined, hash: string) => (next && /^\/(dashboard(?![^/?#])|invite\/[\w-]+$)/.test(next) ? next : '/dashboard') + (hash ? `#${hash}` : '')
 
 export const Route = createFileRoute('/login')({
   validateSearch: search,
-  beforeLoad: async ({ context, search: { next } }) => {
-    if (await context.queryClient.fetchQuery(accountQuery).catch(() => null)) throw redirect({ href: nextPath(next) })
+  beforeLoad: async ({ context, location, search: { next } }) => {
+    if (await context.queryClient.fetchQuery(accountQuery).catch(() => null)) throw redirect({ href: nextPath(next, location.hash) })
   },
   component: LoginPage,
 })
 
 function LoginPage() {
   const { next } = Route.useSearch()
+  const hash = useLocation({ select: (location) => location.hash })
   const router = useRouter()
-  const queryClient = useQueryClient()
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
   const login = useMutation({
     mutationFn: () => signIn(email.trim(), password),
     onSuccess: async () => {
-      await queryClient.resetQueries({ queryKey: accountKey })
-      router.history.push(nextPath(next))
+      await signedIn()
+      router.history.push(nextPath(next, hash))
     },
   })
   return (

@@ -1,10 +1,11 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation } from '@tanstack/react-query'
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
 import { AuthCard } from '@/components/ui/AuthCard'
 import { Button } from '@/components/ui/Button'
 import { Field } from '@/components/ui/Field'
-import { accountKey, signIn, signUp } from '@/services/auth'
+import { signedIn } from '@/queryClient'
+import { signIn, signUp } from '@/services/auth'
 
 export const Route = createFileRoute('/signup')({ component: SignUpPage })
 
@@ -21,7 +22,6 @@ function fieldOf(message: string): FieldName | null {
 
 function SignUpPage() {
   const navigate = useNavigate()
-  const queryClient = useQueryClient()
   const form = useRef<HTMLFormElement>(null)
   const [values, setValues] = useState({ name: '', email: '', password: '', projectName: 'My project' })
   const [invalid, setInvalid] = useState<{ field: FieldName | null; message: string } | null>(null)
@@ -31,7 +31,7 @@ function SignUpPage() {
       await signIn(values.email.trim(), values.password)
     },
     onSuccess: async () => {
-      await queryClient.resetQueries({ queryKey: accountKey })
+      await signedIn()
       await navigate({ to: '/dashboard/start', search: { fresh: '1' } })
     },
     onError: (error) => refuse(fieldOf(error.message), error.message),

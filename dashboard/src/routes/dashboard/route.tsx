@@ -19,7 +19,7 @@ export const Route = createFileRoute('/dashboard')({
   search: { middlewares: [retainSearchParams(['p', 'from', 'to'])] },
   beforeLoad: async ({ context, location }) => {
     const account = await context.queryClient.ensureQueryData(accountQuery)
-    if (!account) throw redirect({ to: '/login', search: { next: location.href } })
+    if (!account) throw redirect({ to: '/login', search: { next: location.pathname + location.searchStr }, hash: location.hash })
     return { account }
   },
   loader: ({ context }) => context.queryClient.ensureQueryData(projectsQuery),
@@ -42,7 +42,7 @@ function DashboardLayout() {
   useEffect(
     () =>
       onSignedOut(() => {
-        void navigate({ to: '/login', search: { next: location.pathname + location.search } })
+        void navigate({ to: '/login', search: { next: location.pathname + location.search }, hash: location.hash.slice(1) })
       }),
     [navigate],
   )

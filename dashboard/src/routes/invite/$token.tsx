@@ -8,7 +8,8 @@ import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
-import { accountKey, accountQuery, signIn } from '@/services/auth'
+import { signedIn } from '@/queryClient'
+import { accountQuery, signIn } from '@/services/auth'
 import { ApiError } from '@/services/http'
 import { acceptInvite, invitationQuery, type NewAccount } from '@/services/invites'
 import { projectsKey } from '@/services/projects'
@@ -78,7 +79,7 @@ function useJoined() {
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   return async (projectId: string) => {
-    await queryClient.resetQueries({ queryKey: accountKey })
+    await signedIn()
     await queryClient.invalidateQueries({ queryKey: projectsKey, refetchType: 'all' })
     await navigate({ to: '/dashboard', search: { p: projectId } })
   }
