@@ -75,6 +75,25 @@ test('a session ends: nothing of it is left for who signs in next', async ({ pag
   await page.getByLabel('E-mail').fill(max.email)
   await page.getByLabel('Password').fill(max.password)
   await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect(page.getByText('The project of this link is none of yours')).toBeVisible()
   await expect(page.getByText(eve.project)).toHaveCount(0)
+  await page.getByRole('link', { name: `Open ${max.project}` }).click()
   await expect(page.getByRole('button', { name: `Project: ${max.project}` })).toBeVisible()
+})
+
+test('a link to a project of others shows no project of one\'s own instead', async ({ page, pulse }) => {
+  await signIn(page, max)
+  await page.goto(`/dashboard/traces?p=${projectId}&from=-7d`)
+  await expect(page.getByText('The project of this link is none of yours')).toBeVisible()
+  await expect(page.getByRole('table')).toHaveCount(0)
+
+  // Once somebody has added them, the page that was open finds it.
+  const { cookie } = await account(pulse, eve)
+  const added = await fetch(`${pulse.url}/dashboard/api/users`, { method: 'POST', headers: { 'Content-Type': 'application/json', Origin: pulse.url, cookie, 'X-Project-Id': projectId }, body: JSON.stringify({ email: max.email, role: 'user' }) })
+  expect(added.status).toBe(201)
+  await page.getByRole('link', { name: 'All projects' }).click()
+  await expect(page.getByRole('link', { name: max.project })).toBeVisible()
+  await page.goBack()
+  await expect(page.getByRole('button', { name: `Project: ${eve.project}` })).toBeVisible()
+  await expect(page.getByRole('table', { name: 'Traces' })).toBeVisible()
 })

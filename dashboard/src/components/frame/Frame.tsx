@@ -1,4 +1,4 @@
-import { Link, useLocation, useNavigate } from '@tanstack/react-router'
+import { Link, useMatches, useNavigate } from '@tanstack/react-router'
 import { BarChart3, Bot, CircleUser, Gauge, KeyRound, ListTree, MessagesSquare, Search, Settings, Users, type LucideIcon } from 'lucide-react'
 import { Fragment, useState, type ReactNode } from 'react'
 import { useKeys } from '@/hooks/useKeys'
@@ -6,6 +6,7 @@ import type { Account } from '@/services/auth'
 import type { Project } from '@/services/projects'
 import { Kbd } from '../ui/Kbd'
 import { Empty } from '../ui/state/Empty'
+import { Loading } from '../ui/state/Loading'
 import { FreshnessFoot } from './FreshnessFoot'
 import { Help } from './Help'
 import { Logo } from './Logo'
@@ -34,11 +35,13 @@ interface FrameProps {
   account: Account
   projects: Project[]
   project: Project | null
+  /** Whether there is one is being asked. */
+  looking: boolean
   children: ReactNode
 }
 
 /** The rail on the left, and beside it the page. */
-export function Frame({ account, projects, project, children }: FrameProps) {
+export function Frame({ account, projects, project, looking, children }: FrameProps) {
   const navigate = useNavigate()
   const [open, setOpen] = useState<'palette' | 'help' | null>(null)
   const go = Object.fromEntries(pages.filter((page) => page.key).map((page) => [`g ${page.key}`, () => void navigate({ to: page.path })]))
@@ -95,7 +98,7 @@ export function Frame({ account, projects, project, children }: FrameProps) {
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <OfflineBar />
         <main id="page" tabIndex={-1} className="relative flex min-h-0 flex-1 flex-col overflow-hidden outline-none">
-          {project ? children : <WithoutProject email={account.email}>{children}</WithoutProject>}
+          {project ? children : <WithoutProject email={account.email} projects={projects} looking={looking}>{children}</WithoutProject>}
         </main>
       </div>
       <Palette open={open === 'palette'} onOpen={() => setOpen('palette')} onClose={() => setOpen(null)} projects={projects} project={project} />
@@ -104,10 +107,37 @@ export function Frame({ account, projects, project, children }: FrameProps) {
   )
 }
 
-/** For who is in no project: the pages that need none, and on others what to do. */
-function WithoutProject({ email, children }: { email: string; children: ReactNode }) {
-  const free = useLocation({ select: (at) => /^\/dashboard\/(projects|account)\/?$/.test(at.pathname) })
+const needNone = ['/dashboard/projects', '/dashboard/account']
+
+interface WithoutProjectProps {
+  email: string
+  projects: Project[]
+  looking: boolean
+  children: ReactNode
+}
+
+/** For who is in no project, or not in the one that a link names: the pages that need none, and on others what to do. */
+function WithoutProject({ email, projects, looking, children }: WithoutProjectProps) {
+  // By the page that is drawn: the location is ahead of it while that one loads.
+  const free = useMatches({ select: (matches) => matches.some((match) => needNone.includes(match.routeId)) })
   if (free) return children
+  if (looking) return <Loading rows={12} />
+  const [first] = projects
+  if (first) {
+    return (
+      <Empty title="The project of this link is none of yours">
+        <p>
+          It was deleted, or you are no member of it. Whoever sent you the link can add {email} to it.
+        </p>
+        <Link to="/dashboard" search={{ p: first.id }} className="text-accent underline">
+          Open {first.name}
+        </Link>{' '}
+        <Link to="/dashboard/projects" search={{ p: undefined }} className="text-accent underline">
+          All projects
+        </Link>
+      </Empty>
+    )
+  }
   return (
     <Empty title="You are in no project">
       <Link to="/dashboard/projects" className="text-accent underline">

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { createFileRoute } from '@tanstack/react-router'
+import { createFileRoute, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { PageHeader } from '@/components/frame/PageHeader'
 import { Button } from '@/components/ui/Button'
@@ -150,10 +150,12 @@ function InviteDialog({ projectId, onClose }: { projectId: string; onClose: () =
 
 function RemoveDialog({ projectId, member, self, onClose }: { projectId: string; member: Member; self: boolean; onClose: () => void }) {
   const queryClient = useQueryClient()
+  const navigate = useNavigate()
   const remove = useMutation({
     mutationFn: () => removeMember(projectId, member.userId),
     onSuccess: async () => {
       onClose()
+      if (self) await navigate({ to: '/dashboard/projects', search: { p: undefined } })
       await queryClient.invalidateQueries({ queryKey: self ? projectsKey : membersKey(projectId) })
     },
   })

@@ -87,6 +87,7 @@ function ProjectsPage() {
           }}
           onDelete={async (onProgress) => {
             await deleteProject(doomed.id, doomed.name, onProgress)
+            await navigate({ to: '.', search: (old) => ({ ...old, p: old.p === doomed.id ? undefined : old.p }) })
             await queryClient.invalidateQueries({ queryKey: projectsKey })
             toast(`${doomed.name} is deleted`)
             setDoomed(null)

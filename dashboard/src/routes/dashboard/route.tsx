@@ -30,7 +30,7 @@ export const Route = createFileRoute('/dashboard')({
 function DashboardLayout() {
   const { p } = Route.useSearch()
   const { account } = Route.useRouteContext()
-  const { data: projects = [] } = useQuery(projectsQuery)
+  const { data: projects = [], isFetching, refetch } = useQuery(projectsQuery)
   const [last, remember] = usePreference(lastProject, '')
   const navigate = useNavigate()
   const project = useMemo(() => chooseProject(projects, p, last), [projects, p, last])
@@ -38,6 +38,11 @@ function DashboardLayout() {
   useEffect(() => {
     if (project && project.id !== last) remember(project.id)
   }, [project, last, remember])
+  // Somebody may have been added to it since the list was read.
+  const foreign = p !== undefined && project === null
+  useEffect(() => {
+    if (foreign) void refetch()
+  }, [foreign, p, refetch])
 
   useEffect(
     () =>
@@ -49,7 +54,7 @@ function DashboardLayout() {
 
   return (
     <ProjectContext value={project}>
-      <Frame account={account} projects={projects} project={project}>
+      <Frame account={account} projects={projects} project={project} looking={foreign && isFetching}>
         <Outlet />
       </Frame>
     </ProjectContext>

@@ -131,7 +131,7 @@ function Leaving() {
   const [open, setOpen] = useState<'leave' | 'delete' | null>(null)
   const gone = async (text: string) => {
     toast(text)
-    await navigate({ to: '/dashboard/projects' })
+    await navigate({ to: '/dashboard/projects', search: { p: undefined } })
     await queryClient.invalidateQueries({ queryKey: projectsKey })
   }
   const leave = useMutation({ mutationFn: () => removeMember(project.id, account.id), onSuccess: () => gone(`You have left ${project.name}`) })
