@@ -48,6 +48,19 @@ test('what follows cannot be read: that is said, and asked for again only on dem
   }
 })
 
+test('times of another day are read whole', async ({ page }) => {
+  await signIn(page, eve)
+  for (const width of [1440, 390]) {
+    await page.setViewportSize({ width, height: 900 })
+    for (const path of ['traces', 'sessions']) {
+      await page.goto(`/dashboard/${path}?from=-7d`)
+      const cell = page.getByRole('cell', { name: /^\d+ \w+ \d\d:\d\d$/ }).first()
+      await expect(cell).toBeVisible()
+      expect(await cell.evaluate((element) => element.scrollWidth - element.clientWidth), `${path} at ${width}`).toBeLessThanOrEqual(0)
+    }
+  }
+})
+
 test('a session ends: nothing of it is left for who signs in next', async ({ page, pulse, watch }) => {
   await account(pulse, max)
   await signIn(page, eve)

@@ -25,7 +25,7 @@ interface SessionTableProps {
 }
 
 const rowHeight = 28
-const columns = 'grid-cols-[20px_minmax(0,1fr)_56px_56px_60px_84px_76px_84px_96px] max-md:grid-cols-[20px_minmax(0,1fr)_52px_76px]'
+const columns = 'grid-cols-[20px_minmax(0,1fr)_56px_56px_60px_84px_76px_84px_96px] max-md:grid-cols-[20px_minmax(0,1fr)_44px_88px]'
 
 type Row = { type: 'folder'; folder: Folder<Session> } | { type: 'session'; session: Session; index: number }
 

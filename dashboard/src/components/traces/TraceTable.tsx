@@ -22,7 +22,7 @@ interface TraceTableProps {
 
 const rowHeight = 28
 // By the room of the table, not of the window: a pane may stand beside it.
-const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px_76px_68px_84px] @max-3xl:grid-cols-[20px_84px_minmax(80px,1.1fr)_minmax(80px,1fr)_76px_76px] @max-md:grid-cols-[20px_84px_minmax(80px,1fr)_72px]'
+const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px_76px_68px_84px] @max-3xl:grid-cols-[20px_88px_minmax(80px,1.1fr)_minmax(80px,1fr)_76px_76px] @max-md:grid-cols-[20px_88px_minmax(80px,1fr)_72px]'
 
 /** Traces in rows: what failed is marked, numbers stand right, with a thin bar behind what is slow or dear. */
 export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, selected, onSelect, onEnd }: TraceTableProps) {

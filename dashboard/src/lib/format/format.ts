@@ -131,20 +131,26 @@ const clocks = new Map<string, Intl.DateTimeFormat>()
 /** "23 Nov 2026" by a zone's calendar. */
 export const formatDay = (date: Date, zone: Zone, locale?: string): string => new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone: zone }).format(date)
 
+interface TimeOptions {
+  millis?: boolean
+  /** To the minute, and of another year to the day: for columns, which leave no room. */
+  brief?: boolean
+  now?: Date
+  locale?: string
+}
+
 /** "23 Nov 07:41:00.120" by a zone's clock, with the year where it is not this one. */
-export function absoluteTime(date: Date, zone: Zone, options: { millis?: boolean; now?: Date; locale?: string } = {}): string {
+export function absoluteTime(date: Date, zone: Zone, options: TimeOptions = {}): string {
   const thisYear = yearOf(date, zone) === yearOf(options.now ?? new Date(), zone)
-  const key = `${options.locale} ${zone} ${thisYear} ${options.millis}`
+  const key = `${options.locale} ${zone} ${thisYear} ${options.millis} ${options.brief}`
   let clock = clocks.get(key)
   if (!clock) {
     clock = new Intl.DateTimeFormat(options.locale, {
       day: 'numeric',
       month: 'short',
       ...(thisYear ? {} : { year: 'numeric' }),
-      hour: '2-digit',
-      minute: '2-digit',
-      second: '2-digit',
-      hourCycle: 'h23',
+      ...(options.brief && !thisYear ? {} : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+      ...(options.brief ? {} : { second: '2-digit' }),
       ...(options.millis ? { fractionalSecondDigits: 3 } : {}),
       timeZone: zone,
     })
@@ -153,15 +159,16 @@ export function absoluteTime(date: Date, zone: Zone, options: { millis?: boolean
   return clock.format(date).replace(/, (?=\d)/, ' ')
 }
 
-/** "just now", "3 min ago", "5 h ago", and from a day on the absolute time. */
+/** "just now", "3 min ago", "5 h ago", and from a day on "21 Nov 07:41"; whoever shows it has the time to the second as its title. */
 export function relativeTime(date: Date, now: Date, zone: Zone, locale?: string): string {
   const seconds = Math.round((now.getTime() - date.getTime()) / 1000)
-  if (seconds < 0) return seconds > -5 ? 'just now' : absoluteTime(date, zone, locale ? { now, locale } : { now })
+  const moment = () => absoluteTime(date, zone, { now, brief: true, ...(locale ? { locale } : {}) })
+  if (seconds < 0) return seconds > -5 ? 'just now' : moment()
   if (seconds < 5) return 'just now'
   if (seconds < 60) return `${seconds} s ago`
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
   if (seconds < 24 * 3600) return `${Math.floor(seconds / 3600)} h ago`
-  return absoluteTime(date, zone, locale ? { now, locale } : { now })
+  return moment()
 }
 
 /** Where in a trace something was: "0:07", "1:38", "1:02:09", below ten seconds "1.24 s". */
