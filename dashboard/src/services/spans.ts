@@ -95,7 +95,7 @@ interface TreeFromAPI {
     counted: boolean[]
   }
   errors: { spanId: string; name: string; error: string | null; cause: boolean }[]
-  totals: { name: string | null; provider: string | null; model: string | null; sessionId: string | null; userId: string | null }
+  totals: { name: string | null; provider: string | null; model: string | null; sessionId: string | null; userId: string | null; worst: { spanId: string; error: string | null } | null }
   receipt: { firstAcceptedAt: string; acceptedAt: string; storedAt: string } | null
   next: string | null
 }
@@ -123,7 +123,7 @@ function apiTreeToSpans({ cols, n, first, startTime }: TreeFromAPI): Span[] {
 export interface SpanPage {
   spans: Span[]
   total: number
-  /** Of the whole trace, at most 100. */
+  /** Of the first spans of the trace, at most 100, and the one that it is as bad as. */
   errors: { spanId: string; error: string | null }[]
   sessionId: string | null
   provider: string | null
@@ -142,7 +142,7 @@ export const treeQuery = (project: string, traceId: string) =>
       return {
         spans: apiTreeToSpans(body),
         total: body.total,
-        errors: body.errors,
+        errors: body.totals.worst ? [...body.errors, body.totals.worst] : body.errors,
         sessionId: body.totals.sessionId,
         provider: body.totals.provider,
         receipt: body.receipt && { accepted: milliseconds(body.receipt.acceptedAt), stored: milliseconds(body.receipt.storedAt) },
