@@ -98,6 +98,13 @@ test('the error that the root hides', async ({ page }) => {
   await expect(cold.getByRole('tab', { name: 'Cost' })).toHaveAttribute('aria-selected', 'true')
   await cold.close()
 
+  // Beside the list the same is said, and what the tool was given.
+  await page.goto(`/dashboard/traces?peek=${ids.agent}`)
+  const peek = page.getByRole('complementary', { name: 'Peek' })
+  await expect(peek.getByText('upstream timeout after 30000 ms').first()).toBeVisible()
+  await expect(peek.getByText('"q": "TOS"')).toBeVisible()
+
+  await page.goto(url)
   await page.getByRole('button', { name: 'only errors' }).click()
   await expect(page.getByRole('treeitem')).toHaveCount(3)
   await page.getByLabel('Find a span by name, model, kind or id').fill('get_weather')
@@ -295,6 +302,7 @@ test('a session reads as one conversation', async ({ page }) => {
 
 test('a session is replayed with the keyboard', async ({ page }) => {
   await signIn(page, ada)
+  await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible() // keys are for the page that is there
   await page.keyboard.press('g')
   await page.keyboard.press('s')
   await expect(page.getByRole('heading', { name: 'Sessions' })).toBeVisible()

@@ -1,17 +1,13 @@
 import { useMemo, type ReactNode } from 'react'
 import { labelOf, type KeyNames } from '@/lib/filter/label'
-import { formatCount, formatDuration } from '@/lib/format/format'
-import { samePrefix } from '@/lib/messages/prefix'
+import { formatCount } from '@/lib/format/format'
 import type { Payload, Span } from '@/services/spans'
-import { Conversation, Text, TextMode } from '../conversation/Conversation'
-import { conversationOf } from '../conversation/said'
-import { Copy } from '../ui/Copy'
+import { Text } from '../conversation/Conversation'
 import { Json } from '../ui/Json'
 import { ErrorState } from '../ui/state/ErrorState'
 import { Loading } from '../ui/state/Loading'
 import { Tabs } from '../ui/Tabs'
-import { Failure } from './Failure'
-import { lookOf } from './kinds'
+import { Section, SpanConversation, type Before } from './SpanConversation'
 
 export type PaneTab = 'conversation' | 'io' | 'cost' | 'attributes' | 'raw'
 
@@ -30,13 +26,6 @@ interface SpanPaneProps {
   /** The call whose conversation this one goes on with. */
   before: Before | null
   keys: KeyNames | undefined
-}
-
-export interface Before {
-  name: string
-  payload: Payload
-  /** Tokens that both were told, estimated. */
-  tokens: number | null
 }
 
 /** One span: what was said, what went in and out, what it cost, and all the rest. */
@@ -59,60 +48,13 @@ export function SpanPane({ span, payload, pending, error, onRetry, tab, onTab, r
       onChange={(id) => onTab(id as PaneTab)} // the ids are those below
       end={span.name}
       tabs={[
-        { id: 'conversation', label: 'Conversation', content: with_((p) => <ConversationTab span={span} payload={p} before={before} />) },
+        { id: 'conversation', label: 'Conversation', content: with_((p) => <SpanConversation span={span} payload={p} before={before} />) },
         { id: 'io', label: 'Input / output', content: with_((p) => <InputOutput payload={p} />) },
         { id: 'cost', label: 'Cost', content: cost },
         { id: 'attributes', label: `Attributes${attributes.length > 0 ? ` ${formatCount(attributes.length)}` : ''}`, content: with_((p) => <AttributesTab span={span} payload={p} attributes={attributes} keys={keys} />) },
         { id: 'raw', label: 'Raw', content: with_(raw) },
       ]}
     />
-  )
-}
-
-function ConversationTab({ span, payload, before }: { span: Span; payload: Payload; before: Before | null }) {
-  const messages = useMemo(() => conversationOf(payload), [payload])
-  // The last message is always shown, and one alone is not worth a fold.
-  const same = useMemo(() => (before ? Math.min(samePrefix(conversationOf(before.payload), messages), messages.length - 1) : 0), [before, messages])
-  const look = lookOf(span)
-  const tool = payload.toolInput !== null || payload.toolResponse !== null
-  return (
-    <>
-      <Failure span={span} payload={payload} />
-      {tool ? (
-        <>
-          <Section title={`${look.letter} ${payload.detail?.toolName ?? span.name}`} value={payload.toolInput} />
-          <Section title="result" value={payload.toolResponse} />
-        </>
-      ) : null}
-      <Conversation
-        key={span.id}
-        messages={messages}
-        before={before && same > 1 ? { count: same, where: `${formatCount(same)} messages${before.tokens === null ? '' : `, about ${formatCount(before.tokens)} tok,`} unchanged since ${before.name}` } : undefined}
-        note={(i) => (i === messages.length - 1 && span.outputTokens !== null ? <div>{formatCount(span.outputTokens)} tok</div> : null)}
-      />
-      {!tool && messages.length === 0 ? <p className="px-3.5 py-8 text-center text-muted">Nothing was said here. {!span.failed && (look.letter === 'C' || look.letter === 'A') ? 'A step carries no messages; its model calls below do.' : ''}</p> : null}
-      <div className="flex items-center justify-between gap-3 px-3.5 py-2">
-        <p className="text-label text-faint">
-          {[look.name, span.model, span.ttftMs !== null ? `first token after ${formatDuration(span.ttftMs)}` : null, span.durationMs !== null ? formatDuration(span.durationMs) : 'no end was told', payload.detail?.finishReason ? `finished: ${payload.detail.finishReason}` : null]
-            .filter(Boolean)
-            .join(' · ')}
-        </p>
-        {messages.length > 0 ? <TextMode /> : null}
-      </div>
-    </>
-  )
-}
-
-function Section({ title, value }: { title: string; value: unknown }) {
-  if (value === null || value === undefined) return null
-  return (
-    <section className="border-b px-3.5 py-2">
-      <div className="flex items-center justify-between">
-        <h3 className="text-label text-faint">{title}</h3>
-        <Copy text={typeof value === 'string' ? value : JSON.stringify(value, null, 2)} label={`Copy ${title}`} quiet />
-      </div>
-      {typeof value === 'string' ? <Text text={value} quiet={false} /> : <Json value={value} />}
-    </section>
   )
 }
 

@@ -2,9 +2,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { failuresBelow, openingSpan, subtreeEnds } from '@/lib/tree/tree'
 import { payloadQuery, treeQuery } from '@/services/spans'
-import { Conversation } from '../conversation/Conversation'
-import { conversationOf } from '../conversation/said'
-import { Failure } from '../trace/Failure'
+import { SpanConversation } from '../trace/SpanConversation'
 import { Button, buttonClass } from '../ui/Button'
 import { ErrorState } from '../ui/state/ErrorState'
 import { Loading } from '../ui/state/Loading'
@@ -34,10 +32,7 @@ export function Peek({ projectId, traceId, onClose }: { projectId: string; trace
         {error ? (
           <ErrorState error={error} what="The trace" />
         ) : span && payload.data ? (
-          <>
-            <Failure span={span} payload={payload.data} />
-            <Conversation messages={conversationOf(payload.data)} />
-          </>
+          <SpanConversation span={span} payload={payload.data} before={null} />
         ) : (
           <Loading rows={6} rowHeight={40} />
         )}
