@@ -196,6 +196,8 @@ test('filter, back and forward, and what cannot be answered', async ({ page }) =
   await page.keyboard.press('Enter')
   await expect(page).toHaveURL(/q=status:error/)
   await expect(page.getByRole('button', { name: 'only errors' })).toHaveAttribute('aria-pressed', 'true')
+  const ground = (name: string) => page.getByRole('button', { name }).evaluate((element) => getComputedStyle(element).backgroundColor)
+  expect(await ground('only errors')).not.toBe(await ground('Save view'))
   await page.goBack()
   await expect(page).not.toHaveURL(/q=/)
   await page.goForward()

@@ -3,9 +3,9 @@ import { cx } from './classes'
 
 const looks = {
   primary: 'bg-accent text-on-accent border-transparent font-semibold hover:opacity-90',
-  plain: 'bg-surface border-border hover:bg-sunken',
+  plain: 'bg-surface border-border hover:bg-sunken aria-pressed:bg-select',
   danger: 'bg-surface border-border text-error hover:bg-error-bg',
-  quiet: 'border-transparent text-muted hover:bg-sunken hover:text-text',
+  quiet: 'border-transparent text-muted hover:bg-sunken hover:text-text aria-pressed:bg-select aria-pressed:text-text',
 }
 
 export interface ButtonProps extends ComponentProps<'button'> {

@@ -125,7 +125,7 @@ function TracesPage() {
       </PageHeader>
       <div className="flex flex-none flex-wrap items-start gap-2 border-b px-3.5 py-2 [&_button]:min-h-8">
         <FilterBar value={filter} suggest={suggest} keys={keys} lookUp={(field, prefix, signal) => fieldValues(project.id, field, prefix, fixed, signal)} onChange={setFilter} />
-        <Button aria-pressed={failedOnly} className={failedOnly ? 'bg-select' : undefined} onClick={() => setFilter(toggleTerm(filter, 'status', 'error'))}>
+        <Button aria-pressed={failedOnly} onClick={() => setFilter(toggleTerm(filter, 'status', 'error'))}>
           ✕ only errors
         </Button>
         <Button className="xl:hidden" aria-haspopup="dialog" onClick={() => setSheet(true)}>
