@@ -20,6 +20,8 @@ export function useDrag<T>(at: (event: PointerEvent) => T, onDrag: (from: T, to:
         if (drag) setDrag({ ...drag, to: at(event) })
       },
       onPointerLeave: () => setHover(null),
+      // The browser took the pointer for something else: nothing was chosen.
+      onPointerCancel: () => setDrag(null),
       onPointerUp: () => {
         if (drag) onDrag(drag.from, drag.to)
         setDrag(null)

@@ -5,6 +5,7 @@ import { rawQuery, type PayloadPart } from '@/services/spans'
 import { openJson, type JsonDocument } from '@/workers/json'
 import { Button } from '../ui/Button'
 import { Copy } from '../ui/Copy'
+import { saveFile } from '../ui/saveFile'
 import { ErrorState } from '../ui/state/ErrorState'
 import { Loading } from '../ui/state/Loading'
 import { JsonView } from './JsonView'
@@ -18,6 +19,7 @@ export function RawTab({ projectId, spanId, parts }: { projectId: string; spanId
   const [opened, setOpened] = useState<{ text: string; document: JsonDocument } | null>(null)
   const [failed, setFailed] = useState<Error | null>(null)
   useEffect(() => {
+    setFailed(null)
     if (text === null) return
     const stop = new AbortController()
     let mine: JsonDocument | null = null
@@ -41,7 +43,7 @@ export function RawTab({ projectId, spanId, parts }: { projectId: string; spanId
     <div className="flex h-full flex-col px-3.5 py-2">
       <div className="mb-1 flex flex-none flex-wrap items-center gap-1">
         {parts.map((it) => (
-          <Button key={it} look="quiet" aria-pressed={it === part} className={it === part ? 'bg-select !text-text' : undefined} onClick={() => setPart(it)}>
+          <Button key={it} look="quiet" aria-pressed={it === part} onClick={() => setPart(it)}>
             {it}
           </Button>
         ))}
@@ -49,7 +51,7 @@ export function RawTab({ projectId, spanId, parts }: { projectId: string; spanId
           <span className="ml-auto flex items-center gap-1">
             <span className="text-label text-faint">{formatBytes(new Blob([text]).size)}</span>
             <Copy text={text} label="Copy all" quiet />
-            <Button look="quiet" onClick={() => save(`${spanId}-${part}`, text)}>
+            <Button look="quiet" onClick={() => saveFile(`${spanId}-${part}.${/^\s*[[{"]/.test(text) ? 'json' : 'txt'}`, new Blob([text], { type: 'text/plain' }))}>
               Download
             </Button>
           </span>
@@ -66,13 +68,4 @@ export function RawTab({ projectId, spanId, parts }: { projectId: string; spanId
       )}
     </div>
   )
-}
-
-function save(name: string, text: string) {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = `${name}.${/^\s*[[{"]/.test(text) ? 'json' : 'txt'}`
-  link.click()
-  URL.revokeObjectURL(url)
 }

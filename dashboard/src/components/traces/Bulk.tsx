@@ -6,6 +6,7 @@ import { deleteTraces, exportTraces, type Choice, type ExportFormat } from '@/se
 import { Button, buttonClass } from '../ui/Button'
 import { copyText } from '../ui/Copy'
 import { Dialog } from '../ui/Dialog'
+import { saveFile } from '../ui/saveFile'
 import { toast } from '../ui/Toasts'
 
 export interface BulkTask {
@@ -78,7 +79,7 @@ function Exporting({ projectId, task, format, onEnd }: { projectId: string; task
     setError('')
     exportTraces(projectId, task.choice, format, { signal, onProgress: setDone }).then(
       (blob) => {
-        save(blob, `pulse-traces.${format}`)
+        saveFile(`pulse-traces.${format}`, blob)
         toast('Exported')
         onEnd()
       },
@@ -165,13 +166,4 @@ function Progress({ label, done, total }: { label: string; done: number; total: 
       <span role="status">{label}</span>
     </span>
   )
-}
-
-/** Hands a file to the browser. */
-function save(blob: Blob, name: string) {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(blob)
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
 }

@@ -11,7 +11,7 @@ export function Select({ label, value, options, onChange }: SelectProps) {
   return (
     <label className="flex items-center gap-2 text-muted">
       {label}
-      <select className="h-8 rounded-control border border-border-strong bg-surface px-1.5 text-text" value={value} onChange={(event) => onChange(event.target.value)}>
+      <select className="h-8 max-w-44 rounded-control border border-border-strong bg-surface px-1.5 text-text" value={value} onChange={(event) => onChange(event.target.value)}>
         {Object.entries(options).map(([id, text]) => (
           <option key={id} value={id}>
             {text}

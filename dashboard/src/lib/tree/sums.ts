@@ -14,7 +14,7 @@ export interface Sums {
   calls: number
   tools: number
   errors: number
-  /** Calls without a price. */
+  /** Calls of which nobody knows the cost: without a price, or without tokens. */
   unpriced: number
   tokens: number | null
   inputTokens: number | null

@@ -54,6 +54,11 @@ function AccountPage() {
   return (
     <>
       <PageHeader title="Account">
+        {leave.error ? (
+          <span role="alert" className="text-error">
+            {leave.error.message}
+          </span>
+        ) : null}
         <Button busy={leave.isPending} onClick={() => leave.mutate()}>
           Sign out
         </Button>
@@ -126,6 +131,11 @@ function AccountPage() {
               ))}
             </ul>
           )}
+          {end.error ? (
+            <p role="alert" className="mt-2 text-error">
+              {end.error.message}
+            </p>
+          ) : null}
         </Card>
       </div>
     </>

@@ -111,6 +111,11 @@ function Invites({ projectId }: { projectId: string }) {
           </li>
         ))}
       </ul>
+      {revoke.error ? (
+        <p role="alert" className="mt-2 text-error">
+          {revoke.error.message}
+        </p>
+      ) : null}
     </Card>
   )
 }

@@ -206,9 +206,9 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
   const top = spans[0]
   const payload = useQuery({ ...payloadQuery(projectId, traceId, span ?? { id: '', index: 0 }), enabled: span !== undefined })
   const keys = useKeyNames(tab === 'attributes' && Boolean(payload.data?.detail?.apiKeyId))
-  if (!top || !span) return <Empty title="This trace has no spans yet" />
-  const earlier = span.kind === 'llm_call' ? (spans.find((s) => s.id === repeats?.calls.get(span.id)?.after) ?? spans.findLast((s) => s.index < span.index && s.kind === 'llm_call' && s.counted)) : undefined
+  const earlier = span?.kind === 'llm_call' ? (spans.find((s) => s.id === repeats?.calls.get(span.id)?.after) ?? spans.findLast((s) => s.index < span.index && s.kind === 'llm_call' && s.counted)) : undefined
   const earlierPayload = useQuery({ ...payloadQuery(projectId, traceId, earlier ?? { id: '', index: 0 }), enabled: earlier !== undefined && tab === 'conversation' })
+  if (!top || !span) return <Empty title="This trace has no spans yet" />
   const before = earlier && earlierPayload.data ? { name: stepName(spans, earlier), payload: earlierPayload.data, tokens: repeats?.calls.get(span.id)?.sameInputTokens ?? null } : null
   const fault = failed[0] === undefined ? undefined : spans[failed[0]]
   const faultText = visible(errors.find((it) => it.spanId === fault?.id)?.error ?? '')
@@ -284,7 +284,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
       <Facts
         facts={[
           { value: formatDuration(whole.end - whole.start), label: 'wall clock' },
-          { value: formatMoney(sums.costNanoUsd), label: sums.unpriced > 0 ? `cost · ${formatCount(sums.unpriced)} ${sums.unpriced === 1 ? 'call' : 'calls'} without a price` : 'cost' },
+          { value: formatMoney(sums.costNanoUsd), label: sums.unpriced > 0 ? `cost · without ${formatCount(sums.unpriced)} ${sums.unpriced === 1 ? 'call' : 'calls'} of unknown cost` : 'cost' },
           { value: formatCount(sums.tokens), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
           { value: formatDuration(sums.ttftMs), label: 'first token' },
           {
