@@ -33,7 +33,7 @@ test('what is typed finds a few traces, each once, the newest first', async () =
 test('what is typed travels in bodies, in short requests for recent traces', async () => {
   const fetched = serve({})
   await find('secretword x')
-  expect(fetched).toHaveBeenCalledTimes(2)
+  expect(fetched).toHaveBeenCalledTimes(3)
   for (const [path, init] of fetched.mock.calls) {
     expect(path).toBe('/dashboard/api/query/traces/search')
     expect(init.method).toBe('POST')

@@ -143,8 +143,8 @@ const typedTraces = 5
 
 /**
  * The newest traces since a time that have what somebody is typing in their
- * name, their session or at the begin of their id: a few, of one short request
- * for each. What was typed is in their bodies alone.
+ * name, their model, their session or at the begin of their id: a few, of one
+ * short request for each. What was typed is in their bodies alone.
  */
 export const typedTracesQuery = (project: string, typed: string, since: Date) =>
   queryOptions({

@@ -7,7 +7,8 @@ const leastOfId = 4
 
 /**
  * The filters that find traces by what somebody is typing: in their names, in
- * the ids of their sessions, at the begin of their own. Fields of one filter are
+ * those of their models, which they are called by where they have none, in the
+ * ids of their sessions, at the begin of their own. Fields of one filter are
  * ANDed, so there is one for each. Patterns know upper from lower case: the text
  * is looked for as it was typed, in lower case and with a capital.
  */
@@ -19,6 +20,7 @@ export function typedFilters(typed: string): string[] {
   const filter = (field: string, patterns: string[]) => printTerm({ field, op: 'is', values: patterns.map((pattern) => ({ text: pattern, glob: true as const })) })
   return [
     filter('name', cases.map((it) => `*${it}*`)),
+    filter('model', cases.map((it) => `*${it}*`)),
     filter('session', cases.map((it) => `*${it}*`)),
     ...(text.length >= leastOfId && !/\s/.test(typed.trim()) ? [filter('trace', [...new Set([text, lower])].map((it) => `${it}*`))] : []),
   ]
