@@ -11,7 +11,7 @@ const conversation: Message[] = [
 ]
 
 test('as OpenAI asks', () => {
-  expect(asOpenAI('gpt-4o', conversation, { temperature: 0.2, maxTokens: 5, stream: true })).toEqual({
+  expect(asOpenAI('gpt-4o', conversation, { temperature: 0.2, maxTokens: 5, stream: true }, null)).toEqual({
     model: 'gpt-4o',
     temperature: 0.2,
     max_tokens: 5,
@@ -25,7 +25,7 @@ test('as OpenAI asks', () => {
 })
 
 test('as Anthropic asks', () => {
-  expect(asAnthropic('claude', conversation, null)).toEqual({
+  expect(asAnthropic('claude', conversation, null, null)).toEqual({
     model: 'claude',
     max_tokens: 1024,
     system: 'Be short.',
@@ -35,6 +35,28 @@ test('as Anthropic asks', () => {
       { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c1', content: '{\n  "a": "cat"\n}' }] },
     ],
   })
+})
+
+const schema = { type: 'object', properties: { city: { type: 'string' } } }
+test.each([
+  ['OpenAI', [{ type: 'function', function: { name: 'look', description: 'Looks', parameters: schema } }]],
+  ['Anthropic', [{ name: 'look', description: 'Looks', input_schema: schema }, { type: 'web_search_20250305', name: 'web_search' }]],
+  ['OpenTelemetry', [{ type: 'function', name: 'look', description: 'Looks', parameters: schema }]],
+  ['the AI SDK', [{ type: 'function', name: 'look', description: 'Looks', inputSchema: schema }]],
+  ['Bedrock', [{ toolSpec: { name: 'look', description: 'Looks', inputSchema: { json: schema } } }]],
+  ['Gemini', [{ functionDeclarations: [{ name: 'look', description: 'Looks', parameters: schema }] }]],
+])('tools as %s has them', (_, tools) => {
+  expect(asOpenAI('gpt-4o', [], null, tools)).toMatchObject({ tools: [{ type: 'function', function: { name: 'look', description: 'Looks', parameters: schema } }] })
+  expect(asAnthropic('claude', [], null, tools)).toMatchObject({ tools: [{ name: 'look', description: 'Looks', input_schema: schema }] })
+})
+
+test.each([null, {}, 'look', [null, 7, {}, { name: '' }]])('no tools: %j', (tools) => {
+  expect(asOpenAI('gpt-4o', [], null, tools)).not.toHaveProperty('tools')
+  expect(asAnthropic('claude', [], null, tools)).not.toHaveProperty('tools')
+})
+
+test('a tool without a schema takes nothing', () => {
+  expect(asAnthropic('claude', [], null, [{ type: 'function', name: 'now', description: null, parameters: null }])).toMatchObject({ tools: [{ name: 'now', input_schema: { type: 'object', properties: {} } }] })
 })
 
 test('as Markdown, without the bytes of images', () => {

@@ -31,9 +31,36 @@ const text = (value: unknown) => (typeof value === 'string' ? value : json(value
 const plain = (message: Message) => message.parts.every((p) => p.type === 'text')
 const words = (message: Message) => message.parts.map((p) => (p.type === 'text' ? p.text : printPart(p))).join('\n')
 
+interface Tool {
+  name: string
+  description: string | undefined
+  /** Of its arguments. */
+  schema: object
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** What a call was given to use, from whichever provider's shape. A tool without a name, or of the provider's own, cannot be given again. */
+function toolsOf(value: unknown): Tool[] {
+  return (Array.isArray(value) ? value : []).flatMap((it: unknown) => {
+    if (!isObject(it)) return []
+    if (Array.isArray(it['functionDeclarations'])) return toolsOf(it['functionDeclarations']) // Gemini's
+    const tool = [it['function'], it['toolSpec']].find(isObject) ?? it // OpenAI's, Bedrock's
+    const { name, description } = tool
+    if (typeof name !== 'string' || name === '') return []
+    const given = [tool['parameters'], tool['input_schema'], tool['inputSchema']].find(isObject)
+    if (!given && typeof it['type'] === 'string' && it['type'] !== 'function') return [] // such as Anthropic's web_search
+    const schema = given && isObject(given['json']) ? given['json'] : (given ?? { type: 'object', properties: {} })
+    return [{ name, description: typeof description === 'string' ? description : undefined, schema }]
+  })
+}
+
+const optionalTools = (tools: object[]) => (tools.length > 0 ? { tools } : {})
+
 /** The request body of OpenAI's chat completions that asks the same. */
-export function asOpenAI(model: string, messages: readonly Message[], parameters: unknown): object {
-  return { model, ...settings(parameters), messages: messages.flatMap(openAIMessage) }
+export function asOpenAI(model: string, messages: readonly Message[], parameters: unknown, tools: unknown): object {
+  const given = toolsOf(tools).map(({ schema, ...tool }) => ({ type: 'function', function: { ...tool, parameters: schema } }))
+  return { model, ...settings(parameters), ...optionalTools(given), messages: messages.flatMap(openAIMessage) }
 }
 
 function openAIMessage(message: Message): object[] {
@@ -54,13 +81,14 @@ function openAIMessage(message: Message): object[] {
 }
 
 /** The request body of Anthropic's messages that asks the same. */
-export function asAnthropic(model: string, messages: readonly Message[], parameters: unknown): object {
+export function asAnthropic(model: string, messages: readonly Message[], parameters: unknown, tools: unknown): object {
   const system = messages.filter((m) => m.role === 'system' || m.role === 'developer').map(words).join('\n\n')
   return {
     model,
     max_tokens: 1024, // it must be there
     ...settings(parameters),
     ...(system ? { system } : {}),
+    ...optionalTools(toolsOf(tools).map(({ schema, ...tool }) => ({ ...tool, input_schema: schema }))),
     messages: messages
       .filter((m) => m.role !== 'system' && m.role !== 'developer')
       .map((m) => ({ role: m.role === 'assistant' ? 'assistant' : 'user', content: plain(m) ? words(m) : m.parts.flatMap(anthropicPart) })),

@@ -3,7 +3,7 @@ import { createFileRoute, Link, useNavigate } from '@tanstack/react-router'
 import { useMemo, useRef, useState } from 'react'
 import * as z from 'zod/mini'
 import { PageHeader } from '@/components/frame/PageHeader'
-import { askedOf, conversationOf } from '@/components/conversation/said'
+import { askedOf, conversationOf, toolsGiven } from '@/components/conversation/said'
 import { ContextGrowth } from '@/components/trace/ContextGrowth'
 import { Facts } from '@/components/trace/Facts'
 import { Flame, flameMeasures } from '@/components/trace/Flame'
@@ -391,8 +391,8 @@ function stepName(spans: readonly Span[], span: Span): string {
 
 /** Ways to ask a provider the same again. Keys are the shell's: a copy never holds one. */
 const copies: [string, (model: string, payload: Payload) => string][] = [
-  ['as a request to OpenAI', (model, p) => asCurl('https://api.openai.com/v1/chat/completions', ['Authorization: Bearer $OPENAI_API_KEY'], asOpenAI(model, askedOf(p), p.parameters))],
-  ['as a request to Anthropic', (model, p) => asCurl('https://api.anthropic.com/v1/messages', ['x-api-key: $ANTHROPIC_API_KEY', 'anthropic-version: 2023-06-01'], asAnthropic(model, askedOf(p), p.parameters))],
+  ['as a request to OpenAI', (model, p) => asCurl('https://api.openai.com/v1/chat/completions', ['Authorization: Bearer $OPENAI_API_KEY'], asOpenAI(model, askedOf(p), p.parameters, toolsGiven(p)))],
+  ['as a request to Anthropic', (model, p) => asCurl('https://api.anthropic.com/v1/messages', ['x-api-key: $ANTHROPIC_API_KEY', 'anthropic-version: 2023-06-01'], asAnthropic(model, askedOf(p), p.parameters, toolsGiven(p)))],
   ['as Markdown', (_, p) => asMarkdown(conversationOf(p))],
 ]
 
