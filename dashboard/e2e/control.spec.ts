@@ -139,12 +139,16 @@ test('views: saved, opened from the menu and the palette, shared, deleted', asyn
   await expect(page.getByRole('button', { name: 'Money by provider' })).toBeVisible()
 })
 
-test('settings, rename, and the end of a project', async ({ page }) => {
+test('settings, rename, and the end of a project', async ({ page, watch }) => {
   await signIn(page, mia)
   await page.goto('/dashboard/settings')
   await page.getByLabel('Name of the project').fill('aurora two')
   await page.getByLabel('Keep traces for days').fill('30')
   await expect(page.getByText('older than 30 days is deleted for good')).toBeVisible()
+  await page.getByLabel('Time zone').fill('Mars/Olympus')
+  watch.expected.push(/400/)
+  await page.getByRole('button', { name: 'Save settings' }).click()
+  await expect(page.getByLabel('Time zone')).toHaveAccessibleDescription('Invalid time zone: expected a name like Europe/Berlin')
   await page.getByLabel('Time zone').fill('Europe/Berlin')
   await page.getByRole('button', { name: 'Save settings' }).click()
   await expect(page.getByText('Settings saved')).toBeVisible()

@@ -511,12 +511,17 @@ test('a member without the role sees why, and nothing of other projects', async 
   await expect(page).toHaveURL(/\/dashboard\/start/)
 })
 
-test('prices, account and sign-out', async ({ page }) => {
+test('prices, account and sign-out', async ({ page, watch }) => {
+  watch.expected.push(/400/)
   await signIn(page, ada)
   await page.goto(`/dashboard/traces/${ids.unpriced}?tab=cost`)
   await expect(page.getByText('No price is known for this model')).toBeVisible()
   await page.getByRole('link', { name: 'Set a price of your own' }).click()
   await page.getByLabel('Model').fill('house-llama-*')
+  await page.getByLabel('Input').fill('two')
+  await page.getByRole('button', { name: 'Set price' }).click()
+  await expect(page.getByRole('alert')).toHaveText(/^Input: Invalid price: expected dollars for a million tokens/)
+  await expect(page.getByLabel('Input')).toHaveAttribute('aria-invalid', 'true')
   await page.getByLabel('Input').fill('0.2')
   await page.getByLabel('Output').fill('0.6')
   await page.getByRole('button', { name: 'Set price' }).click()

@@ -6,15 +6,20 @@ import { Button } from '@/components/ui/Button'
 import { Field } from '@/components/ui/Field'
 import { signedIn } from '@/queryClient'
 import { signIn, signUp } from '@/services/auth'
+import { faultAt } from '@/services/http'
 
 export const Route = createFileRoute('/signup')({ component: SignUpPage })
 
 const minPassword = 8
 
-type FieldName = 'name' | 'email' | 'password' | 'projectName'
+const fields = ['name', 'email', 'password', 'projectName'] as const
+type FieldName = (typeof fields)[number]
 
-/** Which field an answer speaks of, by what it says. */
-function fieldOf(message: string): FieldName | null {
+/** Which field an answer speaks of: by name, or by what it says. */
+function fieldOf(error: Error): FieldName | null {
+  const { message } = error
+  const named = fields.find((field) => faultAt(error, field) !== undefined)
+  if (named) return named
   if (/password/i.test(message)) return 'password'
   if (/email|already exists/i.test(message)) return 'email'
   return null
@@ -34,7 +39,7 @@ function SignUpPage() {
       await signedIn()
       await navigate({ to: '/dashboard/start', search: { fresh: '1' } })
     },
-    onError: (error) => refuse(fieldOf(error.message), error.message),
+    onError: (error) => refuse(fieldOf(error), error.message),
   })
   function refuse(field: FieldName | null, message: string) {
     setInvalid({ field, message })

@@ -22,6 +22,17 @@ export class ApiError extends Error {
   }
 }
 
+/** What is wrong with one field of what was sent; undefined if that is not what was refused. */
+export function faultAt(error: Error | null, path: string): string | undefined {
+  return error instanceof ApiError ? error.issues.find((issue) => issue.path === path)?.message : undefined
+}
+
+/** What a refusal says where it is not of these fields, which say it themselves. */
+export function faultBeside(error: Error | null, ...paths: string[]): string | undefined {
+  if (!error || paths.some((path) => faultAt(error, path) !== undefined)) return undefined
+  return error.message
+}
+
 interface Options {
   method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   project?: string
@@ -104,7 +115,8 @@ function field(body: unknown, name: string): unknown {
 function messageOf(body: unknown): string | undefined {
   for (const name of ['error', 'message']) {
     const value = field(body, name)
-    if (typeof value === 'string') return value
+    // Where in the body the fault is comes for programs; people see the field.
+    if (typeof value === 'string') return value.replace(/^\[[\w.]+\] /, '')
   }
   return undefined
 }

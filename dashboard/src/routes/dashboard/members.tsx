@@ -15,6 +15,7 @@ import { toast } from '@/components/ui/Toasts'
 import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
+import { faultAt, faultBeside } from '@/services/http'
 import { createInvite, invitesKey, invitesQuery, revokeInvite } from '@/services/invites'
 import { addMember, membersKey, membersQuery, removeMember, setRole, type Member } from '@/services/members'
 import { projectsKey, type Role } from '@/services/projects'
@@ -147,8 +148,8 @@ function InviteDialog({ projectId, onClose }: { projectId: string; onClose: () =
   return (
     <FormDialog title="Invite by link" action="Make the link" busy={invite.isPending} onSubmit={() => invite.mutate()} onClose={onClose}>
       <RoleSelect value={role} onChange={setRoleOfInvite} />
-      <Field label="Counts for days" type="number" min={1} max={30} required value={days} onChange={(event) => setDays(event.target.value)} />
-      <Field label="Only for the e-mail" type="email" placeholder="anybody who has the link" value={email} onChange={(event) => setEmail(event.target.value)} error={invite.error?.message} />
+      <Field label="Counts for days" type="number" min={1} max={30} required value={days} onChange={(event) => setDays(event.target.value)} error={faultAt(invite.error, 'expiresInDays')} />
+      <Field label="Only for the e-mail" type="email" placeholder="anybody who has the link" value={email} onChange={(event) => setEmail(event.target.value)} error={faultBeside(invite.error, 'expiresInDays')} />
     </FormDialog>
   )
 }
@@ -195,13 +196,13 @@ function AddDialog({ projectId, onClose }: { projectId: string; onClose: () => v
   })
   return (
     <FormDialog title="Add somebody" action="Add" busy={add.isPending} onSubmit={() => add.mutate()} onClose={onClose}>
-      <Field label="E-mail" type="email" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} error={add.error && !account ? add.error.message : undefined} />
+      <Field label="E-mail" type="email" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} error={account ? faultAt(add.error, 'email') : add.error?.message} />
       <RoleSelect value={role} onChange={setRoleOfMember} />
       {account ? (
         <>
           <p className="text-muted">Nobody has an account with this address yet. Make one, and tell them the password; they can change it under Account.</p>
-          <Field label="Name" required value={account.name} onChange={(event) => setAccount({ ...account, name: event.target.value })} />
-          <Field label="First password" type="password" autoComplete="new-password" minLength={8} required value={account.password} onChange={(event) => setAccount({ ...account, password: event.target.value })} hint="At least 8 characters" error={add.error && !/new user/i.test(add.error.message) ? add.error.message : undefined} />
+          <Field label="Name" required value={account.name} onChange={(event) => setAccount({ ...account, name: event.target.value })} error={faultAt(add.error, 'name')} />
+          <Field label="First password" type="password" autoComplete="new-password" minLength={8} required value={account.password} onChange={(event) => setAccount({ ...account, password: event.target.value })} hint="At least 8 characters" error={add.error && !/new user/i.test(add.error.message) ? faultBeside(add.error, 'email', 'name') : undefined} />
         </>
       ) : null}
     </FormDialog>

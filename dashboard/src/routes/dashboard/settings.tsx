@@ -15,7 +15,7 @@ import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
 import { browserZone } from '@/lib/time/zone'
-import { ApiError } from '@/services/http'
+import { faultAt, faultBeside } from '@/services/http'
 import { removeMember } from '@/services/members'
 import { deleteProject, projectsKey } from '@/services/projects'
 import { putSettings, settingsKey, settingsQuery, type Settings } from '@/services/settings'
@@ -70,6 +70,7 @@ function GeneralForm({ projectId, admin, stored }: { projectId: string; admin: b
       toast('Settings saved')
     },
   })
+  const refused = faultBeside(save.error, 'name', 'retentionDays', 'timeZone')
   const server = stored.serverRetentionDays
   const shorter = days.trim() !== '' && Number(days) < (stored.retentionDays ?? server ?? Infinity)
   return (
@@ -80,7 +81,7 @@ function GeneralForm({ projectId, admin, stored }: { projectId: string; admin: b
         save.mutate()
       }}
     >
-      <Field label="Name of the project" required maxLength={200} disabled={!admin} value={name} onChange={(event) => setName(event.target.value)} />
+      <Field label="Name of the project" required maxLength={200} disabled={!admin} value={name} onChange={(event) => setName(event.target.value)} error={faultAt(save.error, 'name')} />
       <Field
         label="Keep traces for days"
         type="number"
@@ -90,6 +91,7 @@ function GeneralForm({ projectId, admin, stored }: { projectId: string; admin: b
         disabled={!admin}
         value={days}
         onChange={(event) => setDays(event.target.value)}
+        error={faultAt(save.error, 'retentionDays')}
         hint={shorter ? `What is older than ${days} days is deleted for good when maintenance runs next.` : server === null ? 'Empty keeps them for ever.' : `The server keeps none for more than ${server} days.`}
       />
       <Field
@@ -99,6 +101,7 @@ function GeneralForm({ projectId, admin, stored }: { projectId: string; admin: b
         disabled={!admin}
         value={timeZone}
         onChange={(event) => setTimeZone(event.target.value)}
+        error={faultAt(save.error, 'timeZone')}
         hint={`Days and hours of all pages are in it, unless a reader chooses another. Empty: that of each browser, here ${browserZone()}.`}
       />
       <datalist id="zones">
@@ -106,9 +109,9 @@ function GeneralForm({ projectId, admin, stored }: { projectId: string; admin: b
           <option key={zone} value={zone} />
         ))}
       </datalist>
-      {save.error ? (
+      {refused ? (
         <p role="alert" className="text-error">
-          {save.error.message}
+          {refused}
         </p>
       ) : null}
       {admin ? (
@@ -232,6 +235,7 @@ function Prices({ projectId, admin }: { projectId: string; admin: boolean }) {
 }
 
 const blank = { model: '', provider: '', input: '', output: '', cacheRead: '' }
+const labels: Record<keyof typeof blank, string> = { model: 'Model', provider: 'Provider', input: 'Input', output: 'Output', cacheRead: 'Cache read' }
 
 function NewPrice({ projectId, onDone }: { projectId: string; onDone: () => Promise<unknown> }) {
   const [values, setValues] = useState(blank)
@@ -247,8 +251,16 @@ function NewPrice({ projectId, onDone }: { projectId: string; onDone: () => Prom
       await onDone()
     },
   })
-  const field = (name: keyof typeof blank) => ({ value: values[name], onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }) })
-  const issues = add.error instanceof ApiError ? add.error.issues.map((issue) => `${issue.path}: ${issue.message}`).join(' · ') : ''
+  const names = Object.keys(blank) as (keyof typeof blank)[] // the keys are those of the type
+  const faultOf = (name: keyof typeof blank) => faultAt(add.error, name) ?? faultAt(add.error, `prices.${name}`)
+  const field = (name: keyof typeof blank) => ({
+    label: labels[name],
+    value: values[name],
+    'aria-invalid': faultOf(name) ? true : undefined,
+    onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }),
+  })
+  // The fields are too narrow for what is wrong with them.
+  const issues = names.flatMap((name) => faultOf(name) ? [`${labels[name]}: ${faultOf(name)}`] : []).join(' · ')
   return (
     <form
       className="flex flex-wrap items-end gap-2"
@@ -257,11 +269,11 @@ function NewPrice({ projectId, onDone }: { projectId: string; onDone: () => Prom
         add.mutate()
       }}
     >
-      <Field label="Model" placeholder="house-llama-*" required {...field('model')} className="w-52" />
-      <Field label="Provider" placeholder="all" {...field('provider')} className="w-32" />
-      <Field label="Input" inputMode="decimal" placeholder="0.2" required {...field('input')} className="w-24" />
-      <Field label="Output" inputMode="decimal" placeholder="0.6" {...field('output')} className="w-24" />
-      <Field label="Cache read" inputMode="decimal" {...field('cacheRead')} className="w-24" />
+      <Field placeholder="house-llama-*" required {...field('model')} className="w-52" />
+      <Field placeholder="all" {...field('provider')} className="w-32" />
+      <Field inputMode="decimal" placeholder="0.2" required {...field('input')} className="w-24" />
+      <Field inputMode="decimal" placeholder="0.6" {...field('output')} className="w-24" />
+      <Field inputMode="decimal" {...field('cacheRead')} className="w-24" />
       <Button type="submit" busy={add.isPending} className="!h-8">
         Set price
       </Button>

@@ -10,7 +10,7 @@ import { useZone } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
 import { signedIn } from '@/queryClient'
 import { accountQuery, signIn } from '@/services/auth'
-import { ApiError } from '@/services/http'
+import { ApiError, faultAt, faultBeside } from '@/services/http'
 import { acceptInvite, invitationQuery, type NewAccount } from '@/services/invites'
 import { projectsKey } from '@/services/projects'
 
@@ -112,7 +112,8 @@ function Join({ token }: { token: string }) {
     },
     onSuccess: useJoined(),
   })
-  const field = (name: keyof NewAccount) => ({ name, value: values[name], onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }) })
+  const refused = faultBeside(join.error, 'name', 'email', 'password')
+  const field = (name: keyof NewAccount) => ({ name, value: values[name], error: faultAt(join.error, name), onChange: (event: { target: { value: string } }) => setValues({ ...values, [name]: event.target.value }) })
   return (
     <form
       className="flex flex-col gap-3"
@@ -124,9 +125,9 @@ function Join({ token }: { token: string }) {
       <Field label="Name" autoComplete="name" required autoFocus {...field('name')} />
       <Field label="E-mail" type="email" autoComplete="username" required {...field('email')} />
       <Field label="Password" type="password" autoComplete="new-password" required minLength={minPassword} hint={`At least ${minPassword} characters`} {...field('password')} />
-      {join.error ? (
+      {refused ? (
         <p role="alert" className="text-error">
-          {join.error.message}
+          {refused}
         </p>
       ) : null}
       <Button type="submit" look="primary" busy={join.isPending} className="mt-1">
