@@ -1,3 +1,5 @@
+import { parseExactly } from '@/lib/json/exact'
+
 /** A fault in one field, as the API reports it. */
 export interface Issue {
   path: string
@@ -102,7 +104,7 @@ export function query(values: Record<string, string | number | undefined>): stri
 function parse(response: Response, text: string): unknown {
   if (!(response.headers.get('Content-Type') ?? '').includes('json')) return undefined
   try {
-    return JSON.parse(text)
+    return parseExactly(text)
   } catch {
     return undefined
   }
