@@ -103,7 +103,7 @@ export function Flame({ spans, ends, measure, onMeasure, root, onRoot, selected,
       {table && chart.boxes.length > 0 ? <LargestTable boxes={chart.boxes} total={chart.total} spans={spans} measure={measure} selected={selected} onSelect={onSelect} /> : null}
       <div ref={holder} hidden={table && chart.boxes.length > 0} className="mx-3.5" style={{ height: Math.max(height, rowHeight) }}>
         {chart.boxes.length === 0 ? (
-          <p className="text-muted">{measure === 'time' ? 'No span told how long it took.' : measure === 'tokens' ? 'No model call told its tokens.' : 'No model call has a price.'}</p>
+          <p className="text-muted">{measure === 'time' ? 'No span told how long it took.' : measure === 'tokens' ? 'No model call told its tokens.' : 'Nothing here has a known cost.'}</p>
         ) : (
           <canvas
             ref={canvas}

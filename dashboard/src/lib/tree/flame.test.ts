@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { flameChart, flameValues, type FlameSpan } from './flame'
+import { sumsOf } from './sums'
 import { subtreeEnds } from './tree'
 
 function span(depth: number, ms: number, cost: number | null = null, counted = true): FlameSpan {
@@ -20,6 +21,14 @@ test('money adds up, and each call counts once', () => {
     [3, 1, 0.75, 1],
     [4, 2, 0.75, 1],
   ])
+})
+
+test('what is no model call costs something too, as in the sums of the trace', () => {
+  const spans = [span(0, 10), { ...span(1, 4, 30), kind: 'embedding' }, span(1, 6, 10)]
+  const ends = subtreeEnds(spans)
+  expect([...flameValues(spans, ends, 'cost')]).toEqual([40, 30, 10])
+  expect([...flameValues(spans, ends, 'tokens')]).toEqual([10, 0, 10])
+  expect(sumsOf(spans.map((s) => ({ ...s, model: null, ttftMs: null })))).toMatchObject({ costNanoUsd: 40, tokens: 10 })
 })
 
 test('children that ran beside one another widen what holds them', () => {

@@ -6,7 +6,6 @@ export type FlameMeasure = 'time' | 'tokens' | 'cost'
 export interface FlameSpan extends TreeSpan {
   inputTokens: number | null
   outputTokens: number | null
-  counted: boolean
 }
 
 /** A span of an icicle: `from` and `to` are shares of the whole width, `level` counts from the top. */
@@ -25,11 +24,12 @@ export interface FlameChart {
   total: number
 }
 
-/** What a span uses by itself. A call that another span stands for uses nothing. */
+/** What a span uses by itself: as the sums above a trace have it, where embeddings cost something and only calls of models have tokens. */
 function own(span: FlameSpan, measure: FlameMeasure): number {
   if (measure === 'time') return Math.max(span.durationMs ?? 0, 0)
-  if (!span.counted || span.kind !== 'llm_call') return 0
-  return measure === 'cost' ? (span.costNanoUsd ?? 0) : (span.inputTokens ?? 0) + (span.outputTokens ?? 0)
+  if (!span.counted) return 0
+  if (measure === 'cost') return span.costNanoUsd ?? 0
+  return span.kind === 'llm_call' ? (span.inputTokens ?? 0) + (span.outputTokens ?? 0) : 0
 }
 
 /**

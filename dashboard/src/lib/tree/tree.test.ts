@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ancestors, bounds, criticalPath, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Shown, type TreeSpan } from './tree'
 
-const span = (id: string, depth: number, start = 0, durationMs: number | null = 1, more: Partial<TreeSpan> = {}): TreeSpan => ({ id, depth, kind: 'chain', start, durationMs, failed: false, costNanoUsd: null, ...more })
+const span = (id: string, depth: number, start = 0, durationMs: number | null = 1, more: Partial<TreeSpan> = {}): TreeSpan => ({ id, depth, kind: 'chain', start, durationMs, failed: false, costNanoUsd: null, counted: true, ...more })
 
 // root ─ a ─ a1, a2! · b ─ b1
 const small = [span('root', 0, 0, 100), span('a', 1, 0, 40), span('a1', 2, 0, 10), span('a2', 2, 10, 30, { failed: true }), span('b', 1, 50, 50), span('b1', 2, 60, 40, { kind: 'llm_call' })]
@@ -53,6 +53,10 @@ describe('visibleRows', () => {
   const steps = [span('root', 0, 0, 300), ...Array.from({ length: 20 }, (_, i) => span(`s${i}`, 1, i * 10, 10, { failed: i === 12, costNanoUsd: 5 }))]
   it('folds runs beside what failed, and leaves its neighbours', () => {
     expect(rowsOf(steps)).toEqual(['root', '[10: s0–s9 100 ms 50]', 's10', 's11', 's12', 's13', 's14', '[5: s15–s19 50 ms 25]'])
+  })
+  it('adds up what is counted', () => {
+    const twice = steps.map((s, i) => ({ ...s, counted: i % 2 === 0 }))
+    expect(rowsOf(twice)[1]).toBe('[10: s0–s9 100 ms 25]')
   })
   it('opens a run', () => expect(rowsOf(steps, { opened: new Set([1]) }).slice(0, 4)).toEqual(['root', 's0', 's1', 's2']))
   it('keeps what was asked for', () => expect(rowsOf(steps, { keep: [3] })).toContain('s2'))

@@ -11,6 +11,8 @@ export interface TreeSpan {
   durationMs: number | null
   failed: boolean
   costNanoUsd: number | null
+  /** False where another span stands for the same call: then it is in no sum. */
+  counted: boolean
 }
 
 /** Behind the last span below each span. */
@@ -115,7 +117,7 @@ export function visibleRows(spans: readonly TreeSpan[], ends: Int32Array, failur
           const span = spans[i]
           if (!span) continue
           finish = Math.max(finish, span.start + (span.durationMs ?? 0))
-          if (span.costNanoUsd !== null) cost = (cost ?? 0) + span.costNanoUsd
+          if (span.counted && span.costNanoUsd !== null) cost = (cost ?? 0) + span.costNanoUsd
         }
         planned.push({ type: 'fold', first, last, count: folded.length, depth: spans[first]?.depth ?? 0, durationMs: finish - begins, costNanoUsd: cost })
         for (const i of run.slice(to)) planned.push({ type: 'span', index: i })
