@@ -1,4 +1,5 @@
 import { useEffect, useEffectEvent } from 'react'
+import { read } from './usePreference'
 
 /** What a key does: named as KeyboardEvent.key, or as two keys one after the other ("g t"). */
 export type Keymap = Record<string, (event: KeyboardEvent) => void>
@@ -39,7 +40,7 @@ function typing(target: EventTarget | null): boolean {
 export function useKeys(keymap: Keymap, enabled = true): void {
   const onKey = useEffectEvent((event: KeyboardEvent) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return
-    if (localStorage.getItem(singleKeysOff) === 'off') return
+    if (read(singleKeysOff) === 'off') return
     const first = before && event.timeStamp - before.at < together ? before.key : ''
     const action = keymap[`${first} ${event.key}`] ?? (first === 'g' ? undefined : keymap[event.key])
     if (action) {

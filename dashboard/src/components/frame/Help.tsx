@@ -6,7 +6,7 @@ const keys: [string, string][] = [
   ['⌘K', 'search: pages, projects, recent traces, an id'],
   ['/', 'filter, or find in a trace'],
   ['j k ↓ ↑', 'next and previous row'],
-  ['Enter', 'open'],
+  ['Enter o', 'open, or open in a new tab'],
   ['Space', 'peek at a trace'],
   ['x X', 'select a row, or all from the last one on'],
   ['Esc', 'close'],
@@ -16,6 +16,8 @@ const keys: [string, string][] = [
   ['→ ←', 'trace: open, close or go to the parent'],
   ['e E', 'trace: next and previous error'],
   ['s c', 'trace: next slowest, next costliest'],
+  ['n N', 'trace: next and previous span that was found'],
+  ['+ - 0 f', 'trace: zoom in and out, show all, fit the span'],
   ['1 … 5', 'trace: tabs'],
   ['J K', 'trace: next and previous trace'],
   ['v w', 'trace: timeline or flame, and what its width stands for'],
@@ -23,6 +25,7 @@ const keys: [string, string][] = [
   ['v', 'session: conversation, what the agent did, table'],
   ['Alt T', 'analytics: the chart as a table'],
   ['l m', 'trace: compare with the last good one, or with a marked one'],
+  ['x e E', 'compare: swap; next and previous difference'],
 ]
 
 export function Help({ onClose }: { onClose: () => void }) {
