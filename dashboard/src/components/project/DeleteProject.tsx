@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { formatCount } from '@/lib/format/format'
+import { sameName } from '@/lib/text/name'
 import { Field } from '../ui/Field'
 import { FormDialog } from '../ui/FormDialog'
 
@@ -27,7 +28,7 @@ export function DeleteProject({ name, onDelete, onClose }: DeleteProjectProps) {
     }
   }
   return (
-    <FormDialog title={`Delete ${name}`} action={deleted === null ? 'Delete for ever' : 'Go on'} look="danger" busy={busy} disabled={typed !== name} onSubmit={() => void submit()} onClose={onClose}>
+    <FormDialog title={`Delete ${name}`} action={deleted === null ? 'Delete for ever' : 'Go on'} look="danger" busy={busy} disabled={!sameName(typed, name)} onSubmit={() => void submit()} onClose={onClose}>
       <p>
         All traces, keys, members, invites, views and prices of the project go, for everybody. <strong>This cannot be undone.</strong>
       </p>

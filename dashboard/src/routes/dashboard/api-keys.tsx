@@ -16,6 +16,7 @@ import { useProject } from '@/hooks/useProject'
 import { useZone } from '@/hooks/useZone'
 import { printTerm, termOf } from '@/lib/filter/filter'
 import { absoluteTime, relativeTime } from '@/lib/format/format'
+import { sameName } from '@/lib/text/name'
 import { createKey, keysKey, keysQuery, renameKey, revokeKey, type CreatedKey, type Key } from '@/services/keys'
 
 export const Route = createFileRoute('/dashboard/api-keys')({ component: KeysPage })
@@ -130,7 +131,7 @@ function RevokeDialog({ projectId, apiKey, onClose }: { projectId: string; apiKe
     },
   })
   return (
-    <FormDialog title={`Revoke ${apiKey.name}`} action="Revoke" look="danger" busy={revoke.isPending} disabled={typed !== apiKey.name} onSubmit={() => revoke.mutate()} onClose={onClose}>
+    <FormDialog title={`Revoke ${apiKey.name}`} action="Revoke" look="danger" busy={revoke.isPending} disabled={!sameName(typed, apiKey.name)} onSubmit={() => revoke.mutate()} onClose={onClose}>
       <p className="text-muted">Programs that use it can send nothing from now on. This cannot be undone.</p>
       <Field label={`Type the name of the key: ${apiKey.name}`} autoFocus value={typed} onChange={(event) => setTyped(event.target.value)} error={revoke.error?.message} />
     </FormDialog>
