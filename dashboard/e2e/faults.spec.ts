@@ -48,6 +48,29 @@ test('what follows cannot be read: that is said, and asked for again only on dem
   }
 })
 
+test('a trace of which the end cannot be read is not called well', async ({ page, pulse, watch }) => {
+  const { key } = await account(pulse, eve)
+  const traceId = 'fa0175000000000000000000000fa017'
+  const span = (i: number) => ({ traceId, spanId: `fa0175000000000${i}`, ...(i > 0 ? { parentSpanId: 'fa01750000000000' } : {}), name: `step ${i}`, kind: 1, startTimeUnixNano: `${Date.now() - 60_000 + i}000000`, endTimeUnixNano: `${Date.now() - 50_000 + i}000000`, status: i === 3 ? { code: 2, message: 'it failed' } : { code: 1 } })
+  const sent = await fetch(`${pulse.url}/v1/traces`, { method: 'POST', headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }, body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [0, 1, 2, 3].map(span) }] }] }) })
+  expect(sent.status).toBe(200)
+  await signIn(page, eve)
+  watch.expected.push(/429/)
+  // Two spans a page.
+  await page.route('**/tree', (route) => route.continue({ url: `${route.request().url()}?limit=2` }))
+  await page.route('**/tree?cursor=*', (route) => route.fulfill({ status: 429, contentType: 'application/json', body: '{"error":"Too many requests"}' }))
+  await page.goto(`/dashboard/traces/${traceId}`)
+  await expect(page.getByRole('alert')).toContainText('Further spans could not be read: Too many requests')
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('error · 1 of 4')
+  await expect(page.getByText('2 of 4 spans read')).toBeVisible()
+
+  await page.unroute('**/tree?cursor=*')
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await expect(page.getByRole('treeitem', { name: /step 3.*failed/ })).toHaveAttribute('aria-selected', 'true')
+  await expect(page.getByText('it failed').first()).toBeVisible()
+  await expect(page.getByRole('alert')).toHaveCount(0)
+})
+
 test('times of another day are read whole', async ({ page }) => {
   await signIn(page, eve)
   for (const width of [1440, 390]) {

@@ -95,7 +95,7 @@ interface TreeFromAPI {
     counted: boolean[]
   }
   errors: { spanId: string; name: string; error: string | null; cause: boolean }[]
-  totals: { name: string | null; provider: string | null; model: string | null; sessionId: string | null; userId: string | null; worst: { spanId: string; error: string | null } | null }
+  totals: { name: string | null; provider: string | null; model: string | null; sessionId: string | null; userId: string | null; errorCount: number; worst: { spanId: string; error: string | null } | null }
   receipt: { firstAcceptedAt: string; acceptedAt: string; storedAt: string } | null
   next: string | null
 }
@@ -125,6 +125,8 @@ export interface SpanPage {
   total: number
   /** Of the first spans of the trace, at most 100, and the one that it is as bad as. */
   errors: { spanId: string; error: string | null }[]
+  /** How many spans of the whole trace failed. */
+  failed: number
   sessionId: string | null
   provider: string | null
   /** When the last of it was taken and could be read, by the server's clock, in milliseconds. */
@@ -143,6 +145,7 @@ export const treeQuery = (project: string, traceId: string) =>
         spans: apiTreeToSpans(body),
         total: body.total,
         errors: body.totals.worst ? [...body.errors, body.totals.worst] : body.errors,
+        failed: body.totals.errorCount,
         sessionId: body.totals.sessionId,
         provider: body.totals.provider,
         receipt: body.receipt && { accepted: milliseconds(body.receipt.acceptedAt), stored: milliseconds(body.receipt.storedAt) },

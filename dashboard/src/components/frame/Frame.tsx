@@ -132,6 +132,7 @@ function WithoutProject({ email, projects, looking, children }: WithoutProjectPr
         <Link to="/dashboard" search={{ p: first.id }} className="text-accent underline">
           Open {first.name}
         </Link>{' '}
+        ·{' '}
         <Link to="/dashboard/projects" search={{ p: undefined }} className="text-accent underline">
           All projects
         </Link>

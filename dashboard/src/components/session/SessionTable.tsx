@@ -76,7 +76,7 @@ export function SessionTable({ sessions, folders = false, partial, now, zone, so
                 <span role="cell" className="flex min-w-0 items-baseline gap-2">
                   {/* The link covers its row. */}
                   <Link to="/dashboard/sessions/$sessionId" params={{ sessionId: s.id }} title={s.input || undefined} className="flex min-w-0 items-baseline gap-2 no-underline after:absolute after:inset-0">
-                    <span dir="auto" className={cx('user-text truncate', s.input ? 'font-semibold' : 'text-muted')}>
+                    <span dir="auto" className={cx('user-text truncate', s.input ? 'font-semibold' : 'text-muted max-md:hidden')}>
                       {s.input || 'nothing was asked in words'}
                     </span>
                     <span dir="auto" className={cx('max-w-40 flex-none truncate text-label text-faint', s.input && 'max-md:hidden')}>

@@ -78,7 +78,7 @@ function TracePage() {
   }
   return (
     <>
-      <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} receipt={first?.receipt ?? null} />
+      <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} failedCount={first?.failed ?? 0} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} receipt={first?.receipt ?? null} />
       <RestFailed failed={tree.failed} what="Further spans" />
     </>
   )
@@ -89,13 +89,15 @@ interface TraceViewProps {
   projectId: string
   spans: Span[]
   total: number
+  /** How many spans of the whole trace failed. */
+  failedCount: number
   errors: { spanId: string; error: string | null }[]
   session: string | null
   provider: string | null
   receipt: SpanPage['receipt']
 }
 
-function TraceView({ traceId, projectId, spans, total, errors, session, provider, receipt }: TraceViewProps) {
+function TraceView({ traceId, projectId, spans, total, failedCount, errors, session, provider, receipt }: TraceViewProps) {
   const search = Route.useSearch()
   const navigate = useNavigate()
   const now = useNow()
@@ -114,6 +116,10 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
   const failed = useMemo(() => faults(spans, failures), [spans, failures])
   const whole = useMemo(() => boundsOf(spans), [spans])
   const sums = useMemo(() => sumsOf(spans), [spans])
+  // While not all spans are read, what failed is known all the same, and other sums are of a part.
+  const partial = spans.length < total
+  const more = partial ? '+' : ''
+  const failedSpans = partial ? Math.max(failedCount, sums.errors) : sums.errors
 
   const named = search.span === undefined ? -1 : spans.findIndex((s) => s.id === search.span)
   const selected = named >= 0 ? named : openingSpan(spans, ends, failures)
@@ -158,7 +164,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
   const measure = flameMeasures.find((it) => it === search.width) ?? (sums.costNanoUsd === null ? 'time' : 'cost')
   const root = search.root === undefined ? -1 : spans.findIndex((s) => s.id === search.root)
   // All payloads are read for it: of large traces only when somebody wants to see it.
-  const repeats = useQuery({ ...repeatsQuery(projectId, traceId), enabled: spans.length === total && sums.calls + sums.tools > 1 && (flame || total <= 2_000) }).data
+  const repeats = useQuery({ ...repeatsQuery(projectId, traceId), enabled: !partial && sums.calls + sums.tools > 1 && (flame || total <= 2_000) }).data
   const loop = repeats?.loops[0]
   const told = repeats?.sameInputTokens && repeats.inputTokens ? repeats.sameInputTokens / repeats.inputTokens : 0
 
@@ -226,9 +232,9 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
             <span dir="auto" title={top.name} className="user-text truncate">
               {top.name}
             </span>
-            {sums.errors > 0 ? (
+            {failedSpans > 0 ? (
               <span className="flex-none rounded-control border px-2 font-normal text-error">
-                ● error · {sums.errors} of {formatCount(total)}
+                ● error · {formatCount(failedSpans)} of {formatCount(total)}
               </span>
             ) : (
               <span className="flex-none rounded-control border px-2 font-normal text-muted">ok</span>
@@ -284,13 +290,15 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
       <Facts
         facts={[
           { value: formatDuration(whole.end - whole.start), label: 'wall clock' },
-          { value: formatMoney(sums.costNanoUsd), label: sums.unpriced > 0 ? `cost · without ${formatCount(sums.unpriced)} ${sums.unpriced === 1 ? 'call' : 'calls'} of unknown cost` : 'cost' },
-          { value: formatCount(sums.tokens), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
+          { value: formatMoney(sums.costNanoUsd) + (sums.costNanoUsd === null ? '' : more), label: sums.unpriced > 0 ? `cost · without ${formatCount(sums.unpriced)} ${sums.unpriced === 1 ? 'call' : 'calls'} of unknown cost` : 'cost' },
+          { value: formatCount(sums.tokens) + (sums.tokens === null ? '' : more), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
           { value: formatDuration(sums.ttftMs), label: 'first token' },
           {
             value: (
               <>
-                {formatCount(sums.calls)} / {formatCount(sums.tools)} / <span className={sums.errors > 0 ? 'text-error' : undefined}>{formatCount(sums.errors)}</span>
+                {formatCount(sums.calls)}
+                {more} / {formatCount(sums.tools)}
+                {more} / <span className={failedSpans > 0 ? 'text-error' : undefined}>{formatCount(failedSpans)}</span>
               </>
             ),
             label: 'calls · tools · errors',
@@ -338,7 +346,7 @@ function TraceView({ traceId, projectId, spans, total, errors, session, provider
                 </button>
               ))}
               <span className="max-lg:hidden">
-                {spans.length < total ? `${formatCount(spans.length)} of ${formatCount(total)} spans read` : `${formatCount(total)} spans`}
+                {partial ? `${formatCount(spans.length)} of ${formatCount(total)} spans read` : `${formatCount(total)} spans`}
               </span>
               {failed.length > 0 ? (
                 <button type="button" aria-pressed={onlyErrors} className="min-h-6 whitespace-nowrap text-accent aria-pressed:font-semibold" onClick={() => set({ only: onlyErrors ? undefined : 'errors' })}>
