@@ -222,6 +222,22 @@ test('filter, back and forward, and what cannot be answered', async ({ page }) =
   await page.getByRole('columnheader', { name: 'cost' }).getByRole('button').click()
   await expect(page.getByRole('row').nth(1)).toContainText('travel_agent › run_sql')
 
+  // A facet takes a value in, or all but it.
+  const facets = page.getByRole('complementary', { name: 'Facets' })
+  await facets.getByRole('button', { name: /^success/ }).click({ modifiers: ['Alt'] })
+  await expect(filter).toHaveValue('-status:success')
+  await expect(facets.getByRole('button', { name: /^success/ })).toHaveCount(0)
+  // What is offered does not cover what was asked for.
+  const offers = page.getByRole('listbox', { name: 'Offers' })
+  await filter.fill('')
+  await expect(offers).toBeVisible()
+  await filter.press('Enter')
+  await expect(offers).toHaveCount(0)
+  await filter.press('ArrowDown')
+  await expect(offers).toBeVisible()
+  await filter.press('Enter')
+  await expect(offers).toHaveCount(0)
+
   // On a phone the facets are behind a button.
   await page.setViewportSize({ width: 390, height: 844 })
   await page.getByRole('button', { name: 'Facets' }).click()

@@ -10,6 +10,7 @@ const keys: [string, string][] = [
   ['Space', 'peek at a trace'],
   ['x X', 'select a row, or all from the last one on'],
   ['Esc', 'close'],
+  ['Alt click', 'facets: all but this value'],
   ['.', 'live on and off'],
   ['y', 'copy a link to what you see'],
   ['[ ] \\', 'earlier, later, wider range'],

@@ -10,7 +10,8 @@ interface FacetsProps {
   facets: Facets | undefined
   filter: string
   keys: KeyNames | undefined
-  onToggle: (field: string, value: string) => void
+  /** With `not` all but the value. */
+  onToggle: (field: string, value: string, not: boolean) => void
 }
 
 /** Facets beside a list, where there is room. */
@@ -38,7 +39,7 @@ export function FacetSheet({ onClose, ...props }: FacetsProps & { onClose: () =>
   )
 }
 
-/** The most frequent values under the filter; a click takes one in, or out again. */
+/** The most frequent values under the filter; a click takes one in, or out again, with Alt it leaves it out. */
 function FacetList({ facets, filter, keys, onToggle }: FacetsProps) {
   const chosen = new Set(parseFilter(filter).terms.map(printTerm))
   return (
@@ -57,8 +58,8 @@ function FacetList({ facets, filter, keys, onToggle }: FacetsProps) {
                 const on = chosen.has(printTerm(termOf(field, v.value)))
                 return (
                   <li key={v.value}>
-                    <button type="button" aria-pressed={on} className={cx('flex min-h-6 w-full items-center justify-between gap-2 rounded-control px-1.5 text-left hover:bg-sunken', on && 'bg-select font-semibold')} onClick={() => onToggle(field, v.value)}>
-                      <span dir="auto" title={v.value} className={cx('user-text truncate', field === 'status' && v.value === 'error' && 'text-error')}>
+                    <button type="button" aria-pressed={on} className={cx('flex min-h-6 w-full items-center justify-between gap-2 rounded-control px-1.5 text-left hover:bg-sunken', on && 'bg-select font-semibold')} title={`${v.value}\nAlt+click: all but it`} onClick={(event) => onToggle(field, v.value, event.altKey)}>
+                      <span dir="auto" className={cx('user-text truncate', field === 'status' && v.value === 'error' && 'text-error')}>
                         {labelOf(field, v.value, keys)}
                       </span>
                       <span className="flex-none text-label text-faint">

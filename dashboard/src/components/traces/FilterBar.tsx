@@ -32,6 +32,7 @@ export function FilterBar({ value, onChange, suggest, lookUp, keys, placeholder 
   const [text, setText] = useState(value)
   const [chosen, setChosen] = useState(-1)
   const [focused, setFocused] = useState(false)
+  const [entered, setEntered] = useState(false) // and nothing typed since: offers would cover what was found
   const input = useRef<HTMLInputElement>(null)
   const id = useId()
   useEffect(() => setText(value), [value])
@@ -59,12 +60,13 @@ export function FilterBar({ value, onChange, suggest, lookUp, keys, placeholder 
     }
   }, [asks, field, begun])
   const known = (name: string) => [...new Set([...suggest(name), ...(found.field === name ? found.values : []), ...(name === 'key' && keys ? keys.keys() : [])])]
-  const offers = focused ? offersFor(text, known, without, keys) : []
+  const offers = focused && !entered ? offersFor(text, known, without, keys) : []
   // An id says nothing to whoever reads it.
   const named = parseFilter(value).terms.flatMap((t) => (t.field === 'key' ? t.values.filter((v) => !v.glob).map((v) => labelOf('key', v.text, keys)) : []))
   const submit = (next: string) => {
     setText(next)
     setChosen(-1)
+    setEntered(true)
     const { errors: faults, terms } = parseFilter(next)
     if (faults.length === 0 && refused(terms, without).length === 0) onChange(next.trim())
     else input.current?.blur()
@@ -92,7 +94,10 @@ export function FilterBar({ value, onChange, suggest, lookUp, keys, placeholder 
         spellCheck={false}
         autoComplete="off"
         value={text}
-        onFocus={() => setFocused(true)}
+        onFocus={() => {
+          setFocused(true)
+          setEntered(false)
+        }}
         onBlur={() => {
           setFocused(false)
           setChosen(-1)
@@ -100,9 +105,11 @@ export function FilterBar({ value, onChange, suggest, lookUp, keys, placeholder 
         onChange={(event) => {
           setText(event.target.value)
           setChosen(-1)
+          setEntered(false)
         }}
         onKeyDown={(event) => {
-          if (event.key === 'ArrowDown' && offers.length > 0) setChosen((chosen + 1) % offers.length)
+          if (event.key === 'ArrowDown' && entered) setEntered(false)
+          else if (event.key === 'ArrowDown' && offers.length > 0) setChosen((chosen + 1) % offers.length)
           else if (event.key === 'ArrowUp' && offers.length > 0) setChosen((chosen + offers.length - 1) % offers.length)
           else if (event.key === 'Enter') {
             const offer = offers[chosen]?.text

@@ -111,7 +111,7 @@ function TracesPage() {
     y: () => void copyText(location.href).then(() => toast('Link copied')),
     Escape: () => (peek !== undefined ? set({ peek: undefined }, true) : selected.size > 0 ? clear() : setFilter('')),
   })
-  const facetProps = { facets: facets.data, filter, keys, onToggle: (field: string, value: string) => setFilter(toggleTerm(filter, field, value)) }
+  const facetProps = { facets: facets.data, filter, keys, onToggle: (field: string, value: string, not: boolean) => setFilter(toggleTerm(filter, field, value, not)) }
   const failedOnly = parsed.terms.some((t) => printTerm(t) === 'status:error')
   return (
     <>
