@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"maps"
 	"reflect"
 	"slices"
@@ -24,21 +25,15 @@ type differences map[string]*Difference
 
 // add notes in which fields two versions of a span differ.
 func (d differences) add(before, after *trace.Span) {
-	d.compare(before.ID, reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem())
+	d.compare(before.ID, spanFields, reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem())
+	d.compare(before.ID, payloadFields, reflect.ValueOf(&before.Payload).Elem(), reflect.ValueOf(&after.Payload).Elem())
 }
 
-func (d differences) compare(id trace.SpanID, before, after reflect.Value) {
-	for i := range before.NumField() {
-		field := before.Type().Field(i)
-		x, y := before.Field(i), after.Field(i)
-		switch {
-		case field.Name == "Payload":
-			d.compare(id, x, y)
-			continue
-		case x.Kind() == reflect.Slice && x.Len() == 0 && y.Len() == 0, reflect.DeepEqual(x.Interface(), y.Interface()):
+func (d differences) compare(id trace.SpanID, names []string, before, after reflect.Value) {
+	for i, name := range names {
+		if name == "" || equal(before.Field(i), after.Field(i)) {
 			continue
 		}
-		name := wireName(field.Name)
 		if d[name] == nil {
 			d[name] = &Difference{Field: name}
 		}
@@ -46,6 +41,26 @@ func (d differences) compare(id trace.SpanID, before, after reflect.Value) {
 			d[name].Examples = append(d[name].Examples, id)
 		}
 	}
+}
+
+// equal compares two values of a field; an empty list is none.
+func equal(x, y reflect.Value) bool {
+	switch {
+	case x.Kind() == reflect.Pointer && !x.IsNil() && !y.IsNil():
+		return equal(x.Elem(), y.Elem())
+	case x.Kind() != reflect.Slice:
+		return x.Equal(y)
+	case x.Len() != y.Len():
+		return false
+	case x.Type().Elem().Kind() == reflect.Uint8:
+		return bytes.Equal(x.Bytes(), y.Bytes())
+	}
+	for i := range x.Len() {
+		if !equal(x.Index(i), y.Index(i)) {
+			return false
+		}
+	}
+	return true
 }
 
 // merge adds those of a step that has been made.
@@ -67,6 +82,22 @@ func (d differences) list() []Difference {
 	}
 	slices.SortStableFunc(list, func(a, b Difference) int { return int(b.Spans - a.Spans) })
 	return list
+}
+
+// The names of fields on the wire, by their number; "" where others stand for one.
+var (
+	spanFields    = fieldNames(reflect.TypeFor[trace.Span]())
+	payloadFields = fieldNames(reflect.TypeFor[trace.Payload]())
+)
+
+func fieldNames(t reflect.Type) []string {
+	names := make([]string, t.NumField())
+	for i := range names {
+		if name := t.Field(i).Name; name != "Payload" {
+			names[i] = wireName(name)
+		}
+	}
+	return names
 }
 
 // renamed are fields that rows call something else.

@@ -68,7 +68,7 @@ func Remap(ctx context.Context, st Store, o Options) (Result, error) {
 		// What the store has decided, and what came with the bytes.
 		fresh.ID, fresh.Form, fresh.Repeat, fresh.APIKey, fresh.Payload.Raw = s.ID, s.Form, s.Repeat, s.APIKey, s.Payload.Raw
 		prices.Price(&fresh)
-		if same(s, &fresh) {
+		if store.Same(s, &fresh) {
 			return false, false
 		}
 		*s = fresh
@@ -84,15 +84,6 @@ func Reprice(ctx context.Context, st Store, o Options) (Result, error) {
 		prices.Price(s)
 		return s.CostSource != source || !reflect.DeepEqual(s.CostNanoUSD, cost), false
 	})
-}
-
-// same reports whether two readings of a span say the same; no tags are none.
-func same(a, b *trace.Span) bool {
-	x, y := *a, *b
-	if len(x.Tags) == 0 && len(y.Tags) == 0 {
-		x.Tags, y.Tags = nil, nil
-	}
-	return reflect.DeepEqual(&x, &y)
 }
 
 func rewrite(ctx context.Context, st Store, o Options, r store.Rewrite, change func(*trace.Span, pricebook.Pricer) (changed, damaged bool)) (Result, error) {

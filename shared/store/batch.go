@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -204,6 +205,30 @@ func ContentOf(s *trace.Span) uint64 {
 		content = appendPayload(appendSpan(nil, &said, PayloadRef{Chunk: -1}), &s.Payload)
 	}
 	return max(xxhash.Sum64(content), 1) // stored: never change it
+}
+
+// Same reports whether two spans, payloads included, say the same: whether they
+// are stored alike.
+func Same(a, b *trace.Span) bool {
+	var x, y [2 * typicalSpanBytes]byte // longer ones are made on the heap
+	none := PayloadRef{Chunk: -1}
+	return a.Repeat == b.Repeat && SamePayload(&a.Payload, &b.Payload) && bytes.Equal(appendSpan(x[:0], a, none), appendSpan(y[:0], b, none))
+}
+
+// SamePayload is Same for payloads.
+func SamePayload(a, b *trace.Payload) bool {
+	fields, texts := bytesOf(a), textsOf(a)
+	otherFields, otherTexts := bytesOf(b), textsOf(b)
+	for i, f := range fields {
+		if f != nil {
+			if o := otherFields[i]; (*f == nil) != (*o == nil) || !bytes.Equal(*f, *o) {
+				return false
+			}
+		} else if t, o := *texts[i], *otherTexts[i]; (t == nil) != (o == nil) || t != nil && *t != *o {
+			return false
+		}
+	}
+	return true
 }
 
 // RepackChunk gives a chunk in which payloads, by their index, are others.

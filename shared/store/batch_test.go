@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,82 @@ func TestBatchRoundTrip(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Spans); diff != "" {
 		t.Fatal(diff)
+	}
+}
+
+// TestSame: spans that differ in any one field are not the same.
+func TestSame(t *testing.T) {
+	full := func() *trace.Span {
+		s := spansForTest()[0]
+		m := mappedSpan(s.Start)
+		copyUnset(reflect.ValueOf(&s).Elem(), reflect.ValueOf(m))
+		s.Repeat = true
+		return &s
+	}
+	if !Same(full(), full()) || !Same(&trace.Span{}, &trace.Span{Tags: []string{}}) {
+		t.Fatal("equal spans are not the same")
+	}
+	differ := func(name string, change func(field reflect.Value), path func(*trace.Span) reflect.Value) {
+		s := full()
+		change(path(s))
+		if Same(s, full()) || Same(full(), s) {
+			t.Errorf("a change of %s goes unnoticed", name)
+		}
+	}
+	var each func(name string, path func(*trace.Span) reflect.Value)
+	each = func(name string, path func(*trace.Span) reflect.Value) {
+		v := path(full())
+		if v.IsZero() {
+			t.Fatalf("%s is not set", name)
+		}
+		switch isTime := v.Type() == reflect.TypeFor[time.Time](); {
+		case isTime:
+			differ(name, func(f reflect.Value) { f.Set(reflect.ValueOf(f.Interface().(time.Time).Add(time.Microsecond))) }, path)
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				each(name+"."+v.Type().Field(i).Name, func(s *trace.Span) reflect.Value { return path(s).Field(i) })
+			}
+		case v.Kind() == reflect.Pointer:
+			differ(name, reflect.Value.SetZero, path)
+			if v.Elem().Kind() == reflect.Struct {
+				each(name, func(s *trace.Span) reflect.Value { return path(s).Elem() })
+			} else {
+				differ(name+"'s value", func(f reflect.Value) { f.Set(reflect.New(f.Type().Elem())); other(f.Elem(), v.Elem()) }, path)
+			}
+		default:
+			differ(name, reflect.Value.SetZero, path)
+			differ(name+"'s value", func(f reflect.Value) { other(f, v) }, path)
+		}
+	}
+	each("Span", func(s *trace.Span) reflect.Value { return reflect.ValueOf(s).Elem() })
+}
+
+// copyUnset sets what is zero in a struct to what another has.
+func copyUnset(to, from reflect.Value) {
+	for i := range to.NumField() {
+		if f := to.Field(i); f.Kind() == reflect.Struct && f.Type() != reflect.TypeFor[time.Time]() {
+			copyUnset(f, from.Field(i))
+		} else if f.IsZero() {
+			f.Set(from.Field(i))
+		}
+	}
+}
+
+// other sets a value to one that is not was.
+func other(v, was reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(was.String() + "x")
+	case reflect.Bool:
+		v.SetBool(!was.Bool())
+	case reflect.Int, reflect.Int64:
+		v.SetInt(was.Int() + 1)
+	case reflect.Float64:
+		v.SetFloat(was.Float() + 1)
+	case reflect.Slice:
+		v.Set(reflect.AppendSlice(was.Slice3(0, was.Len(), was.Len()), was.Slice(0, 1)))
+	default:
+		panic(v.Kind())
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
-	"reflect"
 	"slices"
 
 	"github.com/pulse-traces/pulse/shared/fault"
@@ -21,10 +20,10 @@ const (
 	RewriteAtOnce = 1000
 )
 
-// RewriteParts parts the spans of a step, by their numbers: those whose payloads
+// rewriteParts parts the spans of a step, by their numbers: those whose payloads
 // lie in one chunk are in one part, so that each chunk is read once, and a part
 // needs rewriteChunks of them at most. Without payloads all are one part.
-func RewriteParts(detail store.Detail, places []PayloadAt) (parts [][]int) {
+func rewriteParts(detail store.Detail, places []PayloadAt) (parts [][]int) {
 	numbers := make([]int, len(places))
 	for i := range numbers {
 		numbers[i] = i
@@ -126,15 +125,62 @@ func (f *Found) Add(r *store.Rewrite, c *Change, content uint64, own bool) {
 	r.Tell(c.Old, c.Now)
 }
 
-// Rewrite applies r to the spans of a step and tells what became of each: nil if
-// nothing did. A payload that a span does not have, or of which it was not read,
-// stays so.
-func Rewrite(r *store.Rewrite, old []*trace.Span) ([]*Change, error) {
-	spans := make([]trace.Span, len(old))
-	for i, s := range old {
-		spans[i] = *s
+// RewriteRow is a stored row that a Rewrite goes through.
+type RewriteRow interface {
+	At() PayloadAt      // where its payload is
+	Shown() *trace.Span // what it shows, itself: its Payload is filled and cleared
+	Says() *trace.Span  // what it says itself, with the payload
+}
+
+// RowChange is what becomes of what a row says itself.
+type RowChange[R RewriteRow] struct {
+	Row R
+	Change
+}
+
+// EachChange gives what r changes of rows, in parts. Rows and changes have their
+// payloads, where r asks for them, until do returns; fill reads those of rows.
+func EachChange[R RewriteRow](r *store.Rewrite, rows []R, fill func([]R) error, do func([]RowChange[R]) error) error {
+	places := make([]PayloadAt, len(rows))
+	for i, row := range rows {
+		places[i] = row.At()
 	}
-	changes := make([]*Change, len(old))
+	for _, part := range rewriteParts(r.Detail, places) {
+		mine := make([]R, len(part))
+		for i, n := range part {
+			mine[i] = rows[n]
+		}
+		if r.Detail == store.Full {
+			if err := fill(mine); err != nil {
+				return err
+			}
+		}
+		changes, err := rewritePart(r, mine)
+		if err != nil {
+			return err
+		}
+		if err := do(changes); err != nil {
+			return err
+		}
+		for _, row := range mine {
+			row.Shown().Payload = trace.Payload{}
+		}
+		for _, c := range changes {
+			c.Now.Payload = trace.Payload{}
+		}
+	}
+	return nil
+}
+
+// rewritePart applies r to the rows of a part and gives what changed. A payload
+// that a span does not have, or of which it was not read, stays so.
+func rewritePart[R RewriteRow](r *store.Rewrite, rows []R) ([]RowChange[R], error) {
+	old, spans := make([]*trace.Span, len(rows)), make([]trace.Span, len(rows))
+	for i, row := range rows {
+		old[i] = row.Says()
+		spans[i] = *old[i]
+	}
+	var changes []RowChange[R]
 	for i, changed := range r.Change(spans) {
 		if !changed {
 			continue
@@ -147,7 +193,7 @@ func Rewrite(r *store.Rewrite, old []*trace.Span) ([]*Change, error) {
 			now.Payload = trace.Payload{}
 		}
 		now.Repeat = false // decided elsewhere
-		changes[i] = &Change{Old: old[i], Now: now}
+		changes = append(changes, RowChange[R]{rows[i], Change{Old: old[i], Now: now}})
 	}
 	return changes, nil
 }
@@ -157,8 +203,8 @@ func Rewrite(r *store.Rewrite, old []*trace.Span) ([]*Change, error) {
 func (c *Change) OnlyVersion() bool {
 	now := *c.Now
 	now.MappingVersion = c.Old.MappingVersion
-	return reflect.DeepEqual(c.Old, &now)
+	return store.Same(c.Old, &now)
 }
 
 // PayloadChanged reports whether c changes the payload.
-func (c *Change) PayloadChanged() bool { return !reflect.DeepEqual(c.Old.Payload, c.Now.Payload) }
+func (c *Change) PayloadChanged() bool { return !store.SamePayload(&c.Old.Payload, &c.Now.Payload) }

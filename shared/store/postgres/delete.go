@@ -96,7 +96,7 @@ func (w *writing) dropPayloads(ctx context.Context, rows []*spanRow) error {
 	}
 	dropped := map[chunkAt][]int{}
 	for _, row := range rows {
-		if at := row.payloadAt(); at.Chunk != uuid.Nil {
+		if at := row.At(); at.Chunk != uuid.Nil {
 			k := chunkAt{row.payloadDay.Format(time.DateOnly), at.Chunk}
 			dropped[k] = append(dropped[k], at.Index)
 		}

@@ -39,7 +39,7 @@ func (s *searching) sent(ctx context.Context, rest string, args ...any) ([]trace
 	}
 	out := make([]trace.Span, len(rows))
 	for i, row := range rows {
-		out[i] = *row.says()
+		out[i] = *row.Says()
 	}
 	return out, nil
 }

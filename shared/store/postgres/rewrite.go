@@ -86,7 +86,7 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 	found.Rewritten = store.Rewritten{Read: int64(len(rows)), Next: step.Next(len(rows) >= r.Limit, last)}
 	return found, w.eachChange(ctx, r, rows, func(changes []rowChange) error {
 		for _, c := range changes {
-			found.Add(r, &c.Change, c.row.contentOf(), c.row.said != nil)
+			found.Add(r, &c.Change, c.Row.contentOf(), c.Row.said != nil)
 		}
 		return nil
 	})
@@ -117,8 +117,8 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 		for i := range changes {
 			c := &changes[i]
 			r.Tell(c.Old, c.Now)
-			joined.Changes = append(joined.Changes, fold.Change{Old: c.row.peer().Shown, Now: c.Now})
-			joined.Items = append(joined.Items, fold.Item{Content: c.row.contentOf()})
+			joined.Changes = append(joined.Changes, fold.Change{Old: c.Row.peer().Shown, Now: c.Now})
+			joined.Items = append(joined.Items, fold.Item{Content: c.Row.contentOf()})
 		}
 		return w.repack(ctx, changes)
 	})
@@ -128,53 +128,11 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 	return int64(len(joined.Changes)), w.store(ctx, nil, nil, joined)
 }
 
-// rowChange is what becomes of what a row says itself.
-type rowChange struct {
-	row *spanRow
-	fold.Change
-}
+type rowChange = fold.RowChange[*spanRow]
 
-// eachChange gives what r changes of rows, in parts, which have their payloads
-// until do returns.
+// eachChange gives what r changes of rows, see fold.EachChange.
 func (w *writing) eachChange(ctx context.Context, r *store.Rewrite, rows []*spanRow, do func([]rowChange) error) error {
-	places := make([]fold.PayloadAt, len(rows))
-	for i, row := range rows {
-		places[i] = row.payloadAt()
-	}
-	for _, part := range fold.RewriteParts(r.Detail, places) {
-		mine, said := make([]*spanRow, len(part)), make([]*trace.Span, len(part))
-		for i, n := range part {
-			mine[i] = rows[n]
-		}
-		if r.Detail == store.Full {
-			if err := fillPayloads(ctx, w.tx, w.project, mine, anySize); err != nil {
-				return err
-			}
-		}
-		for i, row := range mine {
-			said[i] = row.says()
-		}
-		all, err := fold.Rewrite(r, said)
-		if err != nil {
-			return err
-		}
-		var changes []rowChange
-		for i, c := range all {
-			if c != nil {
-				changes = append(changes, rowChange{mine[i], *c})
-			}
-		}
-		if err := do(changes); err != nil {
-			return err
-		}
-		for _, row := range mine {
-			row.Payload = trace.Payload{}
-		}
-		for _, c := range changes {
-			c.Now.Payload = trace.Payload{}
-		}
-	}
-	return nil
+	return fold.EachChange(r, rows, func(some []*spanRow) error { return fillPayloads(ctx, w.tx, w.project, some, anySize) }, do)
 }
 
 // repack writes changed payloads in the place of what they were.
@@ -186,8 +144,8 @@ func (w *writing) repack(ctx context.Context, changes []rowChange) error {
 	changed := map[chunk]map[int]*trace.Payload{}
 	for i := range changes {
 		c := &changes[i]
-		if at := c.row.payloadAt(); at.Chunk != uuid.Nil && c.PayloadChanged() {
-			k := chunk{*c.row.payloadDay, at.Chunk}
+		if at := c.Row.At(); at.Chunk != uuid.Nil && c.PayloadChanged() {
+			k := chunk{*c.Row.payloadDay, at.Chunk}
 			if changed[k] == nil {
 				changed[k] = map[int]*trace.Payload{}
 			}

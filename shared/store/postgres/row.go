@@ -43,13 +43,13 @@ type spanRow struct {
 func (r *spanRow) peer() fold.Peer {
 	shown := r.Span
 	shown.Payload = trace.Payload{}
-	own := r.says()
+	own := r.Says()
 	own.Payload = trace.Payload{}
 	return fold.Peer{Shown: &shown, Own: own, From: r.from}
 }
 
-// says gives what r says itself, with its payload.
-func (r *spanRow) says() *trace.Span {
+// Says gives what r says itself, with its payload.
+func (r *spanRow) Says() *trace.Span {
 	own := r.Span
 	if r.said != nil {
 		own = *r.said
@@ -127,8 +127,11 @@ func (r *spanRow) keep(o *spanRow) {
 	r.payloadDay, r.payloadChunk, r.payloadIndex = o.payloadDay, o.payloadChunk, o.payloadIndex
 }
 
-// payloadAt says where the payload is.
-func (r *spanRow) payloadAt() fold.PayloadAt {
+// Shown implements fold.RewriteRow.
+func (r *spanRow) Shown() *trace.Span { return &r.Span }
+
+// At says where the payload is.
+func (r *spanRow) At() fold.PayloadAt {
 	if r.payloadIndex == nil || len(r.payloadChunk) != len(uuid.UUID{}) {
 		return fold.PayloadAt{}
 	}

@@ -265,7 +265,7 @@ func complete(ctx context.Context, q querier, project account.ProjectID, rows []
 	}
 	said := make(map[trace.SpanID]*trace.Span, len(others))
 	for _, o := range others {
-		said[o.ID] = o.says()
+		said[o.ID] = o.Says()
 	}
 	for _, r := range rows {
 		fold.Complete(&r.Span, r.from, said)
@@ -284,7 +284,7 @@ func fillPayloads(ctx context.Context, q querier, project account.ProjectID, row
 	spans, places := make([]*trace.Span, len(rows)), make([]fold.PayloadAt, len(rows))
 	seen := map[uuid.UUID]bool{}
 	for i, r := range rows {
-		spans[i], places[i] = &r.Span, r.payloadAt()
+		spans[i], places[i] = &r.Span, r.At()
 		if chunk := places[i].Chunk; chunk != uuid.Nil && !seen[chunk] {
 			seen[chunk] = true
 			days, ids = append(days, r.payloadDay.Format(time.DateOnly)), append(ids, r.payloadChunk)

@@ -69,7 +69,7 @@ type bulks struct {
 	plain, mapped, changed                           bulk // spans: new ones, and over what is stored
 	traces, mappedTraces                             bulk
 	chunks, sessions, rollups, distinct, traceCounts bulk
-	findKey                                          *sql.Stmt // selectByKey
+	findKey, setVersion                              *sql.Stmt // selectByKey, updateVersion
 }
 
 var (
@@ -109,9 +109,11 @@ func (db *DB) writers(ctx context.Context) (*bulks, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if b.findKey, err = db.w.PrepareContext(ctx, selectByKey); err != nil {
-		return nil, toFault("prepare", err)
+	for text, to := range map[string]**sql.Stmt{selectByKey: &b.findKey, updateVersion: &b.setVersion} {
+		var err error
+		if *to, err = db.w.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // as above
+			return nil, toFault("prepare", err)
+		}
 	}
 	db.bulk.bulks = b
 	return &db.bulk.bulks, nil

@@ -147,7 +147,7 @@ func complete(ctx context.Context, q querier, project projectNumber, rows []*sto
 	}
 	said := make(map[trace.SpanID]*trace.Span, len(others))
 	for _, o := range others {
-		said[o.ID] = o.said()
+		said[o.ID] = o.Says()
 	}
 	for _, row := range rows {
 		fold.Complete(&row.Span, row.from, said)

@@ -92,7 +92,7 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 	found.Rewritten = store.Rewritten{Read: int64(len(rows)), Next: step.Next(len(rows) >= r.Limit, last)}
 	return found, w.eachChange(ctx, r, rows, func(changes []rowChange) error {
 		for _, c := range changes {
-			found.Add(r, &c.Change, c.row.content, c.row.own != nil)
+			found.Add(r, &c.Change, c.Row.content, c.Row.own != nil)
 		}
 		return nil
 	})
@@ -101,15 +101,18 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 // renumber writes the version of the mapping into rows that are as they were
 // found.
 func (w *writing) renumber(ctx context.Context, versions []fold.Version) error {
+	stmt := w.tx.StmtContext(ctx, w.setVersion) //nolint:sqlclosecheck // ends with the transaction
 	for _, v := range versions {
-		err := exec(ctx, w.tx, "set mapping version", false, `UPDATE spans SET mapping_version = ? WHERE project = ? AND span_id = ? AND mapping_version = ?
-			AND content = ? AND own IS NULL`, v.Now, int64(w.project), string(v.ID), v.Old, int64(v.Content))
-		if err != nil {
-			return err
+		if _, err := stmt.ExecContext(ctx, v.Now, int64(w.project), string(v.ID), v.Old, int64(v.Content)); err != nil {
+			return toFault("set mapping version", err)
 		}
 	}
 	return nil
 }
+
+// updateVersion sets the version of one row. A statement for many rows at once
+// takes as long: most of it goes into their pages and indexes.
+const updateVersion = `UPDATE spans SET mapping_version = ? WHERE project = ? AND span_id = ? AND mapping_version = ? AND content = ? AND own IS NULL`
 
 // rewrite changes spans, and tells how many changed.
 func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewrite) (int64, error) {
@@ -126,8 +129,8 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 		for i := range changes {
 			c := &changes[i]
 			r.Tell(c.Old, c.Now)
-			joined.Changes = append(joined.Changes, fold.Change{Old: c.row.peer().Shown, Now: c.Now})
-			joined.Items = append(joined.Items, fold.Item{Content: c.row.content})
+			joined.Changes = append(joined.Changes, fold.Change{Old: c.Row.peer().Shown, Now: c.Now})
+			joined.Items = append(joined.Items, fold.Item{Content: c.Row.content})
 		}
 		return w.repack(ctx, changes)
 	})
@@ -137,53 +140,11 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 	return int64(len(joined.Changes)), w.store(ctx, nil, nil, joined)
 }
 
-// rowChange is what becomes of what a row says itself.
-type rowChange struct {
-	row *storedSpan
-	fold.Change
-}
+type rowChange = fold.RowChange[*storedSpan]
 
-// eachChange gives what r changes of rows, in parts, which have their payloads
-// until do returns.
+// eachChange gives what r changes of rows, see fold.EachChange.
 func (w *writing) eachChange(ctx context.Context, r *store.Rewrite, rows []*storedSpan, do func([]rowChange) error) error {
-	places := make([]fold.PayloadAt, len(rows))
-	for i, row := range rows {
-		places[i] = row.at.PayloadAt
-	}
-	for _, part := range fold.RewriteParts(r.Detail, places) {
-		mine, said := make([]*storedSpan, len(part)), make([]*trace.Span, len(part))
-		for i, n := range part {
-			mine[i] = rows[n]
-		}
-		if r.Detail == store.Full {
-			if err := fillStored(ctx, w.tx, w.project, mine, anySize); err != nil {
-				return err
-			}
-		}
-		for i, row := range mine {
-			said[i] = row.said()
-		}
-		all, err := fold.Rewrite(r, said)
-		if err != nil {
-			return err
-		}
-		var changes []rowChange
-		for i, c := range all {
-			if c != nil {
-				changes = append(changes, rowChange{mine[i], *c})
-			}
-		}
-		if err := do(changes); err != nil {
-			return err
-		}
-		for _, row := range mine {
-			row.Payload = trace.Payload{}
-		}
-		for _, c := range changes {
-			c.Now.Payload = trace.Payload{}
-		}
-	}
-	return nil
+	return fold.EachChange(r, rows, func(some []*storedSpan) error { return fillStored(ctx, w.tx, w.project, some, anySize) }, do)
 }
 
 // repack writes changed payloads in the place of what they were.
@@ -195,7 +156,7 @@ func (w *writing) repack(ctx context.Context, changes []rowChange) error {
 	changed := map[chunkAt]map[int]*trace.Payload{}
 	for i := range changes {
 		c := &changes[i]
-		if at := c.row.payloadAt(); at != nil && c.PayloadChanged() {
+		if at := c.Row.payloadAt(); at != nil && c.PayloadChanged() {
 			k := chunkAt{at.day, at.Chunk}
 			if changed[k] == nil {
 				changed[k] = map[int]*trace.Payload{}

@@ -134,13 +134,13 @@ type storedSpan struct {
 func (s *storedSpan) peer() fold.Peer {
 	shown := s.Span
 	shown.Payload = trace.Payload{}
-	own := s.said()
+	own := s.Says()
 	own.Payload = trace.Payload{}
 	return fold.Peer{Shown: &shown, Own: own, From: s.from}
 }
 
-// said gives what s says itself, with its payload.
-func (s *storedSpan) said() *trace.Span {
+// Says gives what s says itself, with its payload.
+func (s *storedSpan) Says() *trace.Span {
 	said := s.Span
 	if s.own != nil {
 		said = *s.own
@@ -148,6 +148,12 @@ func (s *storedSpan) said() *trace.Span {
 	said.Repeat, said.Payload = false, s.Payload
 	return &said
 }
+
+// Shown implements fold.RewriteRow.
+func (s *storedSpan) Shown() *trace.Span { return &s.Span }
+
+// At implements fold.RewriteRow.
+func (s *storedSpan) At() fold.PayloadAt { return s.at.PayloadAt }
 
 // payloadAt gives the place of the payload, nil if there is none.
 func (s *storedSpan) payloadAt() *place {

@@ -244,7 +244,7 @@ func (w *writing) join(ctx context.Context, batches []store.Batch, pieces [][]fo
 			return fold.Joined{}, err
 		}
 		for _, row := range rows {
-			said[row.ID] = row.said()
+			said[row.ID] = row.Says()
 		}
 	}
 	joined, err := fold.Join(batches, len(batches), pieces, said)

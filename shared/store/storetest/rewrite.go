@@ -129,6 +129,34 @@ func rewrites(t *testing.T, open OpenFunc) {
 				m.check(t, s, p)
 			}
 		},
+		"WhatIsWrittenMeanwhileHolds": func(t *testing.T, s store.Store) {
+			for i, change := range []func(*trace.Span){
+				func(sp *trace.Span) { sp.MappingVersion = 2 },                        // a number in the row as it was found
+				func(sp *trace.Span) { sp.MappingVersion, sp.UserID = 2, ptr("ann") }, // all that follows from it
+			} {
+				p := newProject(t, s, numbered("p", i))
+				begun := of(called("x", "", start, 0), func(sp *trace.Span) { sp.DurationMS, sp.Payload.Raw = nil, rawBytes("begun") })
+				ended, other := called("x", "", start, 7), called("y", "", start, 5)
+				write(t, s, p, begun, other)
+				wrote := false
+				rewrite(t, s, p, store.Rewrite{Limit: 10, Mapped: true, Detail: store.Full, Change: func(spans []trace.Span) []bool {
+					if !wrote {
+						wrote = true
+						write(t, s, p, ended)
+					}
+					return each(func(sp *trace.Span) bool { change(sp); return true })(spans)
+				}}, nil)
+				m := model{}
+				m.add(begun, ended, other)
+				for _, id := range []trace.SpanID{"x", "y"} {
+					if sp := m[id]; i == 1 || id == "y" { // x is no longer the one whose version was to be set
+						change(&sp)
+						m[id] = sp
+					}
+				}
+				m.check(t, s, p)
+			}
+		},
 		"DryRunCountsAndStoresNothing": func(t *testing.T, s store.Store) {
 			p, m := filled(t, s, 120)
 			calls := 0
