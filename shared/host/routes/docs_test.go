@@ -185,7 +185,7 @@ A span, one step of an agent, to ´/v1/spans/batch´ or ´/v1/spans/async´:
 | ´input_tokens´, ´output_tokens´ | | whole number |
 | ´is_interrupt´ | | boolean |
 
-The first record of an id wins; later ones are skipped, and counted in ´skipped´ of a batch's answer. An async call is answered once its records are durable,
+The first record of an id wins, be it the ´trace_id´ of an LLM trace or a ´span_id´; later ones are skipped, and counted in ´skipped´ of a batch's answer. An async call is answered once its records are durable,
 a batch once they are stored too, or after ´READ_AFTER_WRITE_TIMEOUT_MS´ (at once where the drain is another process): it is durable then as well.
 
 ´´´sh

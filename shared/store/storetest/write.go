@@ -83,6 +83,17 @@ func writes(t *testing.T, open OpenFunc) {
 			m.add(one, span("more", minute(2)))
 			m.check(t, s, p)
 		},
+		"LLMTracesAndSpansShareTheirIDs": func(t *testing.T, s store.Store) {
+			call, sp, otlp := llmTrace("id", minute(1)), span("id", minute(2)), called("id", "", minute(3), 7)
+			for i, two := range [][2]trace.Span{{call, sp}, {sp, call}, {call, otlp}, {otlp, call}} {
+				p := newProject(t, s, numbered("p", i))
+				same(t, "at once, and later", []bool{true, false}, write(t, s, p, two[0], two[1]))
+				same(t, "later", []bool{false}, write(t, s, p, two[1]))
+				m := model{}
+				m.add(two[0])
+				m.check(t, s, p)
+			}
+		},
 		"ProjectsAreIndependent": func(t *testing.T, s store.Store) {
 			a, b := newProject(t, s, "a"), newProject(t, s, "b")
 			rng := rand.New(rand.NewPCG(2, 1))
