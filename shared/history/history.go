@@ -49,11 +49,11 @@ type Result struct {
 	Resume        string // where it goes on; "" at the end
 }
 
-// How many spans a step reads: without their payloads. Spans that began near each
-// other came in many batches, each of which has its payloads compressed together:
-// the larger a step is, the more of a batch's are read at once.
+// How many spans a step goes through. Spans that began near each other came in many
+// batches, each of which has its payloads compressed together: the larger a step
+// is, the more of a batch's are read at once. It has few of them in memory.
 const (
-	remapStep   = 20_000
+	remapStep   = 100_000
 	repriceStep = 500
 )
 

@@ -270,7 +270,7 @@ type Rewrite struct {
 	Mapped bool      // only spans that were made from OpenTelemetry
 	Detail Detail    // Full: with payloads, Raw too
 	DryRun bool      // store nothing
-	Limit  int       // spans of this step; 1 to 20,000
+	Limit  int       // spans of this step; 1 to 100,000
 	Cursor string    // where an earlier step stopped; "" begins
 	// Change changes some spans of a step and reports of each whether it did. It
 	// puts new values in the place of old ones and leaves alone what those point

@@ -20,10 +20,13 @@ const (
 	RewriteAtOnce = 1000
 )
 
-// rewriteParts parts the spans of a step, by their numbers: those whose payloads
+// RewriteParts parts the spans of a step, by their numbers: those whose payloads
 // lie in one chunk are in one part, so that each chunk is read once, and a part
 // needs rewriteChunks of them at most. Without payloads all are one part.
-func rewriteParts(detail store.Detail, places []PayloadAt) (parts [][]int) {
+func RewriteParts(detail store.Detail, places []PayloadAt) (parts [][]int) {
+	if len(places) == 0 {
+		return nil
+	}
 	numbers := make([]int, len(places))
 	for i := range numbers {
 		numbers[i] = i
@@ -78,12 +81,12 @@ func FirstStep(r *store.Rewrite) (Step, error) {
 
 // Next gives the cursor of the step behind one that began at s and ended with
 // last; more says that it may not have reached the end of its form. "" says
-// that there is none.
-func (s Step) Next(more bool, last *trace.Span) string {
+// that there is none. The form of last does not matter.
+func (s Step) Next(more bool, last Step) string {
 	next := Step{Form: trace.FormSpan}
 	switch {
 	case more:
-		next = Step{Form: s.Form, Start: last.Start.UnixMicro(), ID: last.ID}
+		next = Step{Form: s.Form, Start: last.Start, ID: last.ID}
 	case s.Form == trace.FormSpan:
 		return ""
 	}
@@ -145,7 +148,7 @@ func EachChange[R RewriteRow](r *store.Rewrite, rows []R, fill func([]R) error, 
 	for i, row := range rows {
 		places[i] = row.At()
 	}
-	for _, part := range rewriteParts(r.Detail, places) {
+	for _, part := range RewriteParts(r.Detail, places) {
 		mine := make([]R, len(part))
 		for i, n := range part {
 			mine[i] = rows[n]

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -63,33 +64,56 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 	return found.Rewritten, nil
 }
 
-// look finds what a step changes.
+// look finds what a step changes. It first finds where the step's payloads are,
+// and then reads rows and payloads part by part: a step may have many more rows
+// than should be in memory.
 func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (found fold.Found, err error) {
-	condition := `s.form = 'span'`
+	condition := `form = 'span'`
 	if step.Form == trace.FormTrace {
-		condition = `s.form = 'trace'`
+		condition = `form = 'trace'`
 	}
 	if r.Mapped {
-		condition += ` AND s.mapping_version > 0`
+		condition += ` AND mapping_version > 0`
 	}
 	bounds := fold.Bounds(r.Time)
-	rows, err := collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND `+condition+`
-		AND (s.start_time, s.span_id) > ($2, $3) AND s.start_time >= $4 AND s.start_time < $5 ORDER BY s.start_time, s.span_id LIMIT $6`,
+	var ids []string
+	var last fold.Step
+	scan := func(row pgx.CollectableRow) (at fold.PayloadAt, err error) {
+		var start time.Time
+		var chunk []byte
+		err = row.Scan(&start, &last.ID, &chunk)
+		last.Start = start.UnixMicro()
+		copy(at.Chunk[:], chunk)
+		ids = append(ids, string(last.ID))
+		return at, err
+	}
+	places, err := collect(ctx, w.tx, scan, `SELECT start_time, span_id, payload_chunk FROM spans WHERE project_id = $1 AND `+condition+`
+		AND (start_time, span_id) > ($2, $3) AND start_time >= $4 AND start_time < $5 ORDER BY start_time, span_id LIMIT $6`,
 		string(w.project), micros(step.Start), string(step.ID), micros(bounds.From), micros(bounds.To), r.Limit)
 	if err != nil {
 		return found, err
 	}
-	var last *trace.Span
-	if n := len(rows); n > 0 {
-		last = &rows[n-1].Span
-	}
-	found.Rewritten = store.Rewritten{Read: int64(len(rows)), Next: step.Next(len(rows) >= r.Limit, last)}
-	return found, w.eachChange(ctx, r, rows, func(changes []rowChange) error {
-		for _, c := range changes {
-			found.Add(r, &c.Change, c.Row.contentOf(), c.Row.said != nil)
+	found.Rewritten = store.Rewritten{Read: int64(len(ids)), Next: step.Next(len(ids) >= r.Limit, last)}
+	for _, part := range fold.RewriteParts(r.Detail, places) {
+		mine := make([]string, len(part))
+		for i, n := range part {
+			mine[i] = ids[n]
 		}
-		return nil
-	})
+		rows, err := collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2)`, string(w.project), mine)
+		if err != nil {
+			return found, err
+		}
+		slices.SortFunc(rows, func(a, b *spanRow) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID)) })
+		if err := w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+			for _, c := range changes {
+				found.Add(r, &c.Change, c.Row.contentOf(), c.Row.said != nil)
+			}
+			return nil
+		}); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
 }
 
 // renumber writes the version of the mapping into rows that are as they were

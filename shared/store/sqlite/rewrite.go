@@ -70,7 +70,9 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 	return found.Rewritten, nil
 }
 
-// look finds what a step changes.
+// look finds what a step changes. It first finds where the step's payloads are,
+// and then reads rows and payloads part by part: a step may have many more rows
+// than should be in memory.
 func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (found fold.Found, err error) {
 	index := spansByStart + "WHERE form = 'span'"
 	if step.Form == trace.FormTrace {
@@ -80,22 +82,47 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 		index += " AND mapping_version > 0"
 	}
 	bounds := fold.Bounds(r.Time)
-	rows, err := readStored(ctx, w.tx, w.project, store.Summary, index+` AND project = ? AND (start_time, span_id) > (?, ?) AND start_time >= ? AND start_time < ?
+	var rowids []int64
+	var places []fold.PayloadAt
+	var last fold.Step
+	err = query(ctx, w.tx, "find spans", func(rows *sql.Rows) error {
+		var rowid int64
+		var chunk sql.RawBytes
+		err := rows.Scan(&rowid, &last.Start, &last.ID, &chunk)
+		at := fold.PayloadAt{}
+		copy(at.Chunk[:], chunk)
+		rowids, places = append(rowids, rowid), append(places, at)
+		return err
+	}, `SELECT rowid, start_time, span_id, payload_chunk FROM spans `+index+` AND project = ? AND (start_time, span_id) > (?, ?) AND start_time >= ? AND start_time < ?
 		ORDER BY start_time, span_id LIMIT ?`, int64(w.project), step.Start, string(step.ID), bounds.From, bounds.To, r.Limit)
 	if err != nil {
 		return found, err
 	}
-	var last *trace.Span
-	if n := len(rows); n > 0 {
-		last = &rows[n-1].Span
-	}
-	found.Rewritten = store.Rewritten{Read: int64(len(rows)), Next: step.Next(len(rows) >= r.Limit, last)}
-	return found, w.eachChange(ctx, r, rows, func(changes []rowChange) error {
-		for _, c := range changes {
-			found.Add(r, &c.Change, c.Row.content, c.Row.own != nil)
+	found.Rewritten = store.Rewritten{Read: int64(len(rowids)), Next: step.Next(len(rowids) >= r.Limit, last)}
+	for _, part := range fold.RewriteParts(r.Detail, places) {
+		mine := make([]int64, len(part))
+		for i, n := range part {
+			mine[i] = rowids[n]
 		}
-		return nil
-	})
+		list, err := jsonList(mine)
+		if err != nil {
+			return found, err
+		}
+		rows, err := readStored(ctx, w.tx, w.project, store.Summary, `WHERE rowid IN (SELECT value FROM json_each(?))`, list)
+		if err != nil {
+			return found, err
+		}
+		slices.SortFunc(rows, func(a, b *storedSpan) int { return bySpanStart(&a.Span, &b.Span) })
+		if err := w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+			for _, c := range changes {
+				found.Add(r, &c.Change, c.Row.content, c.Row.own != nil)
+			}
+			return nil
+		}); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
 }
 
 // renumber writes the version of the mapping into rows that are as they were

@@ -210,6 +210,24 @@ func rewrites(t *testing.T, open OpenFunc) {
 				same(t, "spans from a cursor on", want[len(want)-len(seen):], ids())
 			}
 		},
+		"PayloadsOfManyChunks": func(t *testing.T, s store.Store) {
+			p := newProject(t, s, "a")
+			want, got := map[trace.SpanID]string{}, map[trace.SpanID]string{}
+			for i := range 70 { // a chunk each, of spans that began far from each other
+				one, other := called(numbered("x", i), "", minute(i), 1), called(numbered("y", i), "", minute(500-i), 1)
+				write(t, s, p, one, other)
+				want[one.ID], want[other.ID] = string(one.Payload.Raw), string(other.Payload.Raw)
+			}
+			did := rewrite(t, s, p, store.Rewrite{Limit: 100, Mapped: true, Detail: store.Full, Change: each(func(sp *trace.Span) bool {
+				if _, again := got[sp.ID]; again {
+					t.Errorf("span %s comes again", sp.ID)
+				}
+				got[sp.ID] = string(sp.Payload.Raw)
+				return false
+			})}, nil)
+			same(t, "rewritten", store.Rewritten{Read: 140}, did)
+			same(t, "payloads", want, got)
+		},
 		"SpansComeAsTheyWereSent": func(t *testing.T, s store.Store) {
 			p := newProject(t, s, "a")
 			call := of(called("x", "", start, 0), func(sp *trace.Span) { sp.CallKey = "k" })
