@@ -153,12 +153,13 @@ func (e *encoder) scope(items *[]Span, null func()) (*group, error) {
 	return g, err
 }
 
-// part writes one message of its own into dst.
+// part writes one message of its own into dst: at the end of out, which has grown
+// to the largest of those before, and from there into a slice of its size.
 func (e *encoder) part(dst *[]byte, write func(*encoder) error) error {
-	outer := e.out
-	e.out = nil
+	start := len(e.out)
 	err := write(e)
-	*dst, e.out = slices.Clip(e.out), outer
+	*dst = slices.Clip(append([]byte(nil), e.out[start:]...))
+	e.out = e.out[:start]
 	return err
 }
 
