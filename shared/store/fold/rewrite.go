@@ -18,6 +18,10 @@ const (
 	// RewriteAtOnce is how many spans a step changes in one transaction: other
 	// writers wait for it.
 	RewriteAtOnce = 1000
+	// RenumberAtOnce is RewriteAtOnce for those of which only the version of the
+	// mapping changes: they take a fraction of the time, and the more of them
+	// share a transaction, the fewer pages are written again and again.
+	RenumberAtOnce = 10_000
 )
 
 // RewriteParts parts the spans of a step, by their numbers: those whose payloads

@@ -47,7 +47,7 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 			return do(newWriting(tx, project))
 		})
 	}
-	for some := range slices.Chunk(found.Versions, fold.RewriteAtOnce) {
+	for some := range slices.Chunk(found.Versions, fold.RenumberAtOnce) {
 		if err := locked(func(w *writing) error { return w.renumber(ctx, some) }); err != nil {
 			return store.Rewritten{}, err
 		}

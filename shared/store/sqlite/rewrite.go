@@ -53,7 +53,7 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 	}); err != nil || r.DryRun {
 		return found.Rewritten, err
 	}
-	for some := range slices.Chunk(found.Versions, fold.RewriteAtOnce) {
+	for some := range slices.Chunk(found.Versions, fold.RenumberAtOnce) {
 		if err := within(db.inTx, func(w *writing) error { return w.renumber(ctx, some) }); err != nil {
 			return store.Rewritten{}, err
 		}
