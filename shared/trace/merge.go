@@ -131,40 +131,50 @@ func fullerJSON(a, b json.RawMessage) json.RawMessage {
 // one span only grow while it runs.
 func fullerUsage(a, b *Span) (usage *Usage, input, output *int64) {
 	in, out := larger(a.InputTokens, b.InputTokens), larger(a.OutputTokens, b.OutputTokens)
-	switch {
-	case a.Usage == nil:
-		return b.Usage, in, out
-	case b.Usage == nil:
-		return a.Usage, in, out
-	}
-	key := func(u *Usage) []int64 {
-		return []int64{
-			Plus(u.InputTokens(), u.OutputTokens()), u.OutputTokens(), u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Reasoning, u.AudioInput,
-			u.ImageInput, u.AudioOutput, u.ImageOutput, u.Input, u.Output,
-		}
-	}
-	if slices.Compare(key(b.Usage), key(a.Usage)) > 0 {
+	if compareUsage(b.Usage, a.Usage) > 0 {
 		return b.Usage, in, out
 	}
 	return a.Usage, in, out
 }
 
-// fullerCost prefers a cost that the sender gave; then the larger.
-func fullerCost(a, b *Span) (*int64, CostSource) {
-	rank := func(s *Span) (int, int64) {
-		switch {
-		case s.CostNanoUSD == nil:
-			return 0, 0
-		case s.CostSource == CostOfSender:
-			return 3, *s.CostNanoUSD
-		case s.CostSource == CostOfPrices:
-			return 2, *s.CostNanoUSD
-		}
-		return 1, *s.CostNanoUSD
+// compareUsage orders counts of one span: the larger, and of two as large the one
+// that knows more of its parts, is the greater. None is the least.
+func compareUsage(a, b *Usage) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
 	}
-	ra, va := rank(a)
-	rb, vb := rank(b)
-	if rb > ra || (rb == ra && vb > va) {
+	key := func(u *Usage) [12]int64 {
+		return [...]int64{
+			Plus(u.InputTokens(), u.OutputTokens()), u.OutputTokens(), u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.Reasoning, u.AudioInput,
+			u.ImageInput, u.AudioOutput, u.ImageOutput, u.Input, u.Output,
+		}
+	}
+	ka, kb := key(a), key(b)
+	return slices.Compare(ka[:], kb[:])
+}
+
+// fullerCost prefers a cost that the sender gave; then, since a price is that of
+// the counts beside it, the one of the counts that are kept; then the larger.
+func fullerCost(a, b *Span) (*int64, CostSource) {
+	rank := func(s *Span) int {
+		switch {
+		case s.CostNanoUSD == nil || s.CostSource == CostOfPrices:
+			return 0
+		case s.CostSource == CostOfSender:
+			return 2
+		}
+		return 1
+	}
+	c := cmp.Compare(rank(b), rank(a))
+	if c == 0 && rank(a) == 0 {
+		c = compareUsage(b.Usage, a.Usage)
+	}
+	if c > 0 || c == 0 && larger(a.CostNanoUSD, b.CostNanoUSD) != a.CostNanoUSD {
 		return b.CostNanoUSD, b.CostSource
 	}
 	return a.CostNanoUSD, a.CostSource

@@ -64,6 +64,12 @@ func TestMerge(t *testing.T) {
 			trace.Span{Status: trace.StatusSuccess, CostNanoUSD: count(5), CostSource: trace.CostOfSender},
 		},
 		{
+			"a computed cost is that of the counts that are kept: a report that knows of no cache made a dearer one",
+			trace.Span{Status: trace.StatusSuccess, Usage: &trace.Usage{Input: 9, CacheRead: 4}, CostNanoUSD: count(7), CostSource: trace.CostOfPrices},
+			trace.Span{Status: trace.StatusSuccess, Usage: &trace.Usage{Input: 13}, CostNanoUSD: count(8), CostSource: trace.CostOfPrices},
+			trace.Span{Status: trace.StatusSuccess, Usage: &trace.Usage{Input: 9, CacheRead: 4}, CostNanoUSD: count(7), CostSource: trace.CostOfPrices},
+		},
+		{
 			"raw bytes are joined, not repeated",
 			trace.Span{Status: trace.StatusSuccess, Payload: trace.Payload{Raw: []byte("\x0a\x01b\x0a\x01a")}},
 			trace.Span{Status: trace.StatusSuccess, Payload: trace.Payload{Raw: []byte("\x0a\x01a")}},
