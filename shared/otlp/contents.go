@@ -24,7 +24,7 @@ func (r *reading) contents(s *trace.Span) {
 	case trace.KindEmbedding:
 		set(&p.InputMessages, r.embedded())
 	default:
-		in, out := r.talk()
+		in, out := r.talk(s)
 		set(&p.InputMessages, in)
 		set(&p.OutputMessages, out)
 		r.answer(s, out)
@@ -108,18 +108,18 @@ func (r *reading) sources(whole, flattened fact, yield func(ref) bool) {
 }
 
 // talk reads the messages of a call, an agent or a step.
-func (r *reading) talk() (in, out []trace.Message) {
-	r.sources(factInput, factInputAt, func(v ref) bool {
-		in = input(v)
-		return len(in) == 0
-	})
-	r.sources(factOutput, factOutputAt, func(v ref) bool {
-		if out = output(v); r.streamed {
-			out = whole(out)
-		}
-		return len(out) == 0
-	})
-	if !slices.ContainsFunc(in, func(m trace.Message) bool { return m.Role == roleSystem }) {
+func (r *reading) talk(s *trace.Span) (in, out []trace.Message) {
+	in = r.best(factInput, factInputAt, input, false)
+	out = r.best(factOutput, factOutputAt, output, s.Usage != nil && s.Usage.Reasoning > 0)
+	if r.streamed {
+		out = whole(out)
+	}
+	if isCall(s.Kind) && !slices.ContainsFunc(in, isSystem) { // beside the messages of a provider's request
+		c := conversation{role: roleUser}
+		c.system(r.bodyOf(factRequest))
+		in = append(c.messages, in...)
+	}
+	if !slices.ContainsFunc(in, isSystem) {
 		for _, h := range r.of(factSystem) {
 			if parts := partsOf(r.root(h.at)); len(parts) > 0 {
 				in = slices.Insert(in, 0, trace.Message{Role: roleSystem, Parts: parts})
@@ -127,15 +127,14 @@ func (r *reading) talk() (in, out []trace.Message) {
 			}
 		}
 	}
-	if r.response.there() { // what a dialect put together of a call's own attributes
-		if len(in) == 0 {
-			in = input(r.response)
-		}
-		if len(out) == 0 {
-			out = output(r.response)
-		}
+	// What a dialect put together of a call's own attributes.
+	if len(in) == 0 && r.response.get("messages", "contents", "input", "prompt").there() {
+		in = input(r.response)
 	}
-	if r.system != "" && !slices.ContainsFunc(in, func(m trace.Message) bool { return m.Role == roleSystem }) {
+	if len(out) == 0 && r.response.get("choices", "candidates", "content", "output").there() {
+		out = output(r.response)
+	}
+	if r.system != "" && !slices.ContainsFunc(in, isSystem) {
 		in = slices.Insert(in, 0, trace.Message{Role: roleSystem, Parts: textParts(r.system)})
 	}
 	if len(out) == 0 {
@@ -150,6 +149,65 @@ func (r *reading) talk() (in, out []trace.Message) {
 		}
 	}
 	return in, out
+}
+
+func isSystem(m trace.Message) bool { return m.Role == roleSystem }
+
+// best reads the messages of the first source that has some. Where an
+// instrumentation took them apart and left something out, the whole that stands
+// beside tells more. reasoned says that there was reasoning.
+func (r *reading) best(wholeFact, flattened fact, read func(ref) []trace.Message, reasoned bool) (messages []trace.Message) {
+	var more bool
+	r.sources(wholeFact, flattened, func(v ref) bool {
+		found := read(v)
+		if len(messages) > 0 {
+			if lacking(found, 0, reasoned) || !holds(found, messages) {
+				return true
+			}
+			messages = found
+			return false
+		}
+		messages = found
+		more = len(found) == 0 || v.kind() == kindList && v.t.src == "" && lacking(found, v.count(), reasoned)
+		return more
+	})
+	return messages
+}
+
+// lacking reports whether something is missing in what is told of n messages: one
+// of them, what a call of a tool or its result is known by, where a picture is,
+// or the reasoning.
+func lacking(messages []trace.Message, n int, reasoned bool) bool {
+	if len(messages) < n {
+		return true
+	}
+	for i := range messages {
+		for j := range messages[i].Parts {
+			switch p := &messages[i].Parts[j]; p.Type {
+			case trace.PartToolCall, trace.PartToolResult:
+				if p.ID == "" {
+					return true
+				}
+			case trace.PartImage, trace.PartAudio, trace.PartFile:
+				if p.ID == "" && p.URI == "" {
+					return true
+				}
+			case trace.PartReasoning:
+				reasoned = false
+			}
+		}
+	}
+	return reasoned
+}
+
+// holds reports whether the messages of others, by their roles, are among some.
+func holds(messages, others []trace.Message) bool {
+	for i := range messages {
+		if len(others) > 0 && messages[i].Role == others[0].Role {
+			others = others[1:]
+		}
+	}
+	return len(others) == 0
 }
 
 // whole makes one message of the pieces of each that was streamed: of those in a
@@ -349,7 +407,10 @@ func definitions(v ref) []byte {
 		if schema := e.get("tool").get("json_schema"); schema.there() { // OpenInference
 			e = textTree(schema)
 		}
-		if !e.there() {
+		if tool := offered(e); tool.there() {
+			e = tool
+		}
+		if e.kind() != kindObject || e.has("role") { // a list of something else
 			return true
 		}
 		if len(dst) > 1 {
@@ -385,13 +446,18 @@ func (r *reading) parameters() json.RawMessage {
 		}
 		v := r.value(h)
 		empty := v.kind == valueAbsent || v.kind == valueString && len(v.data) == 0
-		if !empty && !has(name) && !notParameters[name] {
+		switch {
+		case empty || has(name) || notParameters[name]:
+		case v.kind == valueString && v.data[0] == '{':
+			o.raw([]byte(name), r.json(h.at))
+		default:
 			o.attribute([]byte(name), v)
 		}
 	}
 	for _, h := range r.of(factParameters) {
 		r.tree(h.at).root().each(func(e ref) bool {
-			if name := e.node().key; e.there() && name != "" && !notParameters[name] && !has(name) {
+			empty := e.isText() && e.text() == ""
+			if name := e.node().key; e.there() && !empty && name != "" && !notParameters[name] && !has(name) {
 				o.raw([]byte(name), e.json())
 			}
 			return true
@@ -488,11 +554,13 @@ func (r *reading) id(f fact) *string {
 // toolInput takes off what frameworks put around a tool's arguments.
 func toolInput(v ref, own []byte) json.RawMessage {
 	for range maxWrappers {
-		if v.kind() != kindObject {
+		if v = only(v); v.kind() != kindObject {
 			break
 		}
 		var inner ref
 		switch {
+		case isToolMessage(v):
+			inner = textTree(v.get("content"))
 		case v.has("args") && v.has("kwargs"):
 			if inner = v.get("kwargs"); inner.count() == 0 {
 				inner = v.get("args")
@@ -518,11 +586,13 @@ func toolInput(v ref, own []byte) json.RawMessage {
 // what call it answers.
 func toolOutput(v ref, own []byte) (result json.RawMessage, call string) {
 	for range maxWrappers {
-		if v.kind() != kindObject {
+		if v = only(v); v.kind() != kindObject {
 			break
 		}
 		var inner ref
 		switch {
+		case isToolMessage(v):
+			inner = textTree(v.get("content"))
 		case v.has("lc") && v.has("kwargs"):
 			inner = v.get("kwargs")
 		case v.has("data") && v.get("type").text() == roleTool:
@@ -541,6 +611,20 @@ func toolOutput(v ref, own []byte) (result json.RawMessage, call string) {
 		v, own = inner, inner.json()
 	}
 	return own, call
+}
+
+// only gives the message that a list is made of, if it is that of a tool.
+func only(v ref) ref {
+	if first := v.first(); v.kind() == kindList && v.count() == 1 && isToolMessage(first) {
+		return first
+	}
+	return v
+}
+
+// isToolMessage reports whether a value is what a tool was told or told, made a
+// message that does not name the call.
+func isToolMessage(v ref) bool {
+	return v.kind() == kindObject && v.get("role").text() == roleTool && v.has("content") && !v.has("tool_call_id")
 }
 
 // embedded reads the texts that were embedded: one message of as many parts.

@@ -60,6 +60,7 @@ func init() {
 			{key: "gen_ai.usage.reasoning.output_tokens", fact: factReasoningTokens},
 			{key: "gen_ai.usage.reasoning_tokens", fact: factReasoningTokens},
 			{key: "gen_ai.usage.details.reasoning_tokens", fact: factReasoningTokens},
+			{key: "gen_ai.usage.thinking_tokens", fact: factReasoningTokens},
 			{key: "gen_ai.usage.audio.input_tokens", fact: factAudioInput},
 			{key: "gen_ai.usage.audio_input_tokens", fact: factAudioInput},
 			{key: "gen_ai.usage.details.input_audio_tokens", fact: factAudioInput},

@@ -57,6 +57,8 @@ func init() {
 			{key: "usage.completion_tokens", fact: factOutputTokens},
 			{key: "usage.input_tokens", fact: factInputTokens},
 			{key: "usage.output_tokens", fact: factOutputTokens},
+			{key: "usage.cached_tokens", fact: factCacheRead},
+			{key: "usage.reasoning_tokens", fact: factReasoningTokens},
 			{key: "prompt_tokens", fact: factInputTokens},
 			{key: "completion_tokens", fact: factOutputTokens},
 			{key: "input_tokens", fact: factInputTokens},

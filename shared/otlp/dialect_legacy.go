@@ -30,6 +30,7 @@ func init() {
 			{key: "llm.usage.completion_tokens", fact: factOutputTokens},
 			{key: "llm.usage.reasoning_tokens", fact: factReasoningTokens},
 			{key: "llm.usage.cache_read_input_tokens", fact: factCacheRead},
+			{key: "llm.usage.cached_tokens", fact: factCacheRead},
 			{key: "llm.usage.cache_creation_input_tokens", fact: factCacheWrite},
 			{key: "llm.usage.total_tokens", fact: factNone},
 			{key: "llm.is_streaming", fact: factParameter},

@@ -23,6 +23,7 @@ func init() {
 			{key: "litellm.metadata.user_id", fact: factUser},
 			{key: "litellm.metadata.tags", fact: factTags},
 			{key: "litellm.metadata.*", fact: factMetadataEntry},
+			{key: "metadata.requester_metadata", fact: factMetadata}, // the caller's own
 			{key: "metadata.*", fact: factMetadataEntry},
 			{key: "error.stack_trace", fact: factNone, keep: true},
 		},

@@ -73,6 +73,11 @@ func init() {
 			{key: "embedding.text", fact: factInput},
 		},
 		before: openInferenceBefore,
+		after: func(r *reading, s *trace.Span) {
+			if s.Kind == trace.KindAgentRun && s.AgentName == nil && r.inOpenAIAgents() {
+				s.AgentName = name(r.attrText("graph.node.id"))
+			}
+		},
 	})
 }
 
@@ -81,6 +86,12 @@ func init() {
 var modelMethods = map[string]bool{
 	"chat": true, "achat": true, "complete": true, "acomplete": true, "stream_chat": true, "astream_chat": true, "stream_complete": true,
 	"astream_complete": true, "_chat": true, "_achat": true, "_complete": true, "_acomplete": true, "_stream_chat": true, "_astream_chat": true,
+}
+
+// inOpenAIAgents reports whether the span is of OpenAI's Agents SDK, in Python or
+// JavaScript.
+func (r *reading) inOpenAIAgents() bool {
+	return r.in("openinference.instrumentation.openai_agents") || r.in("@arizeai/openinference-instrumentation-openai-agents")
 }
 
 func openInferenceBefore(r *reading) {
@@ -94,7 +105,7 @@ func openInferenceBefore(r *reading) {
 		if strings.HasSuffix(name, "Agent.run") {
 			r.kind = trace.KindAgentRun
 		}
-	case r.in("openinference.instrumentation.openai_agents"):
+	case r.inOpenAIAgents():
 		if strings.HasPrefix(name, "handoff to ") { // marked as a tool
 			r.kind = trace.KindChain
 		}

@@ -35,7 +35,7 @@ const (
 
 // tree is a parsed text. Node 0 is not used, the root is node 1.
 type tree struct {
-	src    string
+	src    string // "" of one that was put together of attributes
 	nodes  []node
 	python bool // src is not JSON
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -215,6 +216,9 @@ func (r *reading) patch(now time.Time) trace.Span {
 	return s
 }
 
+// turns are the roles in the order in which a conversation begins.
+var turns = []string{roleSystem, roleUser, roleAssistant, roleTool}
+
 // messagePatch makes a patch of one message. Its time puts it among the others.
 func (r *reading) messagePatch(role string, now time.Time) (trace.Span, error) {
 	s := r.patch(now)
@@ -224,6 +228,11 @@ func (r *reading) messagePatch(role string, now time.Time) (trace.Span, error) {
 	}
 	messages := toldMessage(r.event, role, parseTree(string(body)).root())
 	at := nanos(min(r.start, math.MaxInt64))
+	if len(messages) > 0 && r.start%1e6 == 0 {
+		// A clock of milliseconds gives a whole conversation the same time. In most
+		// that begin it is this order.
+		at = at.Add(time.Duration(slices.Index(turns, messages[0].Role)))
+	}
 	for i := range messages {
 		messages[i].Time = &at
 	}

@@ -121,6 +121,8 @@ func (c *conversation) list(r ref, depth int) {
 			if m, ok := messageOf(e); ok {
 				flush()
 				c.add(m)
+			} else if offered(e).there() {
+				return true
 			} else if p, ok := partOf(e); ok {
 				loose = append(loose, p)
 			} else {
@@ -139,6 +141,9 @@ func (c *conversation) list(r ref, depth int) {
 // false if it is none of them.
 func (c *conversation) object(r ref, depth int) bool {
 	before := len(c.messages)
+	if args, kwargs := r.get("args"), r.get("kwargs"); r.count() == 2 && args.there() && kwargs.there() && args.count()+kwargs.count() == 0 {
+		return true // a call of a function that takes nothing
+	}
 	if r.get("type").isText() && r.has("value") && r.count() == 2 { // LangWatch
 		c.value(r.get("value"), depth+1)
 		return true
@@ -254,7 +259,7 @@ func (c *conversation) answer(r ref, depth int) {
 		return
 	}
 	// An answer of which an SDK made something of its own.
-	if r.has("content") && (r.has("finish_reason") || r.has("stop_reason") || r.has("model")) && !r.has("type") {
+	if r.has("content") && (finishOf(r) != "" || r.has("finish_reason") || r.has("stop_reason") || r.has("model") || r.has("usageMetadata")) && !r.has("type") {
 		if m, ok := messageBody(r); ok {
 			m.Role = roleAssistant
 			c.add(m)
@@ -323,7 +328,7 @@ func onlyHousekeeping(r ref, name string) bool {
 		switch key := e.node().key; key {
 		case name, "tags", "metadata", "kwargs", "inputs", "run_id", "parent_run_id", "stream", "reset", "images", "additional_args", "max_steps",
 			"return_full_result", "graph", "resume", "goto", "sanitize_inputs_outputs", "args", "image_path", "custom_embedding_strs", "embedding",
-			"show_progress", "config":
+			"show_progress", "config", "lg_name":
 		default:
 			ok = e.kind() == kindNull
 		}
@@ -383,7 +388,7 @@ func messageOf(r ref) (m trace.Message, ok bool) {
 		return m, ok
 	}
 	role := r.get("role", "author", "_role")
-	if role.isText() {
+	if role.isText() && (role.text() != roleTool || !offered(r).there()) {
 		m, _ = messageBody(r)
 		m.Role = roleOf(role.text())
 		if m.FinishReason == "" && r.get("type").text() == "message" && m.Role == roleAssistant { // of OpenAI's Responses API
@@ -405,6 +410,18 @@ func messageOf(r ref) (m trace.Message, ok bool) {
 		return m, ok
 	}
 	return m, false
+}
+
+// offered gives the definition of a tool that Langfuse puts among the messages:
+// what a tool would have answered.
+func offered(r ref) ref {
+	if r.get("role").text() != roleTool || r.has("tool_call_id") {
+		return ref{}
+	}
+	if tool := r.get("content"); tool.get("function").get("name").isText() || tool.get("name").isText() && tool.has("input_schema") {
+		return tool
+	}
+	return ref{}
 }
 
 // fold turns the content of a tool's message into the result that it is.
@@ -536,7 +553,7 @@ func item(r ref, typ string) (m trace.Message, ok bool) {
 			m.FinishReason = r.get("status").text()
 		}
 		return m, ok
-	case "function_call", "custom_tool_call":
+	case "function_call", "custom_tool_call", "tool_call":
 		p, is := callOf(r)
 		return trace.Message{Role: roleAssistant, Parts: []trace.Part{p}}, is
 	case "function_call_output", "custom_tool_call_output":
@@ -556,6 +573,18 @@ func item(r ref, typ string) (m trace.Message, ok bool) {
 		return trace.Message{Role: roleAssistant, Parts: []trace.Part{{Type: trace.PartType(typ), ID: r.get("id", "call_id").text(), Data: r.json()}}}, true
 	}
 	return m, false
+}
+
+// thoughts gives the text of reasoning, which OpenLLMetry prints as the list of
+// its summaries.
+func thoughts(r ref) string {
+	s := r.text()
+	if strings.HasPrefix(s, "[{") {
+		if list := textTree(r); list.kind() == kindList {
+			return textOfParts(list)
+		}
+	}
+	return s
 }
 
 // encrypted keeps what a provider says of reasoning that it does not show.
@@ -618,7 +647,7 @@ func partOf(r ref) (p trace.Part, ok bool) {
 	case "input_text", "output_text", "summary_text", "TextBlock":
 		return trace.Part{Type: trace.PartText, Text: r.get("text", "content").text()}, true
 	case "reasoning", "thinking", "redacted_thinking", "reasoning_text":
-		return trace.Part{Type: trace.PartReasoning, Text: r.get("text", "content", "thinking", "reasoning").text(), Data: encrypted(r)}, true
+		return trace.Part{Type: trace.PartReasoning, Text: thoughts(r.get("text", "content", "thinking", "reasoning")), Data: encrypted(r)}, true
 	case "refusal":
 		return trace.Part{Type: "refusal", Text: r.get("refusal", "content", "text").text()}, true
 	case "tool_call", "tool-call", "tool_use", "function", "server_tool_use", "function_call", "mcp_tool_use":
@@ -629,9 +658,9 @@ func partOf(r ref) (p trace.Part, ok bool) {
 		return media(trace.PartImage, r), true
 	case "input_audio", "audio", "audio-url":
 		return media(trace.PartAudio, r), true
-	case "file", "input_file", "document", "document-url", "video", "video_url", "video-url":
+	case "document", "document-url", "video", "video_url", "video-url":
 		return media(trace.PartFile, r), true
-	case "blob", "uri", "binary":
+	case "blob", "uri", "binary", "file", "input_file":
 		return media(modality(r), r), true
 	case "":
 		return untyped(r)
