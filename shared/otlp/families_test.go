@@ -419,6 +419,71 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 			want: map[string]string{"kind": "llm_call", "in": "user: It's me", "usage": "3/2"},
 		},
 		{
+			name: "OpenRouter's broadcast", span: `"name":"LLM Generation"`,
+			attrs: map[string]string{
+				"span.type": "generation", "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "openai/gpt-4o-mini",
+				"gen_ai.response.model": "openai/gpt-4o-mini", "gen_ai.response.id": "gen-1", "gen_ai.response.finish_reason": "stop", "session.id": "s", "user.id": "u",
+				"gen_ai.usage.input_tokens": `={"intValue":"13"}`, "gen_ai.usage.output_tokens": `={"intValue":"10"}`, "gen_ai.usage.input_tokens.cached": `={"intValue":"4"}`,
+				"gen_ai.usage.output_tokens.reasoning": `={"intValue":"5"}`, "gen_ai.usage.total_cost": `={"doubleValue":0.0012}`,
+				"gen_ai.prompt":     `{"messages":[{"role":"user","content":"Hi"}]}`,
+				"gen_ai.completion": `{"completion":"Hello","reasoning":"hm","toolCalls":[{"id":"t1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}],"rawRequest":{"model":"openai/gpt-4o-mini"}}`,
+				"span.input":        `{"messages":[{"role":"user","content":"Hi"}]}`, "trace.output": `{"completion":"Hello"}`,
+				"trace.metadata.openrouter.first_token_ms": `={"doubleValue":12.5}`, "trace.metadata.tenant": "acme",
+			},
+			want: map[string]string{
+				"kind": "llm_call", "provider": "openai", "model": "openai/gpt-4o-mini", "usage": "13/10 read 4 write 0 reasoning 5", "costCents": "0.12", "ttft": "12.5",
+				"in": "user: Hi", "out": `assistant: (hm) Hello f({"a":1})#t1`, "sessionId": "s", "userId": "u", "metadata": `{"tenant":"acme"}`, "finishReason": "stop",
+			},
+		},
+		{
+			name: "OpenRouter's broadcast: what it tried", span: `"name":"provider attempt 1: OpenAI","parentSpanId":"00f067aa0ba902b7"`,
+			attrs: map[string]string{
+				"span.type": "span", "gen_ai.request.model": "openai/gpt-4o-mini", "gen_ai.response.id": "gen-1:attempt-0", "trace.metadata.openrouter.provider_name": "OpenAI",
+				"gen_ai.usage.input_tokens": `={"intValue":"13"}`,
+			},
+			want: map[string]string{"kind": "chain"},
+		},
+		{
+			name: "vLLM, which names no model", span: `"name":"llm_request","kind":2`, scope: "vllm.llm_engine",
+			attrs: map[string]string{
+				"gen_ai.request.id": "chatcmpl-1", "gen_ai.request.temperature": `={"doubleValue":0.5}`, "gen_ai.usage.prompt_tokens": `={"intValue":"3"}`,
+				"gen_ai.usage.completion_tokens": `={"intValue":"2"}`, "gen_ai.latency.time_to_first_token": `={"doubleValue":0.125}`, "gen_ai.latency.e2e": `={"doubleValue":0.5}`,
+			},
+			want: map[string]string{"kind": "llm_call", "provider": "vllm", "usage": "3/2", "ttft": "125", "providerRequestId": "chatcmpl-1", "parameters": `{"temperature":0.5}`},
+		},
+		{
+			name: "Cloudflare's AI Gateway", span: `"name":"chat"`,
+			attrs: map[string]string{
+				"gen_ai.request.model": "gpt-4o-mini", "gen_ai.model.provider": "openai", "gen_ai.usage.input_tokens": `={"intValue":"3"}`,
+				"gen_ai.usage.output_tokens": `={"intValue":"2"}`, "gen_ai.usage.cost": `={"doubleValue":0.001}`,
+				"gen_ai.prompt_json":     `[{"role":"user","content":"Hi"}]`,
+				"gen_ai.completion_json": `{"id":"c1","model":"gpt-4o-mini-2024","choices":[{"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}]}`,
+			},
+			want: map[string]string{
+				"kind": "llm_call", "provider": "openai", "model": "gpt-4o-mini", "modelUsed": "gpt-4o-mini-2024", "usage": "3/2", "in": "user: Hi", "out": "assistant: Hello",
+				"finishReason": "stop", "providerRequestId": "c1", "costCents": "0.1",
+			},
+		},
+		{
+			name: "Sentry's names", span: `"name":"chat gpt-4o-mini"`,
+			attrs: map[string]string{
+				"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o-mini", "gen_ai.request.messages": `[{"role":"user","content":"Hi"}]`,
+				"gen_ai.response.text": "Hello", "gen_ai.response.tool_calls": `[{"id":"t1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]`,
+				"gen_ai.request.available_tools": `[{"type":"function","name":"f"}]`, "gen_ai.usage.input_tokens": `={"intValue":"13"}`, "gen_ai.usage.output_tokens": `={"intValue":"10"}`,
+				"gen_ai.usage.input_tokens.cached": `={"intValue":"4"}`, "gen_ai.usage.input_tokens.cache_write": `={"intValue":"2"}`, "gen_ai.cost.total_tokens": `={"doubleValue":0.002}`,
+			},
+			want: map[string]string{
+				"kind": "llm_call", "in": "user: Hi", "out": `assistant: Hello f({"a":1})#t1`, "tools": `[{"type":"function","name":"f"}]`,
+				"usage": "13/10 read 4 write 2 reasoning 0", "costCents": "0.2", "parameters": "",
+			},
+		},
+		{
+			name:  "Azure's agents: a message is no call",
+			span:  `"name":"create_message","events":[{"name":"gen_ai.user.message","attributes":[{"key":"gen_ai.event.content","value":{"stringValue":"{\"content\":\"Hi\",\"role\":\"user\"}"}}]}]`,
+			attrs: map[string]string{"gen_ai.operation.name": "create_message", "gen_ai.system": "az.ai.agents", "gen_ai.thread.id": "thread_1"},
+			want:  map[string]string{"kind": "chain", "in": "user: Hi", "sessionId": "thread_1"},
+		},
+		{
 			name: "not about models: HTTP", span: `"name":"GET /users","kind":2`,
 			attrs: map[string]string{
 				"http.request.method": "GET", "url.path": "/users", "user.id": "u", "session.id": "s", "input": "x", "output": "y", "model": "Tesla 3",

@@ -277,6 +277,21 @@ func (c *conversation) answer(r ref, depth int) {
 		c.add(m)
 		return
 	}
+	if text := r.get("completion"); text.isText() && (r.has("reasoning") || r.has("rawRequest")) { // OpenRouter
+		m := trace.Message{Role: roleAssistant}
+		if reasoning := r.get("reasoning").text(); reasoning != "" {
+			m.Parts = []trace.Part{{Type: trace.PartReasoning, Text: reasoning}}
+		}
+		m.Parts = append(m.Parts, textParts(text.text())...)
+		r.get("toolCalls").each(func(e ref) bool {
+			if p, ok := callOf(e); ok {
+				m.Parts = append(m.Parts, p)
+			}
+			return true
+		})
+		c.add(m)
+		return
+	}
 	// The state that an agent ends with: its last word is the answer.
 	if messages := r.get("messages"); messages.kind() == kindList {
 		c.last(messages, depth)
