@@ -63,9 +63,10 @@ func output(r ref) []trace.Message {
 // maxWrappers bounds how many objects around a conversation are opened.
 const maxWrappers = 8
 
-// add puts a message behind the others, unless nothing is in it.
+// add puts a message behind the others, unless nothing is in it. Why an answer
+// ended is something, of an answer.
 func (c *conversation) add(m trace.Message) {
-	if len(m.Parts) > 0 || m.FinishReason != "" {
+	if len(m.Parts) > 0 || m.FinishReason != "" && c.role != roleUser {
 		if m.Role == "" {
 			m.Role = c.role
 		}
