@@ -8,7 +8,7 @@ func init() {
 	register(&dialect{
 		name: "mirascope", rank: 182,
 		rules: []rule{
-			{key: "mirascope.type", fact: factKind, late: true, kinds: map[string]trace.Kind{"trace": trace.KindChain, "response_operation": trace.KindChain}},
+			{key: "mirascope.type", fact: factKind, late: true, kinds: map[string]trace.Kind{"trace": trace.KindChain, "response_resume": trace.KindChain}},
 			{key: "mirascope.trace.arg_values", fact: factInput},
 			{key: "mirascope.trace.output", fact: factOutput},
 			{key: "mirascope.trace.tags", fact: factTags},
