@@ -600,6 +600,8 @@ func toolOutput(v ref, own []byte) (result json.RawMessage, call string) {
 		case v.has("content") && v.has("tool_call_id"):
 			call = v.get("tool_call_id").text()
 			inner = v.get("content")
+		case v.has("raw_output") && v.has("tool_name"): // LlamaIndex
+			inner = v.get("raw_output")
 		case v.has("output") && (v.count() == 1 || onlyHousekeeping(v, "output")):
 			inner = v.get("output")
 		case v.get("type").isText() && v.has("value") && v.count() == 2:

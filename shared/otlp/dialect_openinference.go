@@ -28,6 +28,8 @@ func init() {
 			{key: "embedding.invocation_parameters", fact: factParameters},
 			{key: "reranker.top_k", fact: factParameter},
 
+			{key: "retrieval.documents.*", fact: factDocumentsAt}, // before the output, which may be what Python prints of them
+			{key: "reranker.output_documents.*", fact: factDocumentsAt},
 			{key: "llm.input_messages.*", fact: factInputAt},
 			{key: "llm.prompts.*", fact: factInputAt},
 			{key: "input.value", fact: factInput},
@@ -66,8 +68,6 @@ func init() {
 			{key: "input.value", fact: factToolInput},
 			{key: "tool.parameters", fact: factToolInput}, // or the schema, in some
 
-			{key: "retrieval.documents.*", fact: factDocumentsAt},
-			{key: "reranker.output_documents.*", fact: factDocumentsAt},
 			{key: "reranker.query", fact: factQuery},
 			{key: "embedding.embeddings.*", fact: factTextsAt},
 			{key: "embedding.text", fact: factInput},
@@ -101,6 +101,9 @@ func openInferenceBefore(r *reading) {
 		method := name[strings.LastIndexByte(name, '.')+1:]
 		if r.kindSaid() == trace.KindLLMCall && !modelMethods[method] {
 			r.kind = trace.KindChain
+		}
+		if r.kindSaid() == trace.KindRetrieval && strings.HasPrefix(method, "_") { // what the retrieval around it calls
+			r.role = trace.RoleWrapper
 		}
 		if strings.HasSuffix(name, "Agent.run") {
 			r.kind = trace.KindAgentRun
