@@ -67,6 +67,18 @@ func (s *settings) content(value any, kept tree) string {
 	return toJSON(value)
 }
 
+// message gives what is sent in place of an error's.
+func (s *settings) message(text string) string {
+	if s.Redact == nil {
+		return text
+	}
+	redacted := s.redacted(text)
+	if plain, ok := redacted.(string); ok {
+		return plain
+	}
+	return toJSON(redacted)
+}
+
 func (s *settings) redacted(value any) (out any) {
 	defer func() {
 		if recover() != nil {

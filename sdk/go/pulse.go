@@ -10,10 +10,13 @@
 package pulse
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,11 +30,17 @@ const Version = "0.1.0"
 type Client struct {
 	settings *settings
 	sender   *sender // nil: nothing is recorded
+	backlog  backlog // of calls that ended
+
+	mu       sync.Mutex
+	open     map[*call]struct{} // whose answers come
+	replaced atomic.Bool        // by another of Init
 }
 
 // New makes a Client. It never fails: what cannot be used is warned of.
 func New(o Options) *Client {
-	c := &Client{settings: o.settings()}
+	c := &Client{settings: o.settings(), open: map[*call]struct{}{}}
+	c.backlog.most = c.settings.QueueBytes
 	if !c.settings.Disabled && c.settings.APIKey != "" {
 		c.sender = newSender(c.settings)
 	}
@@ -40,12 +49,43 @@ func New(o Options) *Client {
 
 var current atomic.Pointer[Client]
 
+// earlier are Clients that Init replaced and that have something to send.
+var earlier struct {
+	sync.Mutex
+	clients map[*Client]bool
+}
+
 // Init makes the Client that the functions of the package use, in place of the
 // one before, whose spans are still sent.
 func Init(o Options) {
-	if before := current.Swap(New(o)); before != nil && before.sender != nil {
-		go before.Shutdown(context.Background()) //nolint:errcheck // nobody is left to tell
+	before := current.Swap(New(o))
+	if before == nil || before.sender == nil {
+		return
 	}
+	before.replaced.Store(true)
+	earlier.Lock()
+	defer earlier.Unlock()
+	if earlier.clients == nil {
+		earlier.clients = map[*Client]bool{}
+	}
+	earlier.clients[before] = true
+	go before.leave()
+}
+
+// leave sends what is left, for as long as it takes, and then stops.
+func (c *Client) leave() {
+	for c.Flush(context.Background()) != nil && c.sender.done.Err() == nil {
+	}
+	c.stop()
+	earlier.Lock()
+	defer earlier.Unlock()
+	delete(earlier.clients, c)
+}
+
+func replaced() []*Client {
+	earlier.Lock()
+	defer earlier.Unlock()
+	return slices.Collect(maps.Keys(earlier.clients))
 }
 
 // off is what is used before Init.
@@ -60,11 +100,28 @@ func std() *Client {
 
 // Flush sends what waits, until ctx is done or FlushTimeout is over: then its
 // error is context.DeadlineExceeded, and what is left stays in the queue.
-func Flush(ctx context.Context) error { return std().Flush(ctx) }
+func Flush(ctx context.Context) error { return all(ctx, (*Client).Flush) }
 
 // Shutdown is Flush, after which nothing is recorded any more and no goroutine is
 // left. The log is told how many spans were not sent.
-func Shutdown(ctx context.Context) error { return std().Shutdown(ctx) }
+func Shutdown(ctx context.Context) error { return all(ctx, (*Client).Shutdown) }
+
+// all does something with the Client of now and with those that Init replaced,
+// at the same time.
+func all(ctx context.Context, do func(*Client, context.Context) error) error {
+	clients := append(replaced(), std())
+	errs := make([]error, len(clients))
+	var done sync.WaitGroup
+	for i, c := range clients {
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			errs[i] = do(c, ctx)
+		}()
+	}
+	done.Wait()
+	return cmp.Or(errs...)
+}
 
 // FlushOnSignal sends what waits when the program gets SIGTERM or SIGINT, for at
 // most FlushTimeout, and then lets the signal do what it does without it. A program
@@ -107,17 +164,25 @@ func (c *Client) Flush(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.settings.FlushTimeout)
 	defer cancel()
+	c.backlog.wait(ctx)
 	return c.sender.flush(ctx)
 }
 
 // Shutdown is the function of that name.
 func (c *Client) Shutdown(ctx context.Context) error {
+	for _, k := range c.unended() {
+		k.end(nil)
+	}
 	err := c.Flush(ctx)
+	c.stop()
+	return err
+}
+
+func (c *Client) stop() {
 	if c.sender != nil {
 		c.sender.stop()
 		c.sender.warnOfUnsent()
 	}
-	return err
 }
 
 // Statistics is the function of that name.
@@ -125,6 +190,7 @@ func (c *Client) Statistics() Stats {
 	if c.sender == nil {
 		return Stats{}
 	}
+	c.backlog.wait(context.Background())
 	return c.sender.stats()
 }
 
@@ -135,3 +201,33 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 
 // recording reports whether spans go anywhere.
 func (c *Client) recording() bool { return c.sender != nil }
+
+// watch remembers a call whose answer comes, so that Shutdown ends it if nobody
+// else does.
+func (c *Client) watch(k *call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[k] = struct{}{}
+}
+
+func (c *Client) unwatch(k *call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, k)
+}
+
+func (c *Client) unended() []*call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.open))
+}
+
+// take queues a span. If Init made another Client meanwhile, that has it.
+func (c *Client) take(span []byte) {
+	if c.recording() && c.sender.add(span) {
+		return
+	}
+	if next := std(); c.replaced.Load() && next != c && next.recording() {
+		next.sender.add(span)
+	}
+}

@@ -49,6 +49,7 @@ type shown struct {
 	StartTimeUnixNano, EndTimeUnixNano  string
 	Status                              struct{ Code int }
 	Events                              []struct{ Name string }
+	raw                                 string
 	attributes                          map[string]any
 }
 
@@ -96,7 +97,7 @@ func read(t *testing.T, raw []byte) shown {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Error(err)
 	}
-	s.shown.attributes = map[string]any{}
+	s.shown.raw, s.shown.attributes = string(raw), map[string]any{}
 	for _, a := range s.Attributes {
 		for _, v := range a.Value {
 			s.shown.attributes[a.Key] = v
@@ -879,4 +880,161 @@ func FuzzAssemblers(f *testing.F) {
 			toJSON(asm.response())
 		}
 	})
+}
+
+// streamed is a provider of a stream that begins and ends when it is told to.
+func streamed(t *testing.T, events ...string) (url string, last chan<- string) {
+	rest := make(chan string)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, e := range events {
+			fmt.Fprintf(w, "data: %s\n\n", e)
+		}
+		w.(http.Flusher).Flush()
+		select {
+		case e := <-rest:
+			fmt.Fprintf(w, "data: %s\n\ndata: [DONE]\n\n", e)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(provider.Close)
+	return provider.URL + "/v1/chat/completions", rest
+}
+
+const (
+	firstChunk = `{"id":"c","model":"m-1","choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}`
+	lastChunk  = `{"id":"c","model":"m-1","choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop"}]}`
+)
+
+// TestShutdownEndsWhatIsOpen: an answer that still comes is recorded as far as it
+// came, and the program reads on.
+func TestShutdownEndsWhatIsOpen(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{})
+	url, last := streamed(t, firstChunk)
+	resp, err := HTTPClient().Post(url, "application/json", strings.NewReader(`{"model":"m","stream":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadFull(resp.Body, make([]byte, len(firstChunk)+8)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	spans := s.all()
+	if len(spans) != 1 || spans[0].attributes["pulse.stream_ended_early"] != true || !strings.Contains(fmt.Sprint(spans[0].attributes["pulse.response"]), `"content":"Hel"`) {
+		t.Errorf("%+v", spans)
+	}
+	last <- lastChunk
+	if rest, err := io.ReadAll(resp.Body); err != nil || !strings.HasSuffix(string(rest), "[DONE]\n\n") {
+		t.Errorf("%q, %v", rest, err)
+	}
+}
+
+// TestInitAgain: what runs meanwhile goes to the Client of then, and what waited
+// for the one before is sent to where that one sends.
+func TestInitAgain(t *testing.T) {
+	first, second := newSink(t), newSink(t)
+	first.set(503, "")
+	begin(t, first, Options{FlushTimeout: 50 * time.Millisecond})
+	_, waits := StartSpan(context.Background(), "waits", "chain")
+	waits.End()
+	_, runs := StartSpan(context.Background(), "runs", "chain")
+	before := std()
+	begin(t, second, Options{FlushTimeout: time.Minute})
+	if err := before.Flush(context.Background()); err == nil {
+		t.Fatal("it was sent")
+	}
+	first.set(200, "")
+	for end := time.Now().Add(10 * time.Second); len(first.all()) == 0 || before.sender.done.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d spans", len(first.all()))
+		}
+	}
+	runs.End()
+	if spans := flushed(t, second); len(spans) != 1 || spans[0].Name != "runs" || len(first.all()) != 1 || first.all()[0].Name != "waits" {
+		t.Errorf("%+v, %+v", first.all(), spans)
+	}
+}
+
+// TestALongStream: parts of it are read while others come, and the time to its
+// first token is that of the event which has it.
+func TestALongStream(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{})
+	var text strings.Builder
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, `data: {"id":"c","model":"m-1","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}`+"\n\n")
+		w.(http.Flusher).Flush()
+		time.Sleep(50 * time.Millisecond)
+		for i := range 5000 {
+			fmt.Fprintf(&text, "word %d ", i)
+			fmt.Fprintf(w, `data: {"choices":[{"index":0,"delta":{"content":"word %d "}}]}`+"\n\n", i)
+		}
+		fmt.Fprint(w, "data: [DONE]\n\n")
+	}))
+	defer provider.Close()
+	resp, err := HTTPClient().Post(provider.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"m","stream":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	spans := flushed(t, s)
+	if len(spans) != 1 || spans[0].Name != "chat m" || spans[0].attributes["pulse.stream_ended_early"] != nil {
+		t.Fatalf("%+v", spans)
+	}
+	var answer struct {
+		Choices []struct{ Message struct{ Content string } }
+	}
+	if err := json.Unmarshal([]byte(spans[0].attributes["pulse.response"].(string)), &answer); err != nil || answer.Choices[0].Message.Content != text.String() {
+		t.Errorf("%v: %d bytes of %d", err, len(answer.Choices[0].Message.Content), text.Len())
+	}
+	if first, _ := spans[0].attributes["gen_ai.response.time_to_first_chunk"].(float64); first < 0.05 {
+		t.Errorf("the first token after %v s", first)
+	}
+}
+
+// TestABacklogIsBounded: what is too much is done at once.
+func TestABacklogIsBounded(t *testing.T) {
+	b := backlog{most: 10}
+	begun, going := make(chan struct{}), make(chan struct{})
+	b.add(10, func() { close(begun); <-going })
+	<-begun
+	now := false
+	if b.add(1, func() { now = true }); !now {
+		t.Error("it waits")
+	}
+	close(going)
+	b.wait(context.Background())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bytes > 10 || len(b.jobs) > 0 {
+		t.Errorf("%d bytes, %d jobs are left", b.bytes, len(b.jobs))
+	}
+}
+
+// TestErrorsAreRedacted: what an error says may be what a content says.
+func TestErrorsAreRedacted(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{Redact: func(v any) any {
+		if text, ok := v.(string); ok {
+			return strings.ReplaceAll(text, "secret", "***")
+		}
+		return v
+	}})
+	_, step := StartSpan(context.Background(), "step", "chain")
+	step.SetError(errors.New("the secret is out"))
+	step.End()
+	if err := Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if spans := s.all(); len(spans) != 1 || strings.Contains(spans[0].raw, "secret") || strings.Count(spans[0].raw, "the *** is out") != 2 {
+		t.Errorf("%+v", spans)
+	}
 }

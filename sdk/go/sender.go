@@ -119,12 +119,13 @@ func ownTransport() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyFromEnvironment}
 }
 
-// add queues a span.
-func (s *sender) add(data []byte) {
+// add queues a span, and reports whether it was before stop.
+func (s *sender) add(data []byte) bool {
 	if s.done.Err() != nil {
-		return
+		return false
 	}
 	s.push(item{head: s.head, data: data, file: s.spill.write(s.head, data)})
+	return true
 }
 
 func (s *sender) push(it item) {

@@ -35,6 +35,7 @@ type Span struct {
 	exception           []attribute
 	failedAt            time.Time
 	message             string
+	stopped             time.Time // when it ended, if that was before End
 	ended               bool
 }
 
@@ -191,6 +192,7 @@ func (s *Span) SetError(err error) {
 }
 
 func (s *Span) fail(kind, message string) {
+	message = s.client.settings.message(message)
 	s.set("error.type", kind)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,8 +242,26 @@ func stringValue(s string) map[string]any {
 	return map[string]any{"stringValue": strings.ToValidUTF8(s, "\uFFFD")}
 }
 
-// now goes on from the start by the monotonic clock.
-func (s *Span) now() time.Time { return s.start.Add(time.Since(s.start)) }
+// now goes on from the start by the monotonic clock, until the span ended.
+func (s *Span) now() time.Time {
+	if !s.stopped.IsZero() {
+		return s.stopped
+	}
+	return s.start.Add(time.Since(s.start))
+}
+
+// stop says that the span ends now, although more will be said of it.
+func (s *Span) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = s.now()
+}
+
+func (s *Span) rename(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.name = name
+}
 
 // End queues the span. What is said of it after that is ignored.
 func (s *Span) End() {
@@ -249,8 +269,8 @@ func (s *Span) End() {
 		return
 	}
 	defer s.client.settings.guard()
-	if data := s.marshal(); data != nil && s.client.recording() {
-		s.client.sender.add(data)
+	if data := s.marshal(); data != nil {
+		s.client.take(data)
 	}
 }
 

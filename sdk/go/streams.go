@@ -1,6 +1,7 @@
 package pulse
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -47,11 +48,25 @@ func inOrder[T any](m map[int]T) []any {
 	return out
 }
 
+// joined is a text of many.
+type joined struct{ strings.Builder }
+
+// MarshalJSON writes it as the text that it is.
+func (t *joined) MarshalJSON() ([]byte, error) { return []byte(toJSON(t.String())), nil }
+
 // join appends a text to a member.
 func join(to object, name string, v any) {
-	if s, ok := v.(string); ok {
-		to[name] = str(to[name]) + s
+	s, ok := v.(string)
+	if !ok {
+		return
 	}
+	whole, ok := to[name].(*joined)
+	if !ok {
+		whole = &joined{}
+		whole.WriteString(str(to[name]))
+		to[name] = whole
+	}
+	whole.WriteString(s)
 }
 
 // firstOf sets a member that is not there yet.
@@ -182,7 +197,7 @@ func (r *responseEvents) response() object {
 type messageEvents struct {
 	message object
 	blocks  map[int]object
-	inputs  map[int]string
+	inputs  map[int]*joined
 }
 
 var messageTexts = map[string]string{"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
@@ -191,7 +206,7 @@ func (m *messageEvents) add(event object) bool {
 	i := index(event["index"], 0)
 	switch str(event["type"]) {
 	case "message_start":
-		m.message, m.blocks, m.inputs = clone(event["message"]), map[int]object{}, map[int]string{}
+		m.message, m.blocks, m.inputs = clone(event["message"]), map[int]object{}, map[int]*joined{}
 	case "content_block_start":
 		if m.message != nil {
 			m.blocks[i] = clone(event["content_block"])
@@ -220,7 +235,10 @@ func (m *messageEvents) addDelta(i int, delta object) bool {
 	block := m.blocks[i]
 	switch kind := str(delta["type"]); kind {
 	case "input_json_delta":
-		m.inputs[i] += str(delta["partial_json"])
+		if m.inputs[i] == nil {
+			m.inputs[i] = &joined{}
+		}
+		m.inputs[i].WriteString(str(delta["partial_json"]))
 		return true
 	case "citations_delta":
 		block["citations"] = append(list(block["citations"]), delta["citation"])
@@ -237,12 +255,13 @@ func (m *messageEvents) response() object {
 	if m.message == nil {
 		return nil
 	}
-	for i, text := range m.inputs {
-		if text == "" || m.blocks[i] == nil {
+	for i, input := range m.inputs {
+		if input.Len() == 0 || m.blocks[i] == nil {
 			continue
 		}
-		if m.blocks[i]["input"] = decoded([]byte(text)); !json.Valid([]byte(text)) {
-			m.blocks[i]["input"] = text
+		m.blocks[i]["input"] = input
+		if json.Valid([]byte(input.String())) {
+			m.blocks[i]["input"] = decoded([]byte(input.String()))
 		}
 	}
 	whole := maps.Clone(m.message)
@@ -301,11 +320,17 @@ func addPart(parts []any, part object) []any {
 }
 
 func onlyText(part object) bool {
-	_, ok := part["text"].(string)
-	for name := range part {
-		ok = ok && (name == "text" || name == "thought")
+	switch part["text"].(type) {
+	case string, *joined:
+	default:
+		return false
 	}
-	return ok
+	for name := range part {
+		if name != "text" && name != "thought" {
+			return false
+		}
+	}
+	return true
 }
 
 func (g *contentChunks) response() object {
@@ -326,21 +351,25 @@ type eventReader struct {
 
 // write takes bytes and calls event with the data of each event that is whole.
 func (r *eventReader) write(p []byte, event func(data []byte)) {
-	for _, b := range p {
-		if b != '\n' {
-			r.line = append(r.line, b)
-			continue
+	for len(p) > 0 {
+		end := bytes.IndexByte(p, '\n')
+		if end < 0 {
+			r.line = append(r.line, p...)
+			return
 		}
-		line := r.line
-		if n := len(line); n > 0 && line[n-1] == '\r' {
-			line = line[:n-1]
+		line := p[:end]
+		p = p[end+1:]
+		if len(r.line) > 0 {
+			r.line = append(r.line, line...)
+			line = r.line
 		}
-		switch value, ok := strings.CutPrefix(string(line), "data:"); {
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		switch value, ok := bytes.CutPrefix(line, []byte("data:")); {
 		case ok:
 			if r.any {
 				r.data = append(r.data, '\n')
 			}
-			r.data, r.any = append(r.data, strings.TrimPrefix(value, " ")...), true
+			r.data, r.any = append(r.data, bytes.TrimPrefix(value, []byte(" "))...), true
 		case len(line) == 0 && r.any:
 			event(r.data)
 			r.data, r.any = r.data[:0], false

@@ -2,6 +2,7 @@ package pulse
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,10 +15,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // bodyBytes is how much of a body is recorded; what goes on is never cut.
 const bodyBytes = 64 << 20
+
+// readFrom is how much of a stream is kept before it is read.
+const readFrom = 64 << 10
 
 // operation is what a path of a provider's API does.
 type operation struct {
@@ -75,21 +80,37 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// call is one that runs.
+// call is one that runs. What was said in it is kept as it came, and read in the
+// background, since the program waits meanwhile.
 type call struct {
-	span *Span
-	op   *operation
+	client  *Client
+	span    *Span
+	op      *operation
+	model   string // that the path names
+	request []byte
 
-	mu        sync.Mutex
-	stream    bool
+	mu        sync.Mutex // of what is said
 	status    int
-	asm       assembler
-	events    eventReader
-	raw       []byte
+	stream    bool
+	said      []byte // and was not read yet
+	marks     []mark // in said, until something of the answer came
+	size      int    // bytes of the answer so far
 	truncated bool
 	carried   bool // something of the answer came
-	complete  bool // the provider ended the stream
+	err       error
 	ended     bool
+
+	reading  sync.Mutex // of what was read
+	events   eventReader
+	asm      assembler
+	complete bool // the provider ended the stream
+	read     bool // to the end
+}
+
+// mark is how long it took until a part of a stream was there.
+type mark struct {
+	end   int // of the part
+	after time.Duration
 }
 
 // begin starts the span of a call, if req is one, and gives the request to pass
@@ -100,29 +121,16 @@ func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
 	if req.Method != http.MethodPost || req.URL == nil {
 		return req, nil
 	}
-	at := strings.TrimRight(req.URL.Path, "/")
-	var op *operation
-	for i := range operations {
-		if operations[i].path.MatchString(at) && !strings.Contains(at, "/threads/") {
-			op = &operations[i]
-			break
-		}
-	}
+	op := operationOf(req.URL.Path)
 	if op == nil {
 		return req, nil
 	}
 	pass, body := readBody(req)
-	var request struct{ Model string }
-	valid := json.Unmarshal(body, &request) == nil
-	model := request.Model
-	if base, _, ok := strings.Cut(path.Base(at), ":"); model == "" && ok {
-		model = base
-	}
 	ctx := req.Context()
-	s := c.start(ctx, strings.TrimSpace(op.name+" "+model), kindClient)
-	k = &call{span: s, op: op}
+	s := c.start(ctx, op.name, kindClient)
 	s.set("gen_ai.operation.name", op.name)
 	s.set("gen_ai.provider.name", c.providerOf(ctx, req.URL.Hostname(), op))
+	model := modelOf(req.URL.Path)
 	s.set("gen_ai.request.model", model)
 	s.set("server.address", req.URL.Hostname())
 	if port, err := strconv.Atoi(req.URL.Port()); err == nil {
@@ -131,9 +139,6 @@ func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
 	// The clients of OpenAI and Anthropic say which attempt a request is.
 	if n, err := strconv.Atoi(req.Header.Get("X-Stainless-Retry-Count")); err == nil && n > 0 {
 		s.set("http.request.resend_count", n)
-	}
-	if valid {
-		s.set("pulse.request", c.settings.content(json.RawMessage(body), requestTree))
 	}
 	if metadata := aboutOf(ctx).metadata; metadata != nil {
 		s.set("pulse.metadata", toJSON(metadata))
@@ -144,7 +149,27 @@ func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
 			}
 		}
 	}
-	return pass, k
+	return pass, &call{client: c, span: s, op: op, model: model, request: body}
+}
+
+// operationOf gives what a path does, nil if that is not recorded.
+func operationOf(at string) *operation {
+	at = strings.TrimRight(at, "/")
+	for i := range operations {
+		if operations[i].path.MatchString(at) && !strings.Contains(at, "/threads/") {
+			return &operations[i]
+		}
+	}
+	return nil
+}
+
+// modelOf gives the model that a path names, as Google's do.
+func modelOf(at string) string {
+	model, _, ok := strings.Cut(path.Base(strings.TrimRight(at, "/")), ":")
+	if !ok {
+		return ""
+	}
+	return model
 }
 
 // readBody reads a request's body: of a copy if the request can make one, else it
@@ -159,8 +184,10 @@ func readBody(req *http.Request) (*http.Request, []byte) {
 			return req, nil
 		}
 		defer copied.Close()
-		body, _ := io.ReadAll(io.LimitReader(copied, bodyBytes))
-		return req, body
+		var read bytes.Buffer
+		read.Grow(int(max(req.ContentLength, 0)) + bytes.MinRead)
+		_, _ = io.Copy(&read, io.LimitReader(copied, bodyBytes))
+		return req, read.Bytes()
 	}
 	var read bytes.Buffer
 	_, err := io.Copy(&read, io.LimitReader(req.Body, bodyBytes))
@@ -197,12 +224,13 @@ func (c *Client) providerOf(ctx context.Context, host string, op *operation) str
 
 // answered puts an ear to the answer's body.
 func (k *call) answered(resp *http.Response) {
-	defer k.span.client.settings.guard()
+	defer k.client.settings.guard()
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	k.status = resp.StatusCode
 	if k.stream = kind == "text/event-stream" && k.op.assembler != nil; k.stream {
 		k.asm = k.op.assembler()
 	}
+	k.client.watch(k)
 	resp.Body = &ear{body: resp.Body, call: k}
 }
 
@@ -228,35 +256,105 @@ func (e *ear) Close() error {
 	return e.body.Close()
 }
 
+// heard takes a part of the answer.
 func (k *call) heard(p []byte) {
-	defer k.span.client.settings.guard()
+	defer k.client.settings.guard()
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	if k.ended || len(p) == 0 {
+		k.mu.Unlock()
+		return
+	}
+	if room := bodyBytes - k.size; !k.stream && len(p) > room {
+		p, k.truncated = p[:room], true
+	}
+	k.size += len(p)
+	k.said = append(k.said, p...)
+	if k.stream && !k.carried {
+		k.marks = append(k.marks, mark{len(k.said), k.span.now().Sub(k.span.start)})
+	}
+	much := len(k.said)
+	k.mu.Unlock()
+	if k.stream && much >= readFrom {
+		k.client.backlog.add(much, k.listen)
+	}
+}
+
+// end ends the call: with an error, or with the answer as far as it came.
+func (k *call) end(err error) {
+	defer k.client.settings.guard()
+	k.mu.Lock()
 	if k.ended {
+		k.mu.Unlock()
 		return
 	}
-	if !k.stream {
-		if room := bodyBytes - len(k.raw); len(p) > room {
-			p, k.truncated = p[:room], true
-		}
-		k.raw = append(k.raw, p...)
+	k.ended, k.err = true, err
+	much := len(k.said) + len(k.request)
+	k.mu.Unlock()
+	k.client.unwatch(k)
+	k.span.stop()
+	if err != nil {
+		k.span.fail(strings.TrimPrefix(fmt.Sprintf("%T", err), "*"), err.Error())
+	}
+	k.client.backlog.add(much, k.listen)
+}
+
+// listen reads what was said since the last time, and after the end of the call
+// ends its span.
+func (k *call) listen() {
+	defer k.client.settings.guard()
+	k.reading.Lock()
+	defer k.reading.Unlock()
+	if k.read {
 		return
 	}
-	k.events.write(p, func(data []byte) {
-		if string(data) == "[DONE]" {
-			k.complete = true
-			return
-		}
-		event, _ := decoded(data).(object)
-		if event == nil {
-			return
-		}
-		k.complete = k.complete || last(event)
-		if k.asm.add(event) && !k.carried {
+	k.mu.Lock()
+	said, marks, ended := k.said, k.marks, k.ended
+	if k.stream || ended {
+		k.said, k.marks = nil, nil
+	}
+	k.mu.Unlock()
+	if ended {
+		k.read = true
+		defer k.span.End()
+	}
+	if k.stream {
+		k.readEvents(said, marks)
+	}
+	if ended {
+		k.conclude(said)
+	}
+}
+
+// readEvents reads a part of a stream.
+func (k *call) readEvents(said []byte, marks []mark) {
+	begun := 0
+	for _, m := range marks {
+		carries := false
+		k.events.write(said[begun:m.end], func(data []byte) { carries = k.event(data) || carries })
+		if begun = m.end; carries {
+			k.span.set("gen_ai.response.time_to_first_chunk", m.after.Seconds())
+			k.mu.Lock()
 			k.carried = true
-			k.span.set("gen_ai.response.time_to_first_chunk", k.span.now().Sub(k.span.start).Seconds())
+			k.mu.Unlock()
+			break
 		}
-	})
+	}
+	k.events.write(said[begun:], func(data []byte) { k.event(data) })
+}
+
+// event reads one of a stream, and reports whether it carries something of the
+// answer.
+func (k *call) event(data []byte) bool {
+	if string(data) == "[DONE]" {
+		k.complete = true
+		return false
+	}
+	event, _ := decoded(data).(object)
+	if event == nil {
+		return false
+	}
+	k.complete = k.complete || last(event)
+	return k.asm.add(event)
 }
 
 // last reports whether an event is the last of a stream that is not ended by
@@ -274,33 +372,26 @@ func last(event object) bool {
 	return false
 }
 
-// end ends the call: with an error, or with the answer as far as it came.
-func (k *call) end(err error) {
-	defer k.span.client.settings.guard()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.ended {
-		return
+// conclude says of the call what its request and its answer say.
+func (k *call) conclude(said []byte) {
+	s := k.span
+	var asked struct{ Model string }
+	if json.Unmarshal(k.request, &asked) == nil {
+		s.set("gen_ai.request.model", asked.Model)
+		s.set("pulse.request", s.client.settings.content(json.RawMessage(k.request), requestTree))
 	}
-	k.ended = true
-	defer k.span.End()
+	s.rename(strings.TrimSpace(k.op.name + " " + cmp.Or(asked.Model, k.model)))
 	var response object
 	if k.stream {
-		if response = k.asm.response(); err != nil || !k.complete {
-			k.span.set("pulse.stream_ended_early", true)
+		if response = k.asm.response(); k.err != nil || !k.complete {
+			s.set("pulse.stream_ended_early", true)
 		}
 	} else if !k.truncated {
-		response, _ = decoded(k.raw).(object)
+		response, _ = decoded(said).(object)
 	}
-	switch {
-	case err != nil:
-		k.span.fail(strings.TrimPrefix(fmt.Sprintf("%T", err), "*"), err.Error())
-	case k.status >= http.StatusBadRequest:
+	if k.err == nil && k.status >= http.StatusBadRequest {
 		message := str(members(response["error"])["message"])
-		if message == "" {
-			message = http.StatusText(k.status)
-		}
-		k.span.fail(strconv.Itoa(k.status), message)
+		s.fail(strconv.Itoa(k.status), cmp.Or(message, http.StatusText(k.status)))
 		return
 	}
 	k.answer(response)
