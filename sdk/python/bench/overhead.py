@@ -3,7 +3,9 @@
 Usage: PYTHONPATH=src python bench/overhead.py [calls]. sdk/bench.sh runs it with a Pulse in trouble too.
 
 The provider is a function in this process, so that the network's own ups and downs do not hide the SDK. Pulse is an address that takes
-everything, or a proxy before a real one. A bare and a wrapped client take turns; the overhead is the difference of their percentiles.
+everything, or a proxy before a real one. A bare and a wrapped client take turns, each pair beginning with the other one, with a rest between calls
+as programs that wait for a model have it. The percentiles of each round are compared: what is shown are the medians of the rounds, of the
+difference of the p99 also the ends of a 96% interval, and of each side the longest pause of the garbage collector.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import threading
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import openai
 
@@ -87,20 +89,70 @@ def streamed(openai_client: Any) -> None:
         pass
 
 
-def measure(call: Callable[[Any], None], clients: Dict[str, Any], count: int) -> Dict[str, List[float]]:
-    times: Dict[str, List[float]] = {name: [] for name in clients}
-    for number in range(count + 50):
-        for name, one in clients.items():
+# The second lowest and the second highest of nine are the ends of a 96% interval of the median, whatever the figures are spread like.
+ROUNDS = 9
+REST = 0.002  # seconds
+WARM_UP = 50
+
+
+class Pauses:
+    """The longest pause of the garbage collector since it was asked for."""
+
+    def __init__(self) -> None:
+        self._began = self._longest = 0.0
+        gc.callbacks.append(self._told)
+
+    def _told(self, phase: str, _info: Any) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        else:
+            self._longest = max(self._longest, time.perf_counter() - self._began)
+
+    def longest(self) -> float:
+        """Milliseconds; then it begins anew."""
+        longest, self._longest = self._longest * 1000, 0.0
+        return longest
+
+
+PAUSES = Pauses()
+Times = Tuple[List[float], List[float]]  # bare and wrapped, in milliseconds
+
+
+def measure(call: Callable[[Any], None], clients: Tuple[Any, Any], count: int) -> Tuple[List[Times], List[float]]:
+    """The times of each round, and the longest pauses of the garbage collector."""
+    rounds: List[Times] = [([], []) for _ in range(ROUNDS)]
+    pauses = [0.0, 0.0]
+    for number in range(-WARM_UP, count):
+        for side in (0, 1) if number % 2 else (1, 0):
+            time.sleep(REST)
+            PAUSES.longest()
             began = time.perf_counter()
-            call(one)
-            if number >= 50:  # after warming up
-                times[name].append((time.perf_counter() - began) * 1000)
-    return times
+            call(clients[side])
+            took = (time.perf_counter() - began) * 1000
+            if number >= 0:
+                rounds[number * ROUNDS // count][side].append(took)
+                pauses[side] = max(pauses[side], PAUSES.longest())
+    return rounds, pauses
+
+
+def at(times: List[float], share: float) -> float:
+    return sorted(times)[int((len(times) - 1) * share)]
+
+
+def compared(rounds: List[Times], pauses: List[float]) -> List[float]:
+    """A line: p50 and p99 of both, what the wrapped has more, the ends of the interval, and the pauses."""
+
+    def of(figure: Callable[[Times], float]) -> List[float]:
+        return sorted(figure(times) for times in rounds)
+
+    shown = [of(lambda times: at(times[side], share))[ROUNDS // 2] for share in (0.5, 0.99) for side in (0, 1)]
+    more = [of(lambda times: at(times[1], share) - at(times[0], share)) for share in (0.5, 0.99)]
+    return [*shown, more[0][ROUNDS // 2], more[1][ROUNDS // 2], more[1][1], more[1][-2], *pauses]
 
 
 # The proxy that makes trouble, and the key of the Pulse behind it.
 PROXY, KEY = os.environ.get("BENCH_PROXY"), os.environ.get("PULSE_API_KEY", "pulse_sk_bench")
-TROUBLES = ("ok", "delay", "blackhole", "reset", "lose", "429", "500", "503", "garbage") if PROXY else ("ok",)
+MODES = os.environ.get("BENCH_MODES", "ok").split() if PROXY else ["ok"]
 
 
 def make(trouble: str) -> None:
@@ -110,22 +162,20 @@ def make(trouble: str) -> None:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 900
     taker = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
     threading.Thread(target=taker.serve_forever, daemon=True).start()
     url = PROXY or f"http://127.0.0.1:{taker.server_port}"
     pulse_sdk.init_pulse(api_key=KEY, api_url=url, flush_interval=0.5, timeout=2.0)
-    clients = {"bare": client(), "wrapped": pulse_sdk.observe(client(), pulse_sdk.Provider.OPENAI)}
-    heads = ("bare p50", "wrapped", "bare p99", "wrapped", "p50 +", "p99 +")
-    print(f"{'Pulse':10}{'ms':24}" + "".join(f"{head:>10}" for head in heads))
-    for trouble in TROUBLES:
-        make(trouble)
-        for name, call, calls in (("a call", whole, count), ("a stream of 100 events", streamed, count // 4)):
+    clients = (client(), pulse_sdk.observe(client(), pulse_sdk.Provider.OPENAI))
+    heads = ("bare p50", "wrapped", "bare p99", "wrapped", "p50 +", "p99 +", "from", "to", "bare gc", "wrapped")
+    print(f"{'Pulse':10}{'ms':24}" + "".join(f"{head:>9}" for head in heads))
+    for mode in MODES:
+        make(mode)
+        for name, call in (("a call", whole), ("a stream of 100 events", streamed)):
             gc.collect()
-            times = measure(call, clients, calls)
-            row = [sorted(times[one])[int(calls * share)] for share in (0.5, 0.99) for one in ("bare", "wrapped")]
-            cells = [*row, row[1] - row[0], row[3] - row[2]]
-            print(f"{trouble:10}{name:24}" + "".join(f"{value:10.3f}" for value in cells), flush=True)
+            figures = compared(*measure(call, clients, count))
+            print(f"{mode:10}{name:24}" + "".join(f"{value:9.3f}" for value in figures), flush=True)
     make("ok")
     pulse_sdk.flush(30)
     print(pulse_sdk.stats())

@@ -156,7 +156,7 @@ def test_no_content_leaves_the_program(providers: Providers, stream: bool) -> No
 
 def test_redact(providers: Providers) -> None:
     def redact(value: Any) -> Any:
-        return json.loads(json.dumps(value).replace("secret", "***"))
+        return json.loads(json.dumps(value).replace("secret", "***").replace("asked for this error", "+++"))
 
     sink = Sink()
     pulse_sdk.init_pulse(api_key="k", api_url=sink.url, redact=redact)
@@ -164,8 +164,13 @@ def test_redact(providers: Providers) -> None:
     client.chat.completions.create(model="m", messages=[{"role": "user", "content": "secret"}])
     with span("step") as step:
         step.set_output("secret")
+    with pytest.raises(openai.BadRequestError, match="asked for this error"):
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "[status 400] secret"}])
+    with pytest.raises(ValueError, match="secret"), span("fails"):
+        raise ValueError("the secret is out")
     text = json.dumps(sink.flushed())
-    assert "secret" not in text and "You said: ***" in text
+    assert "secret" not in text and "You said: ***" in text and "the *** is out" in text
+    assert "asked for this error" not in text and "The prompt +++" in text
     assert "secret" in json.dumps(providers.calls())
     sink.close()
 

@@ -15,7 +15,7 @@ from conftest import Providers, Sink, until
 from kits import Async, Sync, body
 
 import pulse_sdk
-from pulse_sdk import Provider, observe
+from pulse_sdk import Provider, _calls, observe
 
 EXTRAS: Dict[str, Any] = {"pulse_session_id": "s-1", "pulse_metadata": {"userId": "user-42", "feature": "chat"}}
 OLD = openai.__version__.startswith("1.3.")
@@ -331,6 +331,23 @@ def test_stream_open_at_the_end_is_recorded(kit: Any, sink: Sink) -> None:
     (span,) = sink.spans()
     assert span["attributes"]["pulse.stream_ended_early"] is True
     kit.close(stream)
+
+
+def test_a_long_stream_is_read_in_parts(kit: Any, providers: Providers, sink: Sink, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_calls, "MOST_HEARD", 500)
+    text = "word " * 200
+    kit.read(kit.call(kit.client.chat.completions.create, **ask(text, stream=True)))
+    (call,) = providers.calls()
+    span = sink.one()
+    assert body(span)["choices"][0]["message"]["content"] == call["text"]
+    assert "pulse.stream_ended_early" not in span["attributes"]
+
+
+def test_what_runs_while_pulse_is_set_up_again(kit: Any, sink: Sink) -> None:
+    stream = kit.call(kit.client.chat.completions.create, **ask("Hello there", stream=True))
+    pulse_sdk.init_pulse(api_key="pulse_sk_test", api_url=sink.url, service_name="again")
+    kit.read(stream)
+    assert sink.one()["name"] == "chat gpt-4o-mini"
 
 
 def test_session_of_the_nearest(kit: Any, providers: Providers, sink: Sink) -> None:

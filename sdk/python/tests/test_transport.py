@@ -286,6 +286,29 @@ def test_shutdown_records_nothing_any_more(place: Sink) -> None:
     assert pulse_sdk.flush() and len(place.spans()) == 2
 
 
+def test_what_is_written_later_counts_and_is_bounded(place: Sink) -> None:
+    start("http://127.0.0.1:1", queue_bytes=1024)
+    transport = pulse_sdk._pulse._pulse.transport  # type: ignore[union-attr]
+    going = threading.Event()
+
+    def later() -> bytes:
+        going.wait(10)
+        return b"{}"
+
+    def fails() -> bytes:
+        raise ValueError
+
+    for _ in range(5):
+        assert transport.add_later(300, later)
+    stats = pulse_sdk.stats()
+    assert (stats.queued, stats.queued_bytes, stats.dropped) == (3, 900, 2)
+    going.set()
+    assert transport.add_later(10, fails)
+    until(lambda: pulse_sdk.stats()[:2] == (3, 6))
+    pulse_sdk.shutdown(0.01)
+    assert not transport.add_later(1, later)
+
+
 def test_set_up_twice(place: Sink) -> None:
     start(place.url)
     first = pulse_sdk._pulse._pulse

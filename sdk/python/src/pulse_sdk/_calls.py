@@ -36,8 +36,8 @@ OPERATIONS = (
 _MODEL_IN_PATH = re.compile(r"([^/:]+):\w+$")
 
 
-# Events that are kept at most before they are read.
-MOST_HEARD = 100
+# Characters of a stream that are kept at most before they are read.
+MOST_HEARD = 256 << 10
 
 # The last events of streams that are not ended by [DONE].
 LAST_EVENTS = ("message_stop", "response.completed", "response.failed", "response.incomplete")
@@ -85,9 +85,12 @@ class Call:
         self._span = Span(f"{operation.name} {model}".rstrip(), CLIENT, current.get())
         self._assembler = operation.assembler() if operation.assembler else None
         self._body = bytearray()  # what was fed and not read yet
+        self._asked = 0  # the length of the request
         self._hears = False
         self._carried = False  # something of a stream's answer came
         self._heard: List[str] = []  # events that were heard and not read yet
+        self._times: List[int] = []  # when each of them was
+        self._size = 0  # of them, in characters
         self._complete = False
         self._raw: Any = None
         self.ended = False
@@ -113,7 +116,9 @@ class Call:
     def ask(self, body: Any, extras: Extras) -> None:
         """Takes the request's body."""
         attributes = self._span.attributes
-        attributes["pulse.request"] = self._pulse.content.of(body, "request")
+        request = self._pulse.content.of(body, "request")
+        attributes["pulse.request"] = request
+        self._asked = len(request or "")
         if extras.session_id:
             attributes["session.id"] = str(plain(extras.session_id))
         if extras.metadata is not None:
@@ -127,39 +132,44 @@ class Call:
 
     @never_raises
     def hear(self, data: str) -> None:
-        """Takes an event of a stream as the provider wrote it. Most are read later, many at once, since the program waits for each."""
+        """Takes an event of a stream as the provider wrote it. It is read later, with others, since the program waits for each."""
         self._hears = True
         if self.ended:
             return
-        if data.startswith("[DONE]"):
-            self._complete = True
-            return
         self._heard.append(data)
-        if not self._carried or len(self._heard) >= MOST_HEARD:
+        self._times.append(self._span.elapsed())
+        self._size += len(data)
+        if self._size >= MOST_HEARD:
             self._read_heard()
 
     @never_raises
     def event(self, event: Any) -> None:
         """Takes an event of a stream as the client's model, or as JSON, unless it was heard before."""
         if not self._hears and not self.ended:
-            self._add(dump(event))
+            self._add(dump(event), self._span.elapsed())
 
     def _read_heard(self) -> None:
-        heard, self._heard = self._heard, []
+        heard, times = self._heard, self._times
+        self._heard, self._times, self._size = [], [], 0
+        if heard and heard[-1].startswith("[DONE]"):
+            self._complete = True
+            heard = heard[:-1]
         try:
             events = json.loads(f"[{','.join(heard)}]")
         except ValueError:
             events = [read_json(data) for data in heard]
-        for event in events:
-            self._add(event)
+        if len(events) != len(heard):
+            events = [read_json(data) for data in heard]
+        for event, elapsed in zip(events, times):
+            self._add(event, elapsed)
 
     @never_raises
-    def _add(self, event: Any) -> None:
+    def _add(self, event: Any, elapsed: int) -> None:
         if self._assembler is None or not isinstance(event, dict) or event.get("error"):
             return
         if self._assembler.add(event) and not self._carried:
             self._carried = True
-            self._span.attributes["gen_ai.response.time_to_first_chunk"] = self._span.seconds_ns() / 1e9
+            self._span.attributes["gen_ai.response.time_to_first_chunk"] = elapsed / 1e9
         if event.get("type") in LAST_EVENTS:
             self._complete = True
 
@@ -188,20 +198,29 @@ class Call:
         """Ends a stream's call with what came of it."""
         if self.ended:
             return
-        self._read_heard()
+        self.ended = True
+        self._span.stop()
         if error is not None:
-            self._span.fail(error)
+            self._span.fail(error, self._pulse.content.message)
+        self._pulse.take_later(self._asked + self._size + len(self._body), lambda: self._conclude(early, error is not None))
+
+    def _conclude(self, early: bool, failed: bool) -> bytes:
+        """Reads what was heard and not read yet, and writes the span."""
+        self._read_heard()
         # Clients may close a stream at its last event, before the connection ends.
-        if error is not None or early and not self._complete:
+        if failed or early and not self._complete:
             self._span.attributes["pulse.stream_ended_early"] = True
         response = self._assembler.response() if self._assembler else None
         whole = read_json(self._body)  # of an answer that is no stream; else it is cut off, or no JSON at all
-        self._end(response or (whole if isinstance(whole, dict) else None))
+        answer = response or (whole if isinstance(whole, dict) else None)
+        if answer is not None:
+            self._answer(answer)
+        return self._span.encode()
 
     @never_raises
     def fail(self, error: BaseException) -> None:
         """Ends the call with an error."""
-        self._span.fail(error)
+        self._span.fail(error, self._pulse.content.message)
         self._end(None)
 
     def _end(self, response: Optional[Dict[str, Any]]) -> None:

@@ -191,17 +191,29 @@ class Content:
         # A copy: redact may change what it is given, and the program's own must stay.
         value = json.loads(to_json(value))
         if self._options.redact:
-            try:
-                value = self._options.redact(value)
-                to_json(value)
-            except Exception as error:
-                warn_once("redact", f"redact raised {type(error).__name__}, so the content is not sent")
-                value = REDACTION_FAILED
+            value = self._redacted(value)
         if self._options.hash_images:
             value = _hash_images(plain(value))
         if self._options.max_content_bytes:
             value = _cut(plain(value), self._options.max_content_bytes)
         return to_json(value)
+
+    def _redacted(self, value: Any) -> Any:
+        assert self._options.redact is not None
+        try:
+            value = self._options.redact(value)
+            to_json(value)
+            return value
+        except Exception as error:
+            warn_once("redact", f"redact raised {type(error).__name__}, so the content is not sent")
+            return REDACTION_FAILED
+
+    def message(self, text: str) -> str:
+        """What is sent in place of an error's text, which may say what a content says."""
+        if not self._options.redact:
+            return text
+        value = self._redacted(text)
+        return value if isinstance(value, str) else to_json(value)
 
     def text_of(self, value: Any) -> Union[str, None]:
         """As of, but a text stays itself and is not put in quotes."""

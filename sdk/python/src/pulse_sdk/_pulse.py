@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, List, Optional, Protocol
+from typing import Any, Callable, List, Optional, Protocol
 
 from ._content import Content
 from ._log import never_raises, warn_once
@@ -28,7 +28,19 @@ class Pulse:
         self.transport = Transport(options)
 
     def take(self, span: Span) -> None:
-        self.transport.add(span.encode())
+        self.take_bytes(span.encode())
+
+    def take_later(self, size: int, make: Callable[[], bytes]) -> None:
+        """Takes what make gives of about so many bytes, which the program need not wait for."""
+        if self.transport.keeps_files:  # for a crash
+            self.take_bytes(make())
+        elif not self.transport.add_later(size, make) and _pulse is not None:
+            _pulse.transport.add_later(size, make)
+
+    def take_bytes(self, span: bytes) -> None:
+        """Takes a span that is written. One that began before another Pulse took this one's place is the other's."""
+        if not self.transport.add(span) and _pulse is not None:
+            _pulse.transport.add(span)
 
 
 class Unfinished(Protocol):

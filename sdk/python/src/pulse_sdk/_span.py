@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from contextvars import ContextVar
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 CLIENT, INTERNAL = 3, 1
 STATUS_ERROR = 2
@@ -36,6 +36,7 @@ class Span:
         self.parent_id = above.span_id
         self.attributes: Dict[str, Any] = {}
         self._error: Optional[Dict[str, Any]] = None
+        self._ended: Optional[int] = None
         self._started = time.time_ns()
         self._mono = time.monotonic_ns()
         if above.session_id:
@@ -43,18 +44,22 @@ class Span:
 
     def now(self) -> int:
         """The time since the epoch, in nanoseconds."""
-        return self._started + self.seconds_ns()
+        return self._started + self.elapsed()
 
-    def seconds_ns(self) -> int:
+    def elapsed(self) -> int:
         """The time since the span's start, in nanoseconds."""
         return time.monotonic_ns() - self._mono
 
-    def fail(self, error: BaseException) -> None:
-        """Says that the error left the span."""
+    def stop(self) -> None:
+        """Says that the span ends now, although more will be said of it."""
+        self._ended = self.now()
+
+    def fail(self, error: BaseException, redacted: Callable[[str], str]) -> None:
+        """Says that the error left the span. Of its texts, what redacted makes of them is sent."""
         kind = type(error).__name__
-        message = _text(error)
+        message = redacted(_text(error))
         self.attributes["error.type"] = kind
-        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        stack = redacted("".join(traceback.format_exception(type(error), error, error.__traceback__)))
         details = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stack}
         self._error = {
             "message": message,
@@ -70,7 +75,7 @@ class Span:
             name=self.name,
             kind=self.kind,
             startTimeUnixNano=str(self._started),
-            endTimeUnixNano=str(self.now()),
+            endTimeUnixNano=str(self._ended or self.now()),
             attributes=_attributes(self.attributes),
         )
         if self._error:

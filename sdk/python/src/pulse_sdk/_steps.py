@@ -222,10 +222,11 @@ class Step(Within):
     def _end(self, error: Optional[BaseException]) -> None:
         if self._spans:
             span, pulse = self._spans.pop(), _pulse.get()
+            if pulse is None:
+                return
             if error is not None:
-                span.fail(error)
-            if pulse is not None:
-                pulse.take(span)
+                span.fail(error, pulse.content.message)
+            pulse.take(span)
 
     def _called(self, fn: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
         arguments = _arguments(fn, args, kwargs)

@@ -8,6 +8,31 @@ from typing import Any, Dict, List, Optional, Protocol
 Event = Dict[str, Any]
 
 
+class Joined(List[str]):
+    """A text of many, which are joined at the end: to join them one by one would take ever longer."""
+
+
+def _join(to: Event, name: str, text: Any) -> None:
+    """Adds a text to a member."""
+    if not isinstance(text, str):
+        return
+    known = to.get(name)
+    if not isinstance(known, Joined):
+        known = to[name] = Joined([known] if isinstance(known, str) else [])
+    known.append(text)
+
+
+def _whole(value: Any) -> Any:
+    """Copies a value, with what was joined as texts."""
+    if isinstance(value, Joined):
+        return "".join(value)
+    if isinstance(value, dict):
+        return {name: _whole(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return value
+
+
 class Assembler(Protocol):
     """Takes a stream's events one by one."""
 
@@ -51,7 +76,7 @@ class ChatCompletion:
         carries = False
         for name, value in delta.items():
             if value is not None and name in self.JOINED:
-                message[name] = (message.get(name) or "") + value
+                _join(message, name, value)
                 carries |= value != ""
         for call in delta.get("tool_calls") or ():
             calls = message.setdefault("tool_calls", {})
@@ -67,7 +92,7 @@ class ChatCompletion:
             message = dict(choice.get("message") or {})
             if "tool_calls" in message:
                 message["tool_calls"] = [call for _, call in sorted(message["tool_calls"].items())]
-            choices.append({**choice, "message": message} if "message" in choice else choice)
+            choices.append(_whole({**choice, "message": message} if "message" in choice else choice))
         usage = {} if self._usage is None else {"usage": self._usage}
         return {**self._head, "choices": choices, **usage}
 
@@ -80,7 +105,7 @@ def _add_tool_call(whole: Event, call: Event) -> None:
     known = whole.setdefault("function", {"arguments": ""})
     if function.get("name") is not None:
         known.setdefault("name", function["name"])
-    known["arguments"] += function.get("arguments") or ""
+    _join(known, "arguments", function.get("arguments"))
 
 
 class Completion(ChatCompletion):
@@ -93,7 +118,7 @@ class Completion(ChatCompletion):
         index = choice.get("index", 0)
         whole = self._choices.setdefault(index, {"index": index, "text": "", "finish_reason": None})
         whole["finish_reason"] = choice.get("finish_reason") or whole["finish_reason"]
-        whole["text"] += choice.get("text") or ""
+        _join(whole, "text", choice.get("text"))
         return bool(choice.get("text"))
 
 
@@ -131,7 +156,7 @@ class Message:
     def __init__(self) -> None:
         self._message: Optional[Event] = None
         self._blocks: Dict[int, Event] = {}
-        self._inputs: Dict[int, str] = {}
+        self._inputs: Dict[int, List[str]] = {}
 
     def add(self, event: Event) -> bool:
         kind = event.get("type")
@@ -151,12 +176,12 @@ class Message:
         block = self._blocks.setdefault(index, {})
         kind = delta.get("type")
         if kind == "input_json_delta":
-            self._inputs[index] = self._inputs.get(index, "") + delta["partial_json"]
+            self._inputs.setdefault(index, []).append(delta["partial_json"])
         elif kind == "citations_delta":
             block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
         elif kind in self.JOINED:
             name = self.JOINED[kind]
-            block[name] = (block.get(name) or "") + delta[name]
+            _join(block, name, delta[name])
         return kind in ("text_delta", "thinking_delta", "input_json_delta")
 
     def response(self) -> Optional[Event]:
@@ -164,9 +189,8 @@ class Message:
             return None
         content = []
         for index, block in sorted(self._blocks.items()):
-            if self._inputs.get(index):
-                block = {**block, "input": _parsed(self._inputs[index])}
-            content.append(block)
+            text = "".join(self._inputs.get(index, ()))
+            content.append(_whole({**block, "input": _parsed(text)} if text else block))
         return {**self._message, "content": content}
 
 
@@ -207,13 +231,13 @@ class GenerateContent:
     def response(self) -> Optional[Event]:
         if not self._any:
             return None
-        return {"candidates": [candidate for _, candidate in sorted(self._candidates.items())], **self._last}
+        return {"candidates": [_whole(candidate) for _, candidate in sorted(self._candidates.items())], **self._last}
 
 
 def _add_part(parts: List[Event], part: Event) -> None:
     last = parts[-1] if parts else {}
     if set(part) <= {"text", "thought"} and set(last) <= {"text", "thought"} and "text" in part and "text" in last:
         if part.get("thought") == last.get("thought"):
-            last["text"] += part["text"]
+            _join(last, "text", part["text"])
             return
     parts.append(dict(part))

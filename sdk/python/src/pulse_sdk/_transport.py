@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from ._log import never_raises, warn_once
 from ._options import Options
@@ -39,14 +39,20 @@ class Stats(NamedTuple):
     rejected: int
 
 
-class Item(NamedTuple):
+class Item:
     """A span that waits."""
 
-    data: bytes
-    header: bytes  # its resource and scope
-    number: int  # 0 for those that were left behind
-    since: float
-    file: Optional[File]
+    __slots__ = ("data", "file", "gone", "header", "make", "number", "since", "size")
+
+    def __init__(self, data: bytes, header: bytes, number: int = 0, file: Optional[File] = None) -> None:
+        self.data = data
+        self.size = len(data)
+        self.header = header  # its resource and scope
+        self.number = number  # 0 for those that were left behind
+        self.since = time.monotonic() if number else 0.0
+        self.file = file
+        self.make: Optional[Callable[[], bytes]] = None  # writes the span, whose size is a guess until then
+        self.gone = False
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -73,6 +79,7 @@ class Transport:
         # A condition's lock may be taken again by the thread that has it, as a signal's handler does.
         self._changed = threading.Condition()
         self._queue: Deque[Item] = deque()
+        self._unmade: Deque[Item] = deque()  # those of them that are not written yet
         self._flight: List[Item] = []
         self._bytes = 0
         self._added = 0
@@ -89,26 +96,45 @@ class Transport:
         )
         self._replayed = self._spill is None
 
+    @property
+    def keeps_files(self) -> bool:
+        return self._spill is not None
+
     def start(self) -> None:
         """Starts to send what processes before this one left behind."""
         with self._changed:
             if not self._replayed:
                 self._start_thread()
 
-    def add(self, span: bytes) -> None:
-        """Queues an encoded span, and drops the oldest if there is too much."""
+    def add(self, span: bytes) -> bool:
+        """Queues an encoded span, and drops the oldest if there is too much. False once it takes no more."""
         with self._changed:
             if self._closed:
-                return
+                return False
             file = self._spill.write(self._header, span) if self._spill else None
-            was_empty, was_full = not self._queue, self._is_full()
-            self._added += 1
-            self._queue.append(Item(span, self._header, self._added, time.monotonic(), file))
-            self._bytes += len(span)
-            self._shrink()
-            self._start_thread()
-            if was_empty or not was_full and self._is_full():
-                self._changed.notify_all()
+            self._add(Item(span, self._header, self._added + 1, file))
+            return True
+
+    def add_later(self, size: int, make: Callable[[], bytes]) -> bool:
+        """Queues a span that make writes, in the thread that sends. Size is about how many bytes make holds until then."""
+        with self._changed:
+            if self._closed:
+                return False
+            item = Item(b"", self._header, self._added + 1)
+            item.make, item.size = make, size
+            self._unmade.append(item)
+            self._add(item)
+            return True
+
+    def _add(self, item: Item) -> None:
+        was_empty, was_full = not self._queue, self._is_full()
+        self._added += 1
+        self._queue.append(item)
+        self._bytes += item.size
+        self._shrink()
+        self._start_thread()
+        if was_empty or item.make or not was_full and self._is_full():
+            self._changed.notify_all()
 
     def _shrink(self) -> None:
         while self._bytes > self._options.queue_bytes and self._queue:
@@ -117,9 +143,27 @@ class Transport:
             warn_once("dropped", "more waits for Pulse than queue_bytes, so the oldest spans are dropped")
 
     def _settle(self, item: Item) -> None:
-        self._bytes -= len(item.data)
+        self._bytes -= item.size
+        item.gone, item.make = True, None
         if item.file is not None and self._spill is not None:
             self._spill.settle(item.file)
+
+    def _write(self, item: Item) -> None:
+        """Writes a span that is not written yet, while nobody waits for it."""
+        make = item.make
+        data = never_raises(make)() if make else None
+        with self._changed:
+            if item.gone:
+                return
+            item.make = None
+            self._bytes -= item.size
+            if data is None:
+                self._queue.remove(item)
+                self._changed.notify_all()
+            else:
+                item.data, item.size = data, len(data)
+                self._bytes += item.size
+                self._shrink()
 
     def _is_full(self) -> bool:
         return len(self._queue) >= self._options.batch_size or self._bytes >= self._options.batch_bytes
@@ -199,13 +243,16 @@ class Transport:
         """Waits until something is due, and sends a batch of it."""
         self._replay()
         with self._changed:
-            wait = self._wait()
+            unmade = self._unmade.popleft() if self._unmade else None
+            wait = 0.0 if unmade else self._wait()
             if wait > 0:
                 left = min(wait, deadline - time.monotonic(), threading.TIMEOUT_MAX)
                 self._changed.wait(max(left, 0))
                 return
-            batch = self._take()
+            batch = [] if unmade else self._take()
             flushes = self._flushes
+        if unmade:
+            return self._write(unmade)
         retry_in = self._send(batch)
         with self._changed:
             self._flight = []
@@ -232,7 +279,7 @@ class Transport:
         batch: List[Item] = []
         size = 0
         while self._queue and len(batch) < self._options.batch_size:
-            size += len(self._queue[0].data)
+            size += self._queue[0].size
             if batch and size > self._options.batch_bytes:
                 break
             batch.append(self._queue.popleft())
@@ -246,7 +293,7 @@ class Transport:
         found = self._left_behind() or []
         with self._changed:
             self._queue.extendleft(reversed(found))
-            self._bytes += sum(len(item.data) for item in found)
+            self._bytes += sum(item.size for item in found)
             self._shrink()
             self._replayed = True
             self._changed.notify_all()
@@ -255,7 +302,7 @@ class Transport:
     def _left_behind(self) -> List[Item]:
         assert self._spill is not None
         found = self._spill.left_behind()
-        return [Item(line, header, 0, 0.0, file) for file, header, lines in found for line in lines]
+        return [Item(line, header, 0, file) for file, header, lines in found for line in lines]
 
     def _send(self, batch: List[Item]) -> Optional[float]:
         """Sends a batch. None: it is settled. Otherwise the seconds until it is tried again."""
