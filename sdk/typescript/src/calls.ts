@@ -1,5 +1,6 @@
 import { contentOf, toJSON } from "./content.js";
 import { settings, take } from "./pulse.js";
+import { shared, type Unread } from "./shared.js";
 import { client, scope, Span } from "./span.js";
 import { type Assembler, ChatCompletion, Completion, GenerateContent, Message, Response } from "./streams.js";
 import { quietly } from "./warn.js";
@@ -44,9 +45,13 @@ export function takeExtras<T extends object>(request: T): { rest: T; extras: Ext
   return { rest: rest as T, extras: { pulseSessionId, pulseMetadata, pulseParent } };
 }
 
+// Tells of answers that nobody can read any more. Not all edges have it.
+const forgotten = typeof FinalizationRegistry === "function" ? new FinalizationRegistry<Call>((call) => call.leave()) : undefined;
+
 /** One call of a provider. Whatever is told after its end is ignored, and nothing here throws. */
-export class Call {
+export class Call implements Unread {
   private ended = false;
+  private streams = false;
   private readonly assembler: Assembler | undefined;
 
   constructor(
@@ -65,6 +70,21 @@ export class Call {
     });
   }
 
+  /** Says that the answer is there, and read by what one has: without that, or at the end of the program, it will not be. The call must not hold it. */
+  heldBy(reader: object, streams: boolean) {
+    if (this.ended) return;
+    this.streams = streams;
+    shared.unread.add(this);
+    forgotten?.unregister(this);
+    forgotten?.register(reader, this, this);
+  }
+
+  /** Ends the call, whose answer is not read any more. */
+  leave() {
+    if (this.streams) this.endStream(true);
+    else this.end(() => undefined);
+  }
+
   /** Ends the call with the answer's body. */
   succeed(body: unknown) {
     this.end(() => this.answer(body));
@@ -73,19 +93,21 @@ export class Call {
   /** Ends a stream's call, early if the provider did not end it. */
   endStream(early: boolean, error?: unknown) {
     this.end(() => {
-      if (error !== undefined) this.span.fail(error);
+      if (error !== undefined) this.span.fail(error, settings());
       if (early || error !== undefined) this.span.attributes["pulse.stream_ended_early"] = true;
       this.answer(this.assembler?.response());
     });
   }
 
   fail(error: unknown) {
-    this.end(() => this.span.fail(error));
+    this.end(() => this.span.fail(error, settings()));
   }
 
   private end(last: () => void) {
     if (this.ended) return;
     this.ended = true;
+    shared.unread.delete(this);
+    forgotten?.unregister(this);
     quietly(() => {
       quietly(last);
       take(this.span);
@@ -104,6 +126,12 @@ export class Call {
       "pulse.response": contentOf(on, body, "response"),
     });
   }
+}
+
+/** What a call says of itself goes before what is said of all. */
+function metadataOf(own: any, all: any): any {
+  if (own === undefined || own === null) return all;
+  return typeof own === "object" && typeof all === "object" ? { ...all, ...own } : own;
 }
 
 const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
@@ -128,7 +156,7 @@ export function begin(path: string, body: any, origin: Origin, baseURL: string |
     if (!operation) return undefined;
     const model = textOf(body?.model) ?? /([^/:]+):\w+$/.exec(plainPath)?.[1] ?? "";
     const { span: parent, session = origin.extras.pulseSessionId } = scope();
-    const metadata = extras.pulseMetadata ?? origin.extras.pulseMetadata;
+    const metadata = metadataOf(extras.pulseMetadata, origin.extras.pulseMetadata);
     const span = new Span(`${operation.name} ${model}`.trim(), client, extras.pulseParent?.span ?? parent, extras.pulseSessionId ?? session);
     const server = baseURL && URL.canParse?.(baseURL) ? new URL(baseURL) : undefined;
     Object.assign(span.attributes, {

@@ -116,15 +116,24 @@ export function contentOf(settings: Settings, value: unknown, role?: Role): stri
     value = keep(value, trees[role]!);
   }
   value = JSON.parse(toJSON(value)); // a copy: redact may change what it is given
-  if (redact) {
-    try {
-      value = JSON.parse(toJSON(redact(value)));
-    } catch {
-      value = "[redaction failed]";
-    }
-  }
+  if (redact) value = redacted(redact, value);
   if (hashImages) value = hashed(value);
   return toJSON(maxContentBytes ? cut(value, maxContentBytes) : value);
+}
+
+function redacted(redact: NonNullable<Settings["redact"]>, value: unknown): unknown {
+  try {
+    return JSON.parse(toJSON(redact(value)));
+  } catch {
+    return "[redaction failed]";
+  }
+}
+
+/** What is sent in place of an error's text, which may say what a content says. */
+export function messageOf(settings: Settings | undefined, text: string): string {
+  if (!settings?.redact) return text;
+  const value = redacted(settings.redact, text);
+  return typeof value === "string" ? value : toJSON(value);
 }
 
 const dataURL = /data:(image\/[\w.+-]+);base64,([A-Za-z0-9+/_=-]+)/g;

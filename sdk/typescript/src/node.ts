@@ -4,7 +4,7 @@ import { request as overHTTP } from "node:http";
 import { request as overHTTPS } from "node:https";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
-import { type Answer, type Exit, useRuntime } from "./runtime.js";
+import { type Answer, type Ends, type Exit, useRuntime } from "./runtime.js";
 import { spillTo } from "./spill.js";
 import { quietly } from "./warn.js";
 
@@ -58,17 +58,22 @@ function sendNow(exit: Exit) {
 
 let installed = false;
 
-function atExit(exit: Exit) {
+function atExit({ leave, exits, flush }: Ends) {
   if (installed) return;
   installed = true;
+  const waiting = () => exits().filter((exit) => exit.waiting());
+  const stop = () => {
+    for (const exit of waiting()) exit.stop();
+  };
   process.on("beforeExit", () => {
-    if (!exit.waiting()) return;
-    if (exit.left() === 0) return exit.stop();
-    void exit.flush().then(() => exit.waiting() && exit.stop());
+    leave();
+    if (waiting().some((exit) => exit.left() > 0)) void flush().then(stop);
+    else stop();
   });
   const atLast = () => {
-    quietly(() => sendNow(exit));
-    quietly(() => exit.unsent());
+    quietly(leave);
+    for (const exit of waiting()) quietly(() => sendNow(exit));
+    for (const exit of exits()) quietly(() => exit.unsent());
   };
   process.on("exit", atLast);
   if (onDeno) {
@@ -79,10 +84,11 @@ function atExit(exit: Exit) {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const send = () => {
       const alone = process.listenerCount(signal) === 1;
-      void exit.flush().then(() => {
-        if (!alone) return; // the program's own handler decides
-        exit.stop();
-        exit.unsent();
+      if (alone) leave(); // else the program's own handler decides
+      void flush().then(() => {
+        if (!alone) return;
+        stop();
+        for (const exit of exits()) exit.unsent();
         process.removeListener(signal, send);
         process.kill(process.pid, signal);
       });

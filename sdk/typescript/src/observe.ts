@@ -1,4 +1,4 @@
-import type { Extras } from "./calls.js";
+import type { Extras, Origin } from "./calls.js";
 import { observeGoogle } from "./google.js";
 import { observeStainless } from "./stainless.js";
 import { quietly, warnOnce } from "./warn.js";
@@ -20,8 +20,12 @@ type Asking = "create" | "stream" | "toolRunner" | "generateContent" | "generate
 type Resources = "chat" | "completions" | "responses" | "embeddings" | "messages" | "beta" | "models";
 type Additions<T> = { [Name in keyof T & Resources]: Additions<T[Name]> } & Methods<T, Asking>;
 
+// A chat of Google's is made by a method, of which the first signature counts.
+type Sending = "sendMessage" | "sendMessageStream";
+type Chats<T> = T extends { chats: { create(...args: infer A): infer C } } ? { chats: { create(...args: A): Methods<C, Sending> & C } } : unknown;
+
 /** A client whose calls take `pulseSessionId`, `pulseMetadata` and `pulseParent`. It is the client itself. */
-export type Observed<T> = T & Additions<T>;
+export type Observed<T> = Chats<T> & T & Additions<T>;
 
 const seen = Symbol.for("pulse.observed");
 
@@ -33,17 +37,17 @@ export interface ObserveOptions {
 
 /** Makes a client record its calls, and gives the same client back. */
 export function observe<T extends object>(client: T, provider: Provider, { sessionId, metadata }: ObserveOptions = {}): Observed<T> {
-  quietly(() => {
-    const target = client as any;
-    const origin = { provider, extras: { pulseSessionId: sessionId, pulseMetadata: metadata } };
-    if (target[seen]) return;
-    if (typeof target.models?.generateContent === "function") observeGoogle(target, origin);
-    else if (typeof target.post === "function") observeStainless(target, origin);
-    else {
-      warnOnce("client", `observe does not know this client of ${provider}: its calls are not recorded`);
-      return;
-    }
-    Object.defineProperty(target, seen, { value: true });
-  });
+  quietly(() => observeOnce(client, { provider, extras: { pulseSessionId: sessionId, pulseMetadata: metadata } }));
   return client as Observed<T>;
+}
+
+function observeOnce(client: any, origin: Origin) {
+  if (client[seen]) return;
+  if (typeof client.models?.generateContent === "function") observeGoogle(client, origin);
+  else if (typeof client.post === "function") observeStainless(client, origin, (derived) => observeOnce(derived, origin));
+  else {
+    warnOnce("client", `observe does not know this client of ${origin.provider}: its calls are not recorded`);
+    return;
+  }
+  Object.defineProperty(client, seen, { value: true });
 }

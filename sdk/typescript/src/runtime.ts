@@ -1,3 +1,5 @@
+import { shared } from "./shared.js";
+
 /** What a runtime gives the SDK beyond the web's own functions. The edge has none of it. */
 export interface Runtime {
   language: "nodejs" | "webjs";
@@ -12,8 +14,8 @@ export interface Runtime {
   spill?(directory: string): Spill;
   /** Sends a request without holding up the end of the program; undefined where only the web's fetch is there. */
   post?(url: string, headers: Record<string, string>, body: string | ArrayBuffer, signal: AbortSignal): Promise<Answer>;
-  /** Calls flush, once per end of the program, and sendNow if only what is synchronous still runs. */
-  atExit?(exit: Exit): void;
+  /** Sees to it that what waits is sent at the end of the program. */
+  atExit?(ends: Ends): void;
 }
 
 export interface Answer {
@@ -47,12 +49,21 @@ export interface Storage {
   run<T>(store: unknown, fn: () => T): T;
 }
 
+/** What the end of the program has to do. */
+export interface Ends {
+  /** Ends the calls whose answers nobody will read any more. */
+  leave(): void;
+  /** Where something may wait. */
+  exits(): Exit[];
+  /** Waits for what ends by itself, and sends what waits. */
+  flush(): Promise<unknown>;
+}
+
 export interface Exit {
   /** Whether anything waits to be sent. */
   waiting(): boolean;
   /** How many milliseconds the end of the program may still wait: what flushes waited in vain is gone. */
   left(): number;
-  flush(): Promise<unknown>;
   /** Lets go of what is being sent, so that it holds up nothing. */
   stop(): void;
   /** Says that what waits was sent. */
@@ -66,7 +77,7 @@ export interface Exit {
 }
 
 const { process, AsyncLocalStorage } = globalThis as any;
-let current: Runtime = { language: "webjs", env: process?.env ?? {}, perRequest: true, storage: webStorage() };
+const web: Runtime = { language: "webjs", env: process?.env ?? {}, perRequest: true, storage: webStorage() };
 
 /** Some edges have AsyncLocalStorage at hand, some among the modules of Node that they bring. */
 function webStorage(): Storage | undefined {
@@ -78,7 +89,7 @@ function webStorage(): Storage | undefined {
   }
 }
 
-export const runtime = () => current;
+export const runtime = () => shared.runtime ?? web;
 export function useRuntime(runtime: Runtime) {
-  current = runtime;
+  shared.runtime ??= runtime;
 }

@@ -1,4 +1,5 @@
-import { nameOf } from "./content.js";
+import { messageOf, nameOf } from "./content.js";
+import type { Settings } from "./options.js";
 import { runtime } from "./runtime.js";
 import { type Attribute, attributesOf } from "./transport.js";
 
@@ -49,12 +50,14 @@ export class Span {
     return performance.now() - this.began;
   }
 
-  fail(error: unknown) {
+  fail(error: unknown, on: Settings | undefined) {
     const type = nameOf(error);
-    const { message, stack } = tellOf(error, type);
+    const told = tellOf(error, type);
+    const message = messageOf(on, told.message);
     this.attributes["error.type"] = type;
     this.status = { code: failed, message };
-    const attributes = { "exception.type": type, "exception.message": message, "exception.stacktrace": stack ? String(stack) : undefined };
+    const stack = told.stack && messageOf(on, told.stack);
+    const attributes = { "exception.type": type, "exception.message": message, "exception.stacktrace": stack };
     this.events.push({ name: "exception", timeUnixNano: nanos(this.start + this.elapsed()), attributes: attributesOf(attributes) });
   }
 
@@ -78,7 +81,8 @@ export class Span {
 /** Whatever was thrown may be anything. */
 function tellOf(error: unknown, type: string) {
   try {
-    return { message: String((error as Error)?.message ?? error), stack: (error as Error)?.stack };
+    const { message, stack } = (error ?? {}) as Error;
+    return { message: String(message ?? error), stack: stack ? String(stack) : undefined };
   } catch {
     return { message: type, stack: undefined };
   }

@@ -71,7 +71,7 @@ function run<T>(options: StepOptions, fn: (step: Step) => T, asTool?: { callId?:
     });
   const fail = (error: unknown) =>
     quietly(() => {
-      quietly(() => span.fail(error));
+      quietly(() => span.fail(error, on));
       take(span);
     });
 
@@ -82,7 +82,7 @@ function run<T>(options: StepOptions, fn: (step: Step) => T, asTool?: { callId?:
     fail(error);
     throw error;
   }
-  if (typeof (result as any)?.then !== "function") {
+  if (!quietly(() => typeof (result as any)?.then === "function")) {
     end(result);
     return result;
   }

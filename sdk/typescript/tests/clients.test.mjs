@@ -1,10 +1,14 @@
 // Calls of the real clients, newest and oldest, against the fake providers: what they give is what it was, and what is recorded is what happened.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
 import { test, before, beforeEach } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import OpenAI from "openai";
 import Anthropic from "@anthropic-ai/sdk";
-import { flush, initPulse, observe, Provider, span, trace } from "@pulse/sdk";
-import { providers, sink } from "./kit.mjs";
+import { flush, initPulse, observe, Provider, shutdown, span, trace } from "@pulse/sdk";
+import { providers, sink, until } from "./kit.mjs";
 
 let provider, to, openai, bare, anthropic;
 const user = (content) => [{ role: "user", content }];
@@ -236,6 +240,97 @@ test("errors are the client's own, and one span however often it tried", async (
   assert.equal((await one()).status, undefined);
 });
 
+test("a raw answer stays what it is, and is recorded as it is read", async () => {
+  const asked = openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("one two three"), stream: true });
+  const response = await asked.asResponse();
+  const plain = await bare.chat.completions.create({ model: "gpt-4o-mini", messages: user("one two three"), stream: true }).asResponse();
+  assert.equal(response.constructor, plain.constructor);
+  assert.deepEqual([response.url, response.status, response.redirected, response.type], [plain.url, plain.status, plain.redirected, plain.type]);
+  assert.equal(await asked.asResponse(), response);
+  assert.ok((await response.text()).endsWith("data: [DONE]\n\n"));
+  await plain.text();
+  const { attributes } = await one();
+  assert.equal(JSON.parse(attributes["pulse.response"]).choices[0].message.content, "You said: one two three");
+  assert.ok(attributes["gen_ai.response.time_to_first_chunk"] >= 0);
+  to.clear();
+  const parsed = openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("one two three"), stream: true });
+  await parsed.asResponse();
+  for await (const _ of await parsed);
+  assert.equal(JSON.parse((await one()).attributes["pulse.response"]).choices[0].message.content, "You said: one two three");
+});
+
+test("who cancels a raw answer lets go of the connection, and nobody reads ahead", async () => {
+  const plain = await bare.chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello") }).asResponse();
+  await plain.text();
+  if (!(plain instanceof Response)) return; // the oldest client has a fetch of its own
+  let sent = 0;
+  const provider = http.createServer(async (req, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    const closed = once(res, "close").then(() => (sent = -1));
+    const event = `data: ${JSON.stringify({ id: "c", choices: [{ index: 0, delta: { content: "x".repeat(10_000) } }] })}\n\n`;
+    while (sent >= 0) {
+      sent += event.length;
+      if (!res.write(event)) await Promise.race([once(res, "drain"), closed]);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(provider, "listening");
+  const client = observe(new OpenAI({ apiKey: "none", baseURL: `http://127.0.0.1:${provider.address().port}` }), Provider.OpenAI);
+  const response = await client.chat.completions.create({ model: "m", messages: user("Hello"), stream: true }).asResponse();
+  const reader = response.body.getReader();
+  await reader.read();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.ok(sent < 20_000_000, `${sent} bytes were read ahead`);
+  await reader.cancel();
+  await until(() => sent === -1);
+  assert.equal((await one()).attributes["pulse.stream_ended_early"], true);
+  provider.close();
+  provider.closeAllConnections();
+});
+
+test("a stream that is read twice at once is the first reader's", async () => {
+  const stream = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("one two three"), stream: true });
+  let count = 0;
+  for await (const _ of stream) {
+    if (count++ === 1) await assert.rejects(async () => { for await (const _ of stream); }, /consumed/);
+  }
+  const { status, attributes } = await one();
+  assert.equal(status, undefined);
+  assert.equal(JSON.parse(attributes["pulse.response"]).choices[0].message.content, "You said: one two three");
+});
+
+test("an answer that nobody reads is recorded at the end, or when nobody can", async () => {
+  let stream = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("one two three"), stream: true });
+  assert.ok(await flush());
+  assert.deepEqual(to.spans(), []); // somebody may read it yet
+  await shutdown();
+  initPulse({ apiKey: "pulse_sk_test", apiUrl: to.url });
+  assert.equal((await one()).attributes["pulse.stream_ended_early"], true);
+  stream.controller.abort();
+
+  to.clear();
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  await (async () => (await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("four five"), stream: true })).controller.signal)();
+  stream = undefined;
+  await until(async () => (collect(), await flush(), to.spans().length > 0));
+  assert.ok((await one()).attributes["pulse.request"].includes("four five"));
+
+  to.clear();
+  let promise = openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("six") });
+  await until(async () => (await provider.calls()).length === 3);
+  promise = undefined;
+  await until(async () => (collect(), await flush(), to.spans().length > 0));
+  const { status, attributes } = await one();
+  assert.deepEqual([status, attributes["pulse.response"]], [undefined, undefined]);
+});
+
+test("a derived client is observed once", async () => {
+  if (!openai.withOptions) return;
+  const derived = observe(openai.withOptions({ timeout: 5000 }), Provider.OpenAI);
+  await derived.withOptions({ timeout: 6000 }).chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello") });
+  await one();
+});
+
 test("raw responses", async () => {
   const response = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("Hello") }).asResponse();
   const body = await response.json();
@@ -264,9 +359,10 @@ test("a trace stands at the top, and a client that is not recorded still keeps w
 });
 
 test("what a client's calls are about may be said once", async () => {
-  const about = observe(new OpenAI({ apiKey: "none", baseURL: provider.url + "/v1" }), "mine", { sessionId: "s-9", metadata: { userId: 7 } });
-  await about.chat.completions.create({ model: "m", messages: user("Hello") });
+  const about = observe(new OpenAI({ apiKey: "none", baseURL: provider.url + "/v1" }), "mine", { sessionId: "s-9", metadata: { userId: 7, tier: "free" } });
+  await about.chat.completions.create({ model: "m", messages: user("Hello"), pulseMetadata: { tier: "paid" } });
   const { attributes } = await one();
+  assert.deepEqual(JSON.parse(attributes["pulse.metadata"]), { userId: 7, tier: "paid" });
   assert.deepEqual([attributes["session.id"], attributes["user.id"], attributes["gen_ai.provider.name"]], ["s-9", "7", "mine"]);
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test, before, beforeEach } from "node:test";
 import { GoogleGenAI } from "@google/genai";
-import { flush, initPulse, observe, Provider } from "@pulse/sdk";
+import { flush, initPulse, observe, Provider, shutdown } from "@pulse/sdk";
 import { providers, sink } from "./kit.mjs";
 
 const old = JSON.parse(readFileSync(new URL("../node_modules/@google/genai/package.json", import.meta.url))).version === "1.0.0";
@@ -43,6 +43,31 @@ test("generateContent, its stream and chats", async () => {
     assert.deepEqual(JSON.parse(spans[i].attributes["pulse.request"]), calls[i].request);
   }
   assert.equal(spans[3].status.code, 2);
+});
+
+test("the messages of a chat say what they are about", async () => {
+  const chat = ai.chats.create({ model: "gemini-2.5-flash", config: { temperature: 0.5 } });
+  await chat.sendMessage({ message: "One", pulseSessionId: "s-4", pulseMetadata: { userId: "u" } });
+  for await (const _ of await chat.sendMessageStream({ message: "Two", pulseSessionId: "s-5" }));
+  await chat.sendMessage({ message: "Three", config: { temperature: 0.1 } });
+  await flush();
+  const spans = to.spans();
+  assert.deepEqual(spans.map((s) => s.attributes["session.id"]), ["s-4", "s-5", undefined]);
+  assert.equal(spans[0].attributes["user.id"], "u");
+  const calls = await provider.calls();
+  assert.deepEqual(calls.map((c) => c.request.generationConfig.temperature), [0.5, 0.5, 0.1]);
+  assert.ok(!JSON.stringify(calls).includes("pulse"));
+});
+
+test("a stream that nobody reads", async () => {
+  const unread = await ai.models.generateContentStream({ model: "gemini-2.5-flash", contents: "one two three" });
+  assert.ok(await flush());
+  assert.deepEqual(to.spans(), []); // somebody may read it yet
+  await shutdown();
+  initPulse({ apiKey: "pulse_sk_test", apiUrl: to.url });
+  const [span] = to.spans();
+  assert.equal(span.attributes["pulse.stream_ended_early"], true);
+  await unread.return();
 });
 
 test("a stream that the program leaves", async () => {

@@ -177,6 +177,7 @@ test("content is held back, redacted and cut", async () => {
     const openai = observe(new OpenAI({ apiKey: "none", baseURL: provider.url + "/v1" }), Provider.OpenAI);
     await openai.chat.completions.create({ model: "gpt-4o-mini", temperature: 0, messages: [{ role: "user", content: input }] });
     span({ name: "step", input }, () => input);
+    if (options.redact) assert.throws(() => span({ name: "fails" }, () => { throw new Error("the secret is out"); }));
     assert.ok(await flush());
     return to.spans();
   };
@@ -185,13 +186,15 @@ test("content is held back, redacted and cut", async () => {
   assert.ok(JSON.parse(call.attributes["pulse.response"]).usage);
   assert.ok(!JSON.stringify([call, step]).includes("secret"));
 
-  [call, step] = await ask({ redact: (content) => JSON.parse(JSON.stringify(content).replaceAll("secret", "***")) });
-  assert.ok(!JSON.stringify([call, step]).includes("secret"));
+  let fails;
+  [call, step, fails] = await ask({ redact: (content) => JSON.parse(JSON.stringify(content).replaceAll("secret", "***")) });
+  assert.ok(!JSON.stringify([call, step, fails]).includes("secret"));
+  assert.equal(fails.status.message, "the *** is out");
   assert.equal(step.attributes["output.value"], "***");
 
-  [call, step] = await ask({ redact: () => { throw new Error("secret"); } });
+  [call, step, fails] = await ask({ redact: () => { throw new Error("secret"); } });
   assert.equal(step.attributes["input.value"], "[redaction failed]");
-  assert.ok(!JSON.stringify([call, step]).includes("secret"));
+  assert.ok(!JSON.stringify([call, step, fails]).includes("secret"));
 
   const image = Buffer.from("an image").toString("base64");
   [call, step] = await ask({ hashImages: true }, `see data:image/png;base64,${image} here`);

@@ -46,6 +46,11 @@ export async function calls() {
 
   const google = observe(new GoogleGenAI({ apiKey: "none" }), Provider.Google);
   (await google.models.generateContent({ model: "gemini-2.5-flash", contents: "Hello", pulseSessionId: "s" })).text satisfies string | undefined;
+  const chat = google.chats.create({ model: "gemini-2.5-flash" });
+  (await chat.sendMessage({ message: "Hello", pulseSessionId: "s" })).text satisfies string | undefined;
+  for await (const chunk of await chat.sendMessageStream({ message: "Hello", pulseMetadata: {} })) chunk.text satisfies string | undefined;
+  // @ts-expect-error: the session is a text
+  await chat.sendMessage({ message: "Hello", pulseSessionId: 1 });
   observe(plain, "deepseek");
   return content;
 }
