@@ -101,7 +101,9 @@ function wallTime(mono: number): number {
 }
 
 function hex(bytes: number): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (b) => b.toString(16).padStart(2, "0")).join("");
+  let text = "";
+  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) text += (byte < 16 ? "0" : "") + byte.toString(16);
+  return text;
 }
 
 function nanos(ms: number): string {

@@ -92,10 +92,15 @@ export class Transport {
       }
       warnOnce("dropped", "Pulse does not take spans as fast as they come; the oldest are dropped");
     }
-    if (this.queue.size >= batchSize || this.bytes >= batchBytes) return void this.start();
-    if (this.timer !== undefined && (now < this.due || !runtime().perRequest)) return;
-    this.timer = letGo(setTimeout(() => this.start(), flushInterval));
-    this.due = now + flushInterval + aWhile;
+    const full = this.queue.size >= batchSize || this.bytes >= batchBytes;
+    const { perRequest } = runtime();
+    if (full && perRequest) return void this.start();
+    const wait = full ? 0 : flushInterval; // not at once: the program waits for what calls this
+    const due = now + wait + aWhile;
+    if (this.timer !== undefined && this.due <= due && (now < this.due || !perRequest)) return;
+    clearTimeout(this.timer);
+    this.timer = letGo(setTimeout(() => this.start(), wait));
+    this.due = due;
   }
 
   stats(): Stats {
@@ -183,9 +188,11 @@ export class Transport {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.running && !(runtime().perRequest && performance.now() > this.lostAfter)) return this.running;
-    const running = this.run().finally(() => {
-      if (this.running === running) this.running = undefined;
-    });
+    const running = this.run()
+      .catch((error) => warnOnce("sending", `sending went wrong: ${reasonOf(error)}`))
+      .finally(() => {
+        if (this.running === running) this.running = undefined;
+      });
     return (this.running = running);
   }
 
