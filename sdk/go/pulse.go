@@ -12,6 +12,7 @@ package pulse
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"os"
@@ -116,7 +117,11 @@ func all(ctx context.Context, do func(*Client, context.Context) error) error {
 		done.Add(1)
 		go func() {
 			defer done.Done()
-			errs[i] = do(c, ctx)
+			err := do(c, ctx)
+			if c.replaced.Load() && c.sender.done.Err() != nil && errors.Is(err, context.Canceled) {
+				return // it left meanwhile
+			}
+			errs[i] = err
 		}()
 	}
 	done.Wait()
@@ -190,7 +195,9 @@ func (c *Client) Statistics() Stats {
 	if c.sender == nil {
 		return Stats{}
 	}
-	c.backlog.wait(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), c.settings.FlushTimeout) // Redact may ask too
+	defer cancel()
+	c.backlog.wait(ctx)
 	return c.sender.stats()
 }
 

@@ -272,10 +272,10 @@ func (k *call) heard(p []byte) {
 	if k.stream && !k.carried {
 		k.marks = append(k.marks, mark{len(k.said), k.span.now().Sub(k.span.start)})
 	}
-	much := len(k.said)
+	enough := k.stream && len(k.said)/readFrom > (len(k.said)-len(p))/readFrom
 	k.mu.Unlock()
-	if k.stream && much >= readFrom {
-		k.client.backlog.add(much, k.listen)
+	if enough {
+		k.client.backlog.add(readFrom, k.listen)
 	}
 }
 
