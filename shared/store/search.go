@@ -14,7 +14,7 @@ type TraceQuery struct {
 	Time   TimeRange // of Trace.Start
 	Filter filter.Filter
 	// Bound is how many traces of the range, the newest, one call looks at; 0 is
-	// MaxScanned, MaxProbed or MaxRead, after what the filter asks for.
+	// MaxScanned, MaxSought, MaxProbed or MaxRead, after what the filter asks for.
 	Bound int
 }
 
@@ -22,6 +22,7 @@ type TraceQuery struct {
 // tenths of a second where SQLite has a slow machine.
 const (
 	MaxScanned = 50_000 // where the rows of traces tell
+	MaxSought  = 20_000 // where texts are looked for that signatures tell of
 	MaxProbed  = 5_000  // where their spans have to be asked
 	MaxRead    = 1_000  // where their payloads have to be read
 )

@@ -40,6 +40,7 @@ type Store interface {
 	SessionReader
 	AnalyticsReader
 	Maintainer
+	TextIndexer
 	PriceStore
 	RejectionStore
 	UserStore
@@ -262,6 +263,14 @@ type Maintainer interface {
 	// FormTrace come first, then those of FormSpan, each by start, then id. It
 	// may be killed at any moment and begun again at any cursor, or at the begin.
 	RewriteSpans(ctx context.Context, project account.ProjectID, r Rewrite) (Rewritten, error)
+}
+
+// TextIndexer keeps what makes searches for texts fast.
+type TextIndexer interface {
+	// SignChunks reads up to limit chunks of payloads that have no signature and
+	// gives them one; 0 says that all have. A search finds the same with and without:
+	// of a chunk without it reads the payloads. Several processes may do it at once.
+	SignChunks(ctx context.Context, limit int) (signed int, err error)
 }
 
 // Rewrite is what RewriteSpans is to do.

@@ -39,6 +39,10 @@ type Searcher interface {
 	Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]Failed, error)
 	// Fill reads the first store.TextSpans spans of traces with their payloads.
 	Fill(ctx context.Context, traces []trace.Trace) error
+	// Signatures gives for each of traces the signatures of the chunks that Fill
+	// would read for it, each once, and maybe of more; nil stands for a chunk that
+	// has none.
+	Signatures(ctx context.Context, traces []trace.Trace) ([][][]byte, error)
 }
 
 // Failed is what tells which of the spans that failed did so first.
@@ -59,6 +63,7 @@ const previewBytes = 1 << 20
 
 // Bounds of reading for texts.
 const (
+	textPage  = 500      // traces whose signatures are asked for at once
 	textBatch = 8        // traces whose payloads are in memory at once
 	textBytes = 64 << 20 // payloads that one call reads
 )
@@ -172,7 +177,10 @@ func plan(q *store.TraceQuery) (rows, texts []filter.Term, bound int) {
 			bound = store.MaxProbed
 		}
 	}
-	if len(texts) > 0 {
+	switch {
+	case anyPrunes(texts):
+		bound = min(bound, store.MaxSought)
+	case len(texts) > 0:
 		bound = store.MaxRead
 	}
 	return rows, texts, cmp.Or(q.Bound, bound)
@@ -265,44 +273,38 @@ func (s *search) byStart(ctx context.Context) error {
 	return nil
 }
 
-// byText reads the payloads of traces until the page is full, or enough was
-// read. last is how far it looks, if more traces are beyond.
+// byText reads the payloads of traces that may hold what is looked for until the
+// page is full, or enough was read. last is how far it looks, if more traces are
+// beyond.
 func (s *search) byText(ctx context.Context, last Cursor, more bool) error {
 	w, size := s.w, 0
 	for {
-		traces, err := s.Page(ctx, w, store.SortStart, nil, textBatch)
+		traces, err := s.Page(ctx, w, store.SortStart, nil, textPage)
 		if err != nil {
 			return err
 		}
-		if err := s.Fill(ctx, traces); err != nil {
+		likely, err := s.likely(ctx, traces)
+		if err != nil {
 			return err
 		}
-		for i := range traces {
-			t := &traces[i]
-			hit := matchTexts(t, s.texts)
-			for j := range t.Spans {
-				size += t.Spans[j].Payload.Bytes()
+		for some := range slices.Chunk(likely, textBatch) {
+			read, full, err := s.read(ctx, some)
+			if size += read; err != nil || full {
+				return err
 			}
-			full := len(s.found) == s.page.Limit
-			if hit && !full && s.visit != nil {
-				s.visit(t)
-			}
-			t.Spans = nil
-			if hit && full { // there is another one: the page ends before it
-				before := cursorOf(&s.found[len(s.found)-1])
-				s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: before}}.String(store.SortStart)
+			if size > textBytes {
+				at := cursorOf(&some[len(some)-1])
+				s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: at}}.String(store.SortStart)
+				s.scannedTo(at)
 				return nil
-			}
-			if hit {
-				s.found = append(s.found, *t)
 			}
 		}
 		switch {
-		case len(traces) < textBatch && more:
+		case len(traces) < textPage && more:
 			s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: last}}.String(store.SortStart)
 			s.scannedTo(last)
 			return nil
-		case len(traces) < textBatch:
+		case len(traces) < textPage:
 			return nil
 		}
 		at := cursorOf(&traces[len(traces)-1])
@@ -311,12 +313,76 @@ func (s *search) byText(ctx context.Context, last Cursor, more bool) error {
 		} else {
 			w.Before = &at
 		}
-		if size > textBytes {
-			s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: at}}.String(store.SortStart)
-			s.scannedTo(at)
-			return nil
+	}
+}
+
+// read reads the payloads of traces and keeps those that are found. full says that
+// there is one more than the page has room for.
+func (s *search) read(ctx context.Context, traces []trace.Trace) (size int, full bool, err error) {
+	if err := s.Fill(ctx, traces); err != nil {
+		return 0, false, err
+	}
+	for i := range traces {
+		t := &traces[i]
+		hit := matchTexts(t, s.texts)
+		for j := range t.Spans {
+			size += t.Spans[j].Payload.Bytes()
+		}
+		if hit && len(s.found) == s.page.Limit {
+			before := cursorOf(&s.found[len(s.found)-1])
+			s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: before}}.String(store.SortStart)
+			return size, true, nil
+		}
+		if hit && s.visit != nil {
+			s.visit(t)
+		}
+		if t.Spans = nil; hit {
+			s.found = append(s.found, *t)
 		}
 	}
+	return size, false, nil
+}
+
+// likely gives the traces whose payloads may hold what is looked for, in their
+// order.
+func (s *search) likely(ctx context.Context, traces []trace.Trace) ([]trace.Trace, error) {
+	if len(traces) == 0 || !anyPrunes(s.texts) {
+		return traces, nil
+	}
+	signatures, err := s.Signatures(ctx, traces)
+	if err != nil {
+		return nil, err
+	}
+	var out []trace.Trace
+	for i, t := range traces {
+		if mayMatch(signatures[i], s.texts) {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// prunes reports whether signatures can tell that a trace does not meet a term
+// about payloads: whichever of its values is met, they hold its text.
+func prunes(t *filter.Term) bool {
+	_, meta := t.Field.Meta()
+	return !t.Not && !slices.ContainsFunc(t.Values, func(v filter.Value) bool {
+		// A value that is no text is compared as JSON, whose escapes signatures do not have.
+		return v.Glob || !store.Prunes(v.Text) || meta && strings.Contains(v.Text, `\`)
+	})
+}
+
+func anyPrunes(terms []filter.Term) bool {
+	return slices.ContainsFunc(terms, func(t filter.Term) bool { return prunes(&t) })
+}
+
+// mayMatch reports whether a trace whose chunks have signatures may meet terms.
+func mayMatch(signatures [][]byte, terms []filter.Term) bool {
+	return !slices.ContainsFunc(terms, func(t filter.Term) bool {
+		return prunes(&t) && !slices.ContainsFunc(t.Values, func(v filter.Value) bool {
+			return slices.ContainsFunc(signatures, func(s []byte) bool { return store.MayHold(s, v.Text) })
+		})
+	})
 }
 
 // bySort orders the traces that are looked at. Later pages look at no older
@@ -591,15 +657,9 @@ func matchText(s *trace.Span, field filter.Field, v filter.Value) bool {
 		return text != "" && strings.Contains(text, strings.ToLower(v.Text))
 	}
 	needle := strings.ToLower(v.Text)
-	p := &s.Payload
-	for _, text := range []*string{p.OutputText, p.StatusMessage} {
-		if text != nil && strings.Contains(strings.ToLower(*text), needle) {
-			return true
-		}
-	}
-	return slices.ContainsFunc([]json.RawMessage{
-		p.Request, p.Response, p.InputMessages, p.OutputMessages, p.ToolInput, p.ToolResponse, p.Error, p.Metadata, p.Attributes, p.Parameters, p.Tools, p.Events,
-	}, func(raw json.RawMessage) bool { return jsonHas(raw, needle) })
+	texts, values := store.Searched(&s.Payload)
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), needle) }) ||
+		slices.ContainsFunc(values, func(value json.RawMessage) bool { return jsonHas(value, needle) })
 }
 
 // saidOf gives where a span says what is asked for as metadata.

@@ -117,7 +117,7 @@ func (w *writing) dropPayloads(ctx context.Context, rows []*spanRow) error {
 		if left == nil {
 			err = execute(ctx, w.tx, `DELETE FROM payload_chunks WHERE project_id = $1 AND day = $2::text::date AND chunk_id = $3`, key...)
 		} else {
-			err = execute(ctx, w.tx, `UPDATE payload_chunks SET data = $4 WHERE project_id = $1 AND day = $2::text::date AND chunk_id = $3`, append(key, left)...)
+			err = execute(ctx, w.tx, `UPDATE payload_chunks SET data = $4, signature = NULL WHERE project_id = $1 AND day = $2::text::date AND chunk_id = $3`, append(key, left)...)
 		}
 		if err != nil {
 			return err

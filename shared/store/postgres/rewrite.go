@@ -186,7 +186,7 @@ func (w *writing) repack(ctx context.Context, changes []rowChange) error {
 		if data, err = store.RepackChunk(data, payloads); err != nil {
 			return err
 		}
-		err = execute(ctx, w.tx, `UPDATE payload_chunks SET data = $4 WHERE project_id = $1 AND day = $2::text::date AND chunk_id = $3`, append(key, data)...)
+		err = execute(ctx, w.tx, `UPDATE payload_chunks SET data = $4, signature = NULL WHERE project_id = $1 AND day = $2::text::date AND chunk_id = $3`, append(key, data)...)
 		if err != nil {
 			return err
 		}

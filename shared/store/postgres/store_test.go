@@ -61,7 +61,7 @@ func TestErasure(t *testing.T) {
 func TestUpgradeOfVersion2(t *testing.T) {
 	t.Parallel()
 	storetest.ExerciseUpgrade(t, migrated, func(t *testing.T, s store.Store) {
-		text := `ALTER TABLE payload_chunks DROP COLUMN stored_at; DROP TABLE rejections, invites, views, project_settings, removed_projects; DROP INDEX spans_key_idx; DROP TABLE prices; ALTER TABLE spans DROP COLUMN cost_source, DROP COLUMN api_key;
+		text := `ALTER TABLE payload_chunks DROP COLUMN stored_at, DROP COLUMN signature; DROP TABLE rejections, invites, views, project_settings, removed_projects; DROP INDEX spans_key_idx; DROP TABLE prices; ALTER TABLE spans DROP COLUMN cost_source, DROP COLUMN api_key;
 			ALTER TABLE sessions DROP COLUMN turn_spans, DROP COLUMN turn_errors, DROP COLUMN turn_input_tokens, DROP COLUMN turn_output_tokens,
 			DROP COLUMN turn_cost_nano_usd; DELETE FROM goose_db_version WHERE version_id > 2;`
 		for _, c := range spanTable.columns[len(plainSpanTable.columns):] {

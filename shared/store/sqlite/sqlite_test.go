@@ -117,6 +117,7 @@ func TestUpgradeOfVersion2(t *testing.T) {
 		statements := []string{
 			`DROP INDEX spans_key_idx`, `DROP INDEX spans_service_start_idx`, `DROP INDEX spans_service_idx`,
 			`CREATE INDEX spans_service_idx ON spans (project, service, trace_id, start_time) WHERE service IS NOT NULL`,
+			`DROP TRIGGER payload_chunks_added`, `DROP TRIGGER payload_chunks_changed`, `DROP TRIGGER payload_chunks_gone`, `DROP TABLE payload_signatures`,
 			`DROP TABLE rejections`, `ALTER TABLE payload_chunks DROP COLUMN stored_at`, `DROP TABLE invites`, `DROP TABLE views`, `DROP TABLE project_settings`, `DROP TABLE removed_projects`,
 			`DROP TABLE prices`, `ALTER TABLE spans DROP COLUMN cost_source`, `ALTER TABLE spans DROP COLUMN api_key`, `DROP TABLE api_key_numbers`,
 			`DELETE FROM goose_db_version WHERE version_id > 2`,

@@ -333,6 +333,7 @@ func searches(t *testing.T, open OpenFunc) {
 						newer, within := llmTrace(numbered("newer", arrived), minute(100+arrived)), llmTrace(numbered("within", arrived), minute(arrived%30))
 						newer.DurationMS, newer.CostNanoUSD, within.CostNanoUSD = ptr(3.0), ptr(int64(2)), ptr(int64(3))
 						write(t, s, p, newer, within)
+						sign(t, s, 10)
 					})
 					got := slices.DeleteFunc(idsOf(hits), func(id string) bool { return !strings.HasPrefix(id, "t") })
 					slices.Sort(got)
@@ -350,17 +351,20 @@ func searches(t *testing.T, open OpenFunc) {
 			two.Status, two.Payload.StatusMessage = trace.StatusError, ptr("429 Rate Limit reached")
 			three.TraceID, three.Payload.ToolInput = "3", []byte(`{"sql":"SELECT 1"}`)
 			write(t, s, p, one, two, three)
-			for text, want := range map[string][]string{
-				`"groß ist"`: {"1"}, `"GROSS"`: {}, "\"ist\nder\"": {"1"}, `"\"so\""`: {"1"}, `"防水"`: {"t"}, `"select 1"`: {"3"}, `"SQL"`: {"3"}, `"rate limit"`: {"t"},
-				"error:limit": {"t"}, "error:429*": {"t"}, `error:"rate limit",x`: {"t"}, "error:select": {}, "-error:limit": {"3", "1"},
-				"meta.release:2026.11.2": {"1"}, "meta.release:2026*": {"1"}, "meta.n:5": {"1"}, "meta.customer.id:c-1": {"t"}, "meta.absent:x": {}, "-meta.n:5": {"3", "t"},
-				`"1" status:error`: {"t"}, `"select" "1"`: {"3"},
-			} {
-				hits, first, _ := search(t, s, p, store.TraceQuery{Filter: parsed(t, text)}, store.SearchPage{Sort: store.SortStart, Limit: 10}, nothing)
-				same(t, text, want, idsOf(hits))
-				if first.Total != int64(len(want)) || !first.Exact {
-					t.Errorf("%s: %d, exact %v", text, first.Total, first.Exact)
+			for range 2 {
+				for text, want := range map[string][]string{
+					`"groß ist"`: {"1"}, `"GROSS"`: {}, "\"ist\nder\"": {"1"}, `"\"so\""`: {"1"}, `"防水"`: {"t"}, `"select 1"`: {"3"}, `"SQL"`: {"3"}, `"rate limit"`: {"t"},
+					"error:limit": {"t"}, "error:429*": {"t"}, `error:"rate limit",x`: {"t"}, "error:select": {}, "-error:limit": {"3", "1"},
+					"meta.release:2026.11.2": {"1"}, "meta.release:2026*": {"1"}, "meta.n:5": {"1"}, "meta.customer.id:c-1": {"t"}, "meta.absent:x": {}, "-meta.n:5": {"3", "t"},
+					`"1" status:error`: {"t"}, `"select" "1"`: {"3"},
+				} {
+					hits, first, _ := search(t, s, p, store.TraceQuery{Filter: parsed(t, text)}, store.SearchPage{Sort: store.SortStart, Limit: 10}, nothing)
+					same(t, text, want, idsOf(hits))
+					if first.Total != int64(len(want)) || !first.Exact {
+						t.Errorf("%s: %d, exact %v", text, first.Total, first.Exact)
+					}
 				}
+				sign(t, s, 10)
 			}
 			_, err := s.SearchTraces(t.Context(), p, store.TraceQuery{Filter: parsed(t, `"x"`)}, store.SearchPage{Sort: store.SortCost, Limit: 1})
 			wantCode(t, err, fault.Invalid)

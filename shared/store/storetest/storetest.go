@@ -26,7 +26,7 @@ type OpenFunc func(t *testing.T) store.Store
 func Exercise(t *testing.T, open OpenFunc) {
 	for name, test := range map[string]func(t *testing.T, open OpenFunc){
 		"Accounts": accounts, "Writes": writes, "Reads": reads, "Sums": sums, "Maintenance": maintenance,
-		"Updates": updates, "Calls": calls, "Trees": trees, "Searches": searches, "Counts": counts, "Explorations": explorations, "SessionSearches": sessionSearches,
+		"Updates": updates, "Calls": calls, "Trees": trees, "Searches": searches, "Signatures": signatures, "Counts": counts, "Explorations": explorations, "SessionSearches": sessionSearches,
 		"Rewrites": rewrites, "Deletions": deletions, "Exports": exports, "Prices": prices, "Controls": controls, "Receipts": receipts, "APIKeys": apiKeys, "Rejections": rejections,
 	} {
 		t.Run(name, func(t *testing.T) {
