@@ -106,6 +106,7 @@ type Config struct {
 	DatabaseURL      Secret // never empty in ModeScale
 	DatabaseMaxConns int
 	RetentionDays    int    // 0 keeps data for ever
+	PayloadSearch    bool
 	PricesFile       string // "": there are none but the projects' own and the built-in ones
 
 	Host             string // "" listens on all interfaces

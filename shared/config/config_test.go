@@ -48,7 +48,7 @@ func TestLoadDefaults(t *testing.T) {
 		TraceWALDir: "/home/ada/.pulse/.data/wal", SpanWALDir: "/home/ada/.pulse/.data/wal-spans",
 		TraceWALPartitions: 1, SpanWALPartitions: 1, WALSegmentBytes: 104857600,
 		DrainBatchRecords: 1000, DrainBatchBytes: 16 << 20, ReadAfterWriteTimeout: 2 * time.Second,
-		LogLevel: slog.LevelInfo, LogFormat: LogFormatText, Metrics: true,
+		LogLevel: slog.LevelInfo, LogFormat: LogFormatText, Metrics: true, PayloadSearch: true,
 	}
 	t.Run("Single", func(t *testing.T) {
 		t.Parallel()
@@ -294,7 +294,7 @@ func TestAuthRateLimit(t *testing.T) {
 func TestEveryVariableIsRead(t *testing.T) {
 	t.Parallel()
 	samples := map[string]string{
-		"PULSE_MODE": "scale", "PULSE_RUNTIME_MODE": "api", "NODE_ENV": "production", "AUTH_RATE_LIMIT": "off", "METRICS": "off",
+		"PULSE_MODE": "scale", "PULSE_RUNTIME_MODE": "api", "NODE_ENV": "production", "AUTH_RATE_LIMIT": "off", "METRICS": "off", "PAYLOAD_SEARCH": "off",
 		"DATABASE_URL": "postgres://other/db", "SIGNUP_MODE": "first", "API_KEY_STORAGE": "hash", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
 		"PULSE_ALLOWED_ORIGINS": "http://a.example", "BETTER_AUTH_URL": "https://b.example", "PULSE_HOST": "127.0.0.1", "METRICS_TOKEN": "t",
 		"WAL_URL": "nats://nats.example:4222", "SQS_CREATE_QUEUES": "on", "NATS_REPLICAS": "3", "SQS_ENDPOINT": "http://sqs.example",

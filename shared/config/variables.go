@@ -106,6 +106,11 @@ var variables = []variable{
 		bind:   func(l *loader) value { return whole(&l.cfg.RetentionDays, 0, 36_500, "days") },
 	},
 	{
+		Section: sectionStorage, Name: "PAYLOAD_SEARCH", Default: "on", New: true,
+		Effect: "Searches for texts, errors and metadata, and keeps the index that makes them fast, some percent of the bytes stored. `off` refuses such searches and makes no index.",
+		bind:   func(l *loader) value { return onOff{&l.cfg.PayloadSearch} },
+	},
+	{
 		Section: sectionStorage, Name: "PRICES_FILE", Derived: "none", New: true,
 		Effect: "JSON file with prices of all projects, for calls that a project has no price of its own for: docs/pricing.md. It is read at the start, which fails if something in it is wrong.",
 		bind:   func(l *loader) value { return path{&l.cfg.PricesFile, l} },

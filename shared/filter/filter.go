@@ -97,6 +97,13 @@ func MetaField(key string) Field { return Field(metaPrefix + key) }
 // Meta gives the member of the metadata that f is about, if it is about one.
 func (f Field) Meta() (key string, ok bool) { return strings.CutPrefix(string(f), metaPrefix) }
 
+// OfPayloads reports whether f is about what only payloads say: texts, errors and
+// metadata.
+func (f Field) OfPayloads() bool {
+	_, meta := f.Meta()
+	return meta || f == FieldText || f == FieldError
+}
+
 // kind is how a field's values are written.
 type kind int
 

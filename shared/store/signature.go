@@ -43,14 +43,15 @@ func Sign(payloads []trace.Payload) []byte {
 	logarithm := min(max(bits.Len(uint(size)), minBits), maxBits)
 	s := signer{words: make([]uint64, max(1<<logarithm/64, 1)), mask: 1<<logarithm - 1}
 	for i := range payloads {
-		texts, values := Searched(&payloads[i])
+		p := &payloads[i]
+		texts, values := Searched(p)
 		for _, text := range texts {
 			s.text([]byte(text))
 		}
 		for _, value := range values {
 			s.json(value)
 		}
-		s.text(payloads[i].Error) // which is shown as it is where it has no message
+		s.text(p.Error) // which is shown as it is where it has no message
 	}
 	return s.fold(logarithm)
 }

@@ -51,7 +51,7 @@ type seriesBody struct {
 }
 
 func (g *Group) histogram(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ type valueCount struct {
 }
 
 func (g *Group) facets(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}
@@ -241,6 +241,7 @@ func (g *Group) neighbours(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := queryInput(r)
+	in.noPayloads = g.NoPayloadSearch
 	q := in.query()
 	if err := in.err(); err != nil {
 		return err

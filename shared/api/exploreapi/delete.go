@@ -48,7 +48,7 @@ func (d *deletion) steps(ctx context.Context, ids []trace.TraceID) ([]trace.Trac
 }
 
 func (g *Group) delete(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}

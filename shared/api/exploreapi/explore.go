@@ -15,7 +15,7 @@ import (
 )
 
 func (g *Group) heatmap(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ type groupRow struct {
 const maxCompared = 10_000
 
 func (g *Group) breakdown(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ type valueDifference struct {
 var comparedFields = slices.DeleteFunc(store.GroupFields(), func(f filter.Field) bool { return f == filter.FieldSession })
 
 func (g *Group) compare(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (g *Group) compare(w http.ResponseWriter, r *http.Request) error {
 // selection reads a query within the body; of all errors if absent.
 func (in *input) selection(name string) store.TraceQuery {
 	v, ok := in.member(name)
-	inner := &input{path: append(slices.Clone(in.path), name)}
+	inner := &input{path: append(slices.Clone(in.path), name), noPayloads: in.noPayloads}
 	if !ok {
 		return store.TraceQuery{Filter: inner.filter("status:error")}
 	}

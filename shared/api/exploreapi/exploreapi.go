@@ -41,6 +41,8 @@ type Deps struct {
 	// MaxPayloadBytes bounds what is answered of a payload at once, where the host
 	// has a limit; 0 is none.
 	MaxPayloadBytes int
+	// NoPayloadSearch refuses to look for texts, errors and metadata.
+	NoPayloadSearch bool
 	// Wait is how long tail waits for a trace; 0 where a request that waits is paid
 	// for.
 	Wait time.Duration

@@ -46,7 +46,7 @@ type exporting struct {
 }
 
 func (g *Group) export(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}

@@ -28,15 +28,17 @@ type input struct {
 	members map[string]jsontext.Value
 	path    []any // of the object
 	issues  []fault.Issue
+	// noPayloads refuses filters that payloads have to be read for.
+	noPayloads bool
 }
 
 // readInput reads a body, which is an object.
-func readInput(r *http.Request) (*input, error) {
+func (g *Group) readInput(r *http.Request) (*input, error) {
 	var value jsontext.Value
 	if err := api.ReadJSON(r, &value); err != nil {
 		return nil, err
 	}
-	in := &input{}
+	in := &input{noPayloads: g.NoPayloadSearch}
 	if !in.object(value) {
 		in.fault("", "invalid_type", "Invalid input: expected object")
 		return nil, in.err()
@@ -161,6 +163,9 @@ func (in *input) query() store.TraceQuery {
 	q := store.TraceQuery{Filter: in.filter(in.text("q", filter.MaxBytes))}
 	if text := strings.TrimSpace(in.text("text", maxTextChars)); text != "" {
 		q.Filter.Terms = append(q.Filter.Terms, filter.Term{Op: filter.OpIs, Values: []filter.Value{{Text: text}}})
+		if in.noPayloads {
+			in.fault("text", "invalid_value", payloadSearchOff)
+		}
 	}
 	q.Time = store.TimeRange{From: in.time("from"), To: in.time("to")}
 	return q
@@ -177,5 +182,12 @@ func (in *input) filter(text string) filter.Filter {
 		}
 		in.issues = append(in.issues, fault.Issue{Path: append(slices.Clone(in.path), "q", e.Pos), Code: "invalid_format", Message: message})
 	}
+	if in.noPayloads && slices.ContainsFunc(f.Terms, func(t filter.Term) bool { return t.Field.OfPayloads() }) {
+		in.fault("q", "invalid_value", payloadSearchOff)
+	}
 	return f
 }
+
+// payloadSearchOff is the fault of a filter by texts, errors or metadata where the
+// host has PAYLOAD_SEARCH=off.
+const payloadSearchOff = "Texts, errors and metadata are not searched on this server: PAYLOAD_SEARCH is off"

@@ -121,7 +121,7 @@ type because struct {
 }
 
 func (g *Group) overview(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type total struct {
 }
 
 func (g *Group) searchTraces(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}

@@ -230,3 +230,36 @@ func TestPreviewOfALargePrompt(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// With PAYLOAD_SEARCH=off a filter that payloads have to be read for is refused,
+// wherever it stands, and any other is answered.
+func TestPayloadSearchOff(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.write(t, mine, call("t", minute(1)))
+	deps := s.deps
+	deps.NoPayloadSearch = true
+	s.serve(deps)
+	for path, bodies := range map[string]map[string]string{
+		"/traces/search": {
+			`{"text":"x"}`: "Invalid query: [[text]]", `{"q":"error:x"}`: "Invalid query: [[q]]", `{"q":"status:error meta.a:b","text":"x"}`: "Invalid query: [[q] [text]]",
+		},
+		"/compare": {`{"selection":{"text":"x"}}`: "Invalid query: [[selection text]]"},
+		"/export":  {`{"q":"\"x\""}`: "Invalid query: [[q]]"},
+		"/tail":    {`{"text":"x"}`: "Invalid query: [[text]]"},
+	} {
+		for body, want := range bodies {
+			if got := s.refused(t, path, body); got != want {
+				t.Errorf("%s %s: %s", path, body, got)
+			}
+		}
+	}
+	for path, want := range map[string]int{"t/neighbours?text=x": http.StatusBadRequest, "t/neighbours?q=status:ok": http.StatusOK} {
+		if status, _, answer := s.send(t, http.MethodGet, "/traces/"+path, member, mine, ""); status != want {
+			t.Errorf("%s: %d %s", path, status, answer)
+		}
+	}
+	if status, _, answer := s.send(t, http.MethodPost, "/traces/search", member, mine, `{"q":"status:success"}`); status != http.StatusOK {
+		t.Errorf("%d %s", status, answer)
+	}
+}

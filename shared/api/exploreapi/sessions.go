@@ -12,7 +12,7 @@ import (
 )
 
 func (g *Group) searchSessions(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (g *Group) values(w http.ResponseWriter, r *http.Request) error {
 		// may have others that are more frequent.
 		scanned = 1000
 	)
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ var beforeAll = place{ID: " "}
 // tail answers the traces that are newer than a place, newest first. Without one
 // it answers none, and where they begin.
 func (g *Group) tail(w http.ResponseWriter, r *http.Request) error {
-	in, err := readInput(r)
+	in, err := g.readInput(r)
 	if err != nil {
 		return err
 	}

@@ -39,5 +39,5 @@ func consume(ctx context.Context, d *host.Deps, listeners []net.Listener) error 
 	d.OnClose(logs.Close)
 	logs.Watch(d.Metrics)
 	health := healthapi.New(d.Health(d.DatabaseCheck(), logs.Check(d.Config)))
-	return container.Run(ctx, d, listeners, api.New(d.Options(), health), append(logs.Consumers(newDrain(d).Handle), d.Maintain)...)
+	return container.Run(ctx, d, listeners, api.New(d.Options(), health), append(logs.Consumers(newDrain(d).Handle), d.Maintain, d.IndexTexts)...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -22,8 +23,13 @@ import (
 type eventHandler struct {
 	logs  []*sqswal.Log
 	store wal.Handler
+	index func(ctx context.Context, budget time.Duration)
 	log   *slog.Logger
 }
+
+// indexBudget is how long an invocation makes the index of texts, once the messages
+// are stored: that of its own spans takes some milliseconds.
+const indexBudget = 200 * time.Millisecond
 
 func newEventHandler(ctx context.Context, d *host.Deps) (lambda.Handler, error) {
 	logs, err := stream.Open(ctx, d.Config, filewal.RoleConsume, d.Log)
@@ -31,7 +37,7 @@ func newEventHandler(ctx context.Context, d *host.Deps) (lambda.Handler, error) 
 		return nil, err
 	}
 	d.OnClose(logs.Close)
-	h := &eventHandler{store: newDrain(d).Handle, log: d.Log}
+	h := &eventHandler{store: newDrain(d).Handle, index: d.IndexSomeTexts, log: d.Log}
 	for _, l := range logs.Named() {
 		queues, ok := l.(*sqswal.Log)
 		if !ok {
@@ -54,6 +60,9 @@ func (h *eventHandler) Invoke(ctx context.Context, payload []byte) ([]byte, erro
 		for _, id := range h.handle(ctx, queue, messages) {
 			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
 		}
+	}
+	if len(response.BatchItemFailures) == 0 { // else the database may be what is short
+		h.index(ctx, indexBudget)
 	}
 	return lambda.Encode(response)
 }

@@ -112,7 +112,7 @@ func (f *fixture) function(t *testing.T, databaseURL string) (*host.Deps, lambda
 func span(id string, form trace.Form) trace.Span {
 	return trace.Span{
 		ID: trace.SpanID(id), TraceID: trace.TraceID("t-" + id), SessionID: "s", Form: form, Start: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Kind: trace.KindToolUse, Source: trace.SourceSDK, Status: trace.StatusSuccess,
+		Kind: trace.KindToolUse, Source: trace.SourceSDK, Status: trace.StatusSuccess, Payload: trace.Payload{ToolInput: []byte(`{"id":"` + id + `"}`)},
 	}
 }
 
@@ -211,6 +211,9 @@ func TestStoresAnEventInOneTransaction(t *testing.T) {
 	}
 	if calls[0].messages < 20 {
 		t.Errorf("the first event had %d messages only", calls[0].messages)
+	}
+	if n, unsigned := f.query(t, `SELECT count(*) FROM payload_chunks`), f.query(t, `SELECT count(*) FROM payload_chunks WHERE signature IS NULL`); n == 0 || unsigned > 0 {
+		t.Errorf("%d of %d chunks have no signature", unsigned, n)
 	}
 }
 

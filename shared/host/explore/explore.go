@@ -18,6 +18,6 @@ func Groups(d *host.Deps) []api.Group {
 		wait = exploreapi.TailWait
 	}
 	return []api.Group{d.DashboardPriceRoutes(), exploreapi.New(exploreapi.Deps{
-		Wait: wait, Traces: d.Store, Trees: d.Store, Counts: d.Store, Explore: d.Store, Sessions: d.Store, Export: d.Store, Delete: d.Store, Projects: d.Store, Keys: d.Store, Explain: d.Prices.Explain, Rejected: d.Store, MaxPayloadBytes: d.MaxPayloadBytes(),
+		Wait: wait, Traces: d.Store, Trees: d.Store, Counts: d.Store, Explore: d.Store, Sessions: d.Store, Export: d.Store, Delete: d.Store, Projects: d.Store, Keys: d.Store, Explain: d.Prices.Explain, Rejected: d.Store, MaxPayloadBytes: d.MaxPayloadBytes(), NoPayloadSearch: !d.Config.PayloadSearch,
 	})}
 }

@@ -51,7 +51,7 @@ func newHandler(deps *host.Deps, logs stream.Logs, d *drain.Drain, readers *atom
 		defer readers.Add(-1)
 		_ = logs.Barrier(ctx) // patience ended: the read shows what is there
 	}
-	explore := exploreapi.Deps{Traces: st, Trees: st, Counts: st, Explore: st, Sessions: st, Export: st, Delete: st, Projects: st, Keys: st, Explain: deps.Prices.Explain, Rejected: st, Barrier: barrier, Wait: exploreapi.TailWait}
+	explore := exploreapi.Deps{Traces: st, Trees: st, Counts: st, Explore: st, Sessions: st, Export: st, Delete: st, Projects: st, Keys: st, Explain: deps.Prices.Explain, Rejected: st, Barrier: barrier, Wait: exploreapi.TailWait, NoPayloadSearch: !cfg.PayloadSearch}
 	if cfg.WALKind == config.WALFile { // a queue does not tell what waits in it
 		explore.Lag = func(ctx context.Context) (time.Duration, error) { return pendingAge(ctx, logs) }
 	}

@@ -148,7 +148,7 @@ func (c *command) serve(ctx context.Context) (err error) {
 			handle = inBackground(ctx, handle, urgent)
 		}
 		process.Workers = append(process.Workers, logs.Consumers(handle)...)
-		process.Workers = append(process.Workers, deps.Maintain)
+		process.Workers = append(process.Workers, deps.Maintain, deps.IndexTexts)
 		process.Settle = func(ctx context.Context) {
 			if logs.Barrier(ctx) != nil { // what is left is durable and drained after the next start
 				log.Warn("the drain has not finished; the log keeps the rest")

@@ -65,7 +65,7 @@ const previewBytes = 1 << 20
 const (
 	textPage  = 500      // traces whose signatures are asked for at once
 	textBatch = 8        // traces whose payloads are in memory at once
-	textBytes = 64 << 20 // payloads that one call reads
+	textBytes = 16 << 20 // payloads that one call reads
 )
 
 // Window is a part of a project's traces: those that start in Interval, before
@@ -137,12 +137,6 @@ const MaxAddend = math.MaxInt64 / 2
 
 func cursorOf(t *trace.Trace) Cursor { return Cursor{Start: t.Start.UnixMicro(), ID: string(t.ID)} }
 
-// ofPayloads reports whether a term asks for what is in payloads only.
-func ofPayloads(t *filter.Term) bool {
-	_, meta := t.Field.Meta()
-	return meta || t.Field == filter.FieldText || t.Field == filter.FieldError
-}
-
 // ofSpans reports whether a term asks for what single spans say.
 func ofSpans(t *filter.Term) bool {
 	if t.Field == filter.FieldHas {
@@ -169,7 +163,7 @@ func allCounted(terms []filter.Term) bool {
 func plan(q *store.TraceQuery) (rows, texts []filter.Term, bound int) {
 	bound = store.MaxScanned
 	for _, t := range q.Filter.Terms {
-		if ofPayloads(&t) {
+		if t.Field.OfPayloads() {
 			texts = append(texts, t)
 			continue
 		}

@@ -17,25 +17,33 @@ import (
 // are left to it.
 func (db *DB) SignChunks(ctx context.Context, limit int) (signed int, err error) {
 	type chunk struct {
-		project  string
-		day      time.Time
-		id, data []byte
+		project, day string
+		id           []byte
 	}
 	err = db.inTx(ctx, func(tx pgx.Tx) error {
 		chunks, err := collect(ctx, tx, func(row pgx.CollectableRow) (chunk, error) {
 			var c chunk
-			err := row.Scan(&c.project, &c.day, &c.id, &c.data)
+			err := row.Scan(&c.project, &c.day, &c.id)
 			return c, err
-		}, `SELECT project_id, day, chunk_id, data FROM payload_chunks WHERE signature IS NULL LIMIT $1 FOR UPDATE SKIP LOCKED`, limit)
-		for _, c := range chunks {
+		}, `SELECT project_id, day::text, chunk_id FROM payload_chunks WHERE signature IS NULL LIMIT $1 FOR UPDATE SKIP LOCKED`, limit)
+		if err != nil {
+			return err
+		}
+		for _, c := range chunks { // one at a time: some are large
+			key := []any{c.project, c.day, c.id}
+			data, err := collectOne(ctx, tx, pgx.RowTo[[]byte],
+				`SELECT data FROM payload_chunks WHERE project_id = $1 AND day = $2::text::date AND chunk_id = $3`, key...)
 			if err != nil {
-				break
+				return err
 			}
 			err = execute(ctx, tx, `UPDATE payload_chunks SET signature = $4 WHERE project_id = $1 AND day = $2::text::date AND chunk_id = $3`,
-				c.project, c.day.Format(time.DateOnly), c.id, fold.SignChunk(c.data))
+				append(key, fold.SignChunk(data))...)
+			if err != nil {
+				return err
+			}
 		}
 		signed = len(chunks)
-		return err
+		return nil
 	})
 	return signed, err
 }

@@ -29,19 +29,22 @@ func (db *DB) SignChunks(ctx context.Context, limit int) (signed int, err error)
 			chunks = append(chunks, c)
 			return err
 		}, `SELECT project, day, chunk_id FROM payload_signatures INDEXED BY payload_signatures_none_idx WHERE signature IS NULL LIMIT ?`, limit)
+		if err != nil {
+			return err
+		}
 		for _, c := range chunks {
-			if err != nil {
-				break
-			}
 			var data []byte
-			if err = tx.QueryRowContext(ctx, `SELECT data FROM payload_chunks WHERE project = ? AND day = ? AND chunk_id = ?`, c.project, c.day, c.id).Scan(&data); err != nil {
+			if err := tx.QueryRowContext(ctx, `SELECT data FROM payload_chunks WHERE project = ? AND day = ? AND chunk_id = ?`, c.project, c.day, c.id).Scan(&data); err != nil {
 				return toFault("read payload chunk", err)
 			}
 			err = exec(ctx, tx, "sign payload chunk", true, `UPDATE payload_signatures SET signature = ? WHERE project = ? AND day = ? AND chunk_id = ?`,
 				fold.SignChunk(data), c.project, c.day, c.id)
+			if err != nil {
+				return err
+			}
 		}
 		signed = len(chunks)
-		return err
+		return nil
 	})
 	return signed, err
 }

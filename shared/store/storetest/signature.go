@@ -57,8 +57,10 @@ func signatures(t *testing.T, open OpenFunc) {
 				default: // no payload
 				}
 			}
-			ask := []string{`"refund-7"`, `"überweisung3"`, `"返金ポリシー1"`, `"заказ-2"`, `"a\"b\\c5"`, `"break1"`, `"🙂3"`, `"x1"`, `"refund-7" "x2"`, `"nowhere"`, "error:refund-1,refund-2",
-				"error:refund-3", "-error:refund-3", "meta.n:77", "meta.text:*", `"refund-3" status:error`}
+			ask := []string{
+				`"refund-7"`, `"überweisung3"`, `"返金ポリシー1"`, `"заказ-2"`, `"a\"b\\c5"`, `"break1"`, `"🙂3"`, `"x1"`, `"refund-7" "x2"`, `"nowhere"`, "error:refund-1,refund-2",
+				"error:refund-3", "-error:refund-3", "meta.n:77", "meta.text:*", `"refund-3" status:error`,
+			}
 			for i := range 20 {
 				ask = append(ask, fmt.Sprintf(`"%d"`, i*997), fmt.Sprintf("meta.n:%d", i*1009))
 			}
