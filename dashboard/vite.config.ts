@@ -2,15 +2,17 @@ import { fileURLToPath } from 'node:url'
 import tailwindcss from '@tailwindcss/vite'
 import { tanstackRouter } from '@tanstack/router-plugin/vite'
 import react from '@vitejs/plugin-react'
-import type { Rolldown } from 'vite'
+import { build, type Plugin, type Rolldown } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 // `npm run dev` shows a Pulse that runs elsewhere: PULSE_URL, else `make run`.
 const pulse = process.env['PULSE_URL'] ?? 'http://localhost:3000'
 
+const resolve = { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } }
+
 export default defineConfig({
-  plugins: [tanstackRouter({ target: 'react', autoCodeSplitting: true }), react(), tailwindcss()],
-  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  plugins: [tanstackRouter({ target: 'react', autoCodeSplitting: true }), react(), tailwindcss(), opening()],
+  resolve,
   build: {
     target: 'es2022',
     reportCompressedSize: false,
@@ -46,4 +48,49 @@ function rootsOf(id: string, bundle: Rolldown.ChunkingContext) {
     for (const importer of module?.importers ?? []) seen.add(importer)
   }
   return found
+}
+
+/**
+ * Puts src/opening/script.ts before all other scripts, whole in a file of its own,
+ * with the names of those that pages begin with, and asks for the font of their texts.
+ */
+function opening(): Plugin {
+  const script = '/src/opening/script.ts'
+  return {
+    name: 'opening',
+    async buildStart() {
+      if (this.meta.watchMode) return // the development server serves it as it is
+      const built = (await build({
+        configFile: false,
+        logLevel: 'warn',
+        resolve,
+        publicDir: false,
+        build: { target: 'es2022', write: false, rolldownOptions: { input: `.${script}`, output: { format: 'iife' } } },
+      })) as Rolldown.RolldownOutput // for one input, nothing is written or watched
+      this.emitFile({ type: 'asset', name: 'opening.js', source: built.output[0].code })
+    },
+    transformIndexHtml: {
+      order: 'post',
+      handler(_, { bundle }) {
+        if (!bundle) return [{ tag: 'script', attrs: { type: 'module', src: script }, injectTo: 'head-prepend' }]
+        const files = Object.values(bundle)
+        const named = (part: string) => files.find((file) => file.fileName.startsWith(`assets/${part}`))?.fileName ?? this.error(`no file ${part}`)
+        const entry = named('index-')
+        const withImports = (name: string, seen = new Set<string>()): Set<string> => {
+          const file = bundle[name]
+          if (name === entry || seen.has(name) || file?.type !== 'chunk') return seen
+          seen.add(name)
+          for (const imported of file.imports) withImports(imported, seen)
+          return seen
+        }
+        const frame = withImports(named('frame-'))
+        const trace = [...withImports(named('_traceId-'))].filter((name) => !frame.has(name))
+        const paths = (names: Iterable<string>) => [...names].map((name) => `/${name}`).join(' ')
+        return [
+          { tag: 'script', attrs: { src: `/${named('opening-')}`, 'data-frame': paths(frame), 'data-trace': paths(trace) }, injectTo: 'head-prepend' },
+          { tag: 'link', attrs: { rel: 'preload', as: 'font', type: 'font/woff2', crossorigin: '', href: `/${named('inter-latin-wght-')}` }, injectTo: 'head' },
+        ]
+      },
+    },
+  }
 }

@@ -1,9 +1,24 @@
 import { queryOptions } from '@tanstack/react-query'
 import { createAuthClient } from 'better-auth/client'
+import { sessionRequest } from '@/opening/asked'
+import { signedInKey, takeAnswer } from '@/opening/opening'
 import { ApiError, request } from './http'
 
 /** The official client, against this page's own origin. */
-export const authClient = createAuthClient({ baseURL: location.origin })
+export const authClient = createAuthClient({
+  baseURL: location.origin,
+  fetchOptions: { customFetchImpl: (input, init) => (String(input).endsWith(sessionRequest.path) ? takeAnswer(sessionRequest) : undefined) ?? fetch(input, init) },
+})
+
+/** Keeps whether somebody is signed in, for the next time that a page is opened. */
+function keepSignedIn(is: boolean): void {
+  try {
+    if (is) localStorage.setItem(signedInKey, '1')
+    else localStorage.removeItem(signedInKey)
+  } catch {
+    // A browser that keeps nothing opens pages later.
+  }
+}
 
 export interface Account {
   id: string
@@ -39,6 +54,7 @@ export const accountQuery = queryOptions({
   queryFn: async (): Promise<Account | null> => {
     const { data, error } = await authClient.getSession()
     if (error) throw refused(error)
+    keepSignedIn(data !== null)
     return data ? { id: data.user.id, name: data.user.name, email: data.user.email } : null
   },
 })
@@ -67,6 +83,7 @@ export async function signIn(email: string, password: string): Promise<void> {
 export async function signOut(): Promise<void> {
   const { error } = await authClient.signOut()
   if (error) throw refused(error)
+  keepSignedIn(false)
 }
 
 export interface SignUp {

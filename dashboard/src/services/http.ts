@@ -1,4 +1,6 @@
 import { parseExactly } from '@/lib/json/exact'
+import { initOf, type Asked } from '@/opening/asked'
+import { takeAnswer } from '@/opening/opening'
 
 /** A fault in one field, as the API reports it. */
 export interface Issue {
@@ -35,15 +37,12 @@ export function faultBeside(error: Error | null, ...paths: string[]): string | u
   return error.message
 }
 
-interface Options {
-  method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
-  project?: string
-  body?: unknown
+interface Options extends Omit<Asked, 'path'> {
   signal?: AbortSignal
 }
 
 /**
- * The only fetch of the dashboard: same origin, cookie of the session. It gives
+ * The only fetch of the dashboard, beside that of opening/script.ts: same origin, cookie of the session. It gives
  * the JSON of the answer, which the service that asked turns into its own type,
  * and throws ApiError for everything else.
  */
@@ -70,16 +69,11 @@ export async function requestPage(path: string, options: Options = {}): Promise<
 }
 
 async function send(path: string, options: Options): Promise<{ response: Response; text: string }> {
-  const headers: Record<string, string> = { Accept: 'application/json' }
-  if (options.project) headers['X-Project-Id'] = options.project
-  const init: RequestInit = { method: options.method ?? 'GET', headers, credentials: 'same-origin' }
+  const asked = { path, ...options }
+  const init = initOf(asked)
   if (options.signal) init.signal = options.signal
-  if (options.body !== undefined) {
-    headers['Content-Type'] = 'application/json'
-    init.body = JSON.stringify(options.body)
-  }
   try {
-    const response = await fetch(path, init)
+    const response = await (takeAnswer(asked) ?? fetch(path, init))
     return { response, text: await response.text() }
   } catch (error) {
     if (options.signal?.aborted) throw error

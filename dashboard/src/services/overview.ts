@@ -1,6 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import type { Range } from '@/lib/time/range'
 import type { Zone } from '@/lib/time/zone'
+import { overviewRequest } from '@/opening/asked'
 import { request } from './http'
 import { keepOf } from './keep'
 import { tracesKey } from './traces'
@@ -44,7 +45,8 @@ export const overviewQuery = (project: string, filter: string, range: Range) =>
     queryKey: [...tracesKey(project), 'overview', filter, range],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Overview> => {
-      const body = (await request('/dashboard/api/query/overview', { method: 'POST', project, signal, body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), compare: true } })) as OverviewFromAPI // POST query/overview
+      const { path, ...asked } = overviewRequest(project, filter, range)
+      const body = (await request(path, { ...asked, signal })) as OverviewFromAPI
       const n = body.notice
       return {
         kpis: Object.fromEntries(body.kpis.map((k) => [k.key, { value: share(k.key, k.value), previous: share(k.key, k.previous), spark: k.spark }])),

@@ -1,4 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
+import { projectsRequest } from '@/opening/asked'
 import { request } from './http'
 
 export type Role = 'admin' | 'user'
@@ -28,7 +29,7 @@ export const projectsQuery = queryOptions({
   queryKey: projectsKey,
   staleTime: 60_000,
   queryFn: async ({ signal }): Promise<Project[]> => {
-    const body = (await request('/dashboard/api/projects', { signal })) as { projects: ProjectFromAPI[] } // GET projects
+    const body = (await request(projectsRequest.path, { signal })) as { projects: ProjectFromAPI[] }
     return body.projects.map(apiProjectToProject)
   },
 })

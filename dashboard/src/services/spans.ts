@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { visible } from '@/lib/text/visible'
 import { milliseconds } from '@/lib/time/exact'
+import { treeRequest } from '@/opening/asked'
 import { query, request, requestText } from './http'
 
 /** A span's row as GET traces/:id/spans gives it (view.Node of the API). */
@@ -140,7 +141,7 @@ export const treeQuery = (project: string, traceId: string) =>
     queryKey: ['tree', project, traceId],
     initialPageParam: '',
     queryFn: async ({ pageParam, signal }): Promise<SpanPage> => {
-      const body = (await request(`/dashboard/api/query/traces/${encodeURIComponent(traceId)}/tree${query({ cursor: pageParam })}`, { project, signal })) as TreeFromAPI // GET query/traces/:id/tree
+      const body = (await request(treeRequest(project, traceId, pageParam).path, { project, signal })) as TreeFromAPI
       return {
         spans: apiTreeToSpans(body),
         total: body.total,

@@ -5,7 +5,7 @@ import { usePreference } from '@/hooks/usePreference'
 const next = { system: 'light', light: 'dark', dark: 'system' } as const
 const icons = { system: SunMoon, light: Sun, dark: Moon }
 
-/** Goes round: the system's theme, light, dark. /theme.js reads the same choice before the first paint. */
+/** Goes round: the system's theme, light, dark. opening/script.ts reads the same choice before the first paint. */
 export function ThemeSwitch() {
   const [value, set] = usePreference('pulse.theme', 'system')
   const theme = value === 'light' || value === 'dark' ? value : 'system'

@@ -16,11 +16,14 @@ import { Loading } from '@/components/ui/state/Loading'
 import { PageViews } from '@/components/views/PageViews'
 import { useKeyNames } from '@/hooks/useKeyNames'
 import { useNow } from '@/hooks/useNow'
-import { useProject } from '@/hooks/useProject'
+import { usePainted } from '@/hooks/usePainted'
+import { read } from '@/hooks/usePreference'
+import { chooseProject, lastProject, useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useZone } from '@/hooks/useZone'
 import { absoluteTime, formatCount, formatDelta, formatDuration, formatMoney, formatRate, formatTotal, relativeTime } from '@/lib/format/format'
-import { absolute } from '@/lib/time/range'
+import { absolute, resolveRange, type RangeText } from '@/lib/time/range'
+import { openedAt } from '@/opening/opening'
 import { parseFilter, printFilter, termOf } from '@/lib/filter/filter'
 import { optionalText } from '@/lib/search/search'
 import { labelOf } from '@/lib/filter/label'
@@ -28,9 +31,22 @@ import { boxOf, cellsOf, printBox, readBox, type Box } from '@/lib/heatmap/selec
 import { callsQuery, seriesQuery, type TimeSeries } from '@/services/analytics'
 import { visible } from '@/lib/text/visible'
 import { differencesQuery, heatmapQuery, overviewQuery, type KpiKey, type Selection } from '@/services/overview'
+import { projectsQuery } from '@/services/projects'
 import { firstTracesQuery, newestTraceQuery } from '@/services/traces'
 
-export const Route = createFileRoute('/dashboard/')({ validateSearch: z.object({ sel: optionalText() }), component: OverviewPage })
+export const Route = createFileRoute('/dashboard/')({
+  validateSearch: z.object({ sel: optionalText() }),
+  // The page begins with the numbers if they have come by then.
+  loader: async ({ context: { queryClient }, location }) => {
+    const now = openedAt()
+    if (!now) return
+    const [{ overviewQuery }, projects] = await Promise.all([import('@/services/overview'), queryClient.ensureQueryData(projectsQuery)])
+    const { p, ...text } = location.search as { p?: string } & RangeText // of the route above
+    const project = chooseProject(projects, p, read(lastProject))
+    if (project) void queryClient.prefetchQuery(overviewQuery(project.id, '', resolveRange(text, now)))
+  },
+  component: OverviewPage,
+})
 
 /** A selection as a filter and a range. */
 const selectionOf = (box: Box): Selection => ({ filter: `latency:${box.low.toFixed(3)}ms..${box.high.toFixed(3)}ms`, range: box.range })
@@ -53,7 +69,7 @@ function OverviewPage() {
   // Only a range without traces may be of a project without any.
   const newest = useQuery({ ...newestTraceQuery(project.id), enabled: overview.data !== undefined && !overview.data.kpis.traces?.value })
   // The numbers come first: what takes longer would hold them up.
-  const enabled = !overview.isPending
+  const enabled = usePainted(!overview.isPending)
   const heatmap = useQuery({ ...heatmapQuery(project.id, '', range, zone), enabled })
   const calls = useQuery({ ...callsQuery(project.id, range), enabled })
   const errors = useQuery({ ...firstTracesQuery(project.id, { filter: 'status:error', range, limit: 8 }), enabled })
