@@ -111,6 +111,23 @@ func (l *Latency) Subtract(o *Latency) bool {
 	return true
 }
 
+// Equal reports whether both counted the same.
+func (l *Latency) Equal(o *Latency) bool {
+	if l.total != o.total {
+		return false
+	}
+	for i, n := range l.counts {
+		var other uint64
+		if at := l.first + i - o.first; at >= 0 && at < len(o.counts) {
+			other = o.counts[at]
+		}
+		if n != other {
+			return false
+		}
+	}
+	return true // what else o has would make its total larger
+}
+
 // Count is how many durations were added.
 func (l *Latency) Count() int64 { return int64(l.total) }
 
@@ -162,47 +179,44 @@ func (l *Latency) UnmarshalBinary(data []byte) error {
 	if data[0] != latencyVersion {
 		return errDamaged
 	}
-	bins, err := latencyPairs(data[1:], nil)
-	if err != nil {
-		return err
-	}
-	if len(bins) == 0 {
-		return errDamaged
-	}
-	out := Latency{}
-	out.reserve(bins[0].bin, bins[len(bins)-1].bin)
-	for _, b := range bins {
-		if out.total+b.n > math.MaxInt64 {
+	// Twice, so that all counters are made at once.
+	first, last, total := -1, 0, uint64(0)
+	for next, rest := 0, data[1:]; len(rest) > 0; next = last + 1 {
+		skip, n, size := latencyPair(rest)
+		if size == 0 || skip >= uint64(latencyBins-next) || n == 0 || n > math.MaxInt64 || total+n > math.MaxInt64 {
 			return errDamaged
 		}
-		out.addBin(b.bin, b.n)
+		last = next + int(skip)
+		if first < 0 {
+			first = last
+		}
+		total, rest = total+n, rest[size:]
 	}
-	*l = out
+	if first < 0 {
+		return errDamaged
+	}
+	counts := make([]uint64, last-first+1)
+	for next, rest := 0, data[1:]; len(rest) > 0; next++ {
+		skip, n, size := latencyPair(rest)
+		next += int(skip)
+		counts[next-first], rest = n, rest[size:]
+	}
+	*l = Latency{counts: counts, first: first, total: total}
 	return nil
 }
 
-type latencyBin struct {
-	bin int
-	n   uint64
-}
-
-func latencyPairs(data []byte, out []latencyBin) ([]latencyBin, error) {
-	for next := 0; len(data) > 0; {
-		skip, k := binary.Uvarint(data)
-		if k <= 0 || skip >= uint64(latencyBins-next) {
-			return nil, errDamaged
-		}
-		n, m := binary.Uvarint(data[k:])
-		if m <= 0 || n == 0 || n > math.MaxInt64 {
-			return nil, errDamaged
-		}
-		data = data[k+m:]
-		next += int(skip)
-		out = append(out, latencyBin{next, n})
-		next++
-		if next >= latencyBins && len(data) > 0 {
-			return nil, errDamaged
-		}
+// latencyPair reads the bins passed over and a count; size is 0 where there are none.
+func latencyPair(data []byte) (skip, n uint64, size int) {
+	if len(data) > 1 && data[0]|data[1] < 0x80 { // as most are
+		return uint64(data[0]), uint64(data[1]), 2
 	}
-	return out, nil
+	skip, k := binary.Uvarint(data)
+	if k <= 0 {
+		return 0, 0, 0
+	}
+	n, m := binary.Uvarint(data[k:])
+	if m <= 0 {
+		return 0, 0, 0
+	}
+	return skip, n, k + m
 }
