@@ -54,10 +54,12 @@ type Main struct {
 	SessionID SessionID
 	Start     time.Time
 	LLMCall   bool
+	// FirstTokenMS is the span's TimeToFirstTokenMS.
+	FirstTokenMS *float64
 }
 
 func mainOf(s *Span) Main {
-	return Main{SpanID: s.ID, SessionID: s.SessionID, Start: s.Start, LLMCall: s.Counted()}
+	return Main{SpanID: s.ID, SessionID: s.SessionID, Start: s.Start, LLMCall: s.Counted(), FirstTokenMS: s.TimeToFirstTokenMS}
 }
 
 // before reports whether m stands for the trace rather than o.
@@ -296,9 +298,9 @@ func (s *Session) Total() Turns {
 // Turns are sums over traces.
 type Turns struct{ Spans, Errors, InputTokens, OutputTokens, CostNanoUSD int64 }
 
-// maxTurn bounds what one trace adds to Turns: sums can be taken back then,
-// whatever a sender makes up. It is more than a million dollars.
-const maxTurn = 1 << 50
+// MaxAddend bounds what one trace adds to sums that can be taken back, whatever a
+// sender makes up: Turns, and the counts of traces. It is more than a million dollars.
+const MaxAddend = 1 << 50
 
 // TurnOf is what a trace adds to the Turns of its session.
 func TurnOf(t *Trace) Turns {
@@ -306,8 +308,8 @@ func TurnOf(t *Trace) Turns {
 		return Turns{}
 	}
 	return Turns{
-		min(t.SpanCount, maxTurn), min(t.ErrorCount, maxTurn), min(deref(t.InputTokens), maxTurn), min(deref(t.OutputTokens), maxTurn),
-		min(deref(t.CostNanoUSD), maxTurn),
+		min(t.SpanCount, MaxAddend), min(t.ErrorCount, MaxAddend), min(deref(t.InputTokens), MaxAddend), min(deref(t.OutputTokens), MaxAddend),
+		min(deref(t.CostNanoUSD), MaxAddend),
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
-	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 // bucketOf gives the place of a start between edges; false if it is outside.
@@ -59,60 +58,41 @@ func factsOnce(facts []Fact) (once []Fact, at []int) {
 	return once, at
 }
 
-// TraceMeasures gives measures over time. What roll-ups do not tell is read in
-// one pass over rows, and in another one what has to be asked of spans.
+// TraceMeasures gives measures over time: from roll-ups where these know all that
+// is asked, else in one pass over rows.
 func TraceMeasures(ctx context.Context, e Counter, q store.TraceQuery, times []time.Time, measures []store.Measure) (out store.MeasureSeries, err error) {
 	edges := edgesOf(times)
 	tallies := make([][]tally, len(measures))
-	var rows, spans []int // places in measures
-	grain, whole := grainOf(edges)
-	whole = whole && allCounted(q.Filter.Terms)
-	fromCounts := false
-	for i, m := range measures {
-		switch tallies[i] = make([]tally, max(len(edges)-1, 0)); {
-		case whole && isCount(m):
-			fromCounts = true
-		case probed(factOf(m)):
-			spans = append(spans, i)
-		default:
-			rows = append(rows, i)
-		}
+	for i := range tallies {
+		tallies[i] = make([]tally, max(len(edges)-1, 0))
 	}
-	if fromCounts {
-		err := counts(ctx, e, Bounds(q.Time), grain, q.Filter.Terms, func(k TraceCountKey, n int64) error {
-			at, ok := bucketOf(edges, k.Bucket)
-			for i, m := range measures {
-				if ok && (m == store.MeasureCount || m == store.MeasureErrors && k.Status == trace.StatusError) {
-					tallies[i][at].sum += n
+	if grain, whole := grainOf(edges); whole && allCounted(q.Filter.Terms) {
+		all := slices.ContainsFunc(measures, func(m store.Measure) bool { return !isCount(m) })
+		err = counts(ctx, e, Bounds(q.Time), grain, q.Filter.Terms, all, func(k TraceCountKey, sums *TraceSums) error {
+			if at, ok := bucketOf(edges, k.Bucket); ok {
+				for i, m := range measures {
+					tallies[i][at].addSums(m, k.Status, sums)
 				}
 			}
 			return nil
 		})
-		if err != nil {
-			return out, err
-		}
-	}
-	for _, places := range [][]int{rows, spans} {
-		if len(places) == 0 {
-			continue
-		}
-		facts := make([]Fact, len(places))
-		for j, i := range places {
-			facts[j] = factOf(measures[i])
+	} else {
+		facts := make([]Fact, len(measures))
+		for i, m := range measures {
+			facts[i] = factOf(m)
 		}
 		once, in := factsOnce(facts)
-		scanned, err := scan(ctx, e, q, once, func(start int64, v []any) error {
+		out.ScannedTo, err = scan(ctx, e, q, once, func(start int64, v []any) error {
 			if at, ok := bucketOf(edges, start); ok {
-				for j, i := range places {
-					tallies[i][at].add(measures[i], v[in[j]])
+				for i, m := range measures {
+					tallies[i][at].add(m, v[in[i]])
 				}
 			}
 			return nil
 		})
-		if err != nil {
-			return out, err
-		}
-		out.ScannedTo = latest(out.ScannedTo, scanned)
+	}
+	if err != nil {
+		return out, err
 	}
 	for i, m := range measures {
 		var total tally
@@ -184,7 +164,6 @@ func nice(v float64, round func(float64) float64) float64 {
 
 // TraceBreakdown adds traces up by what they have in common.
 func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.Breakdown) (out store.Groups, err error) {
-	const separator = "\x00" // in no value
 	n := len(b.Measures)
 	groups := map[string][]tally{}
 	total := make([]tally, n)
@@ -194,15 +173,17 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 		}
 		return groups[key]
 	}
-	if allCounted(q.Filter.Terms) && len(b.By) == 1 && Counted(b.By[0]) && !slices.ContainsFunc(b.Measures, func(m store.Measure) bool { return !isCount(m) }) {
-		err = counts(ctx, e, Bounds(q.Time), GrainDay, q.Filter.Terms, func(k TraceCountKey, count int64) error {
+	if allCounted(q.Filter.Terms) && !slices.ContainsFunc(b.By, func(f filter.Field) bool { return !Counted(f) }) {
+		all := slices.ContainsFunc(b.Measures, func(m store.Measure) bool { return !isCount(m) })
+		err = counts(ctx, e, Bounds(q.Time), GrainDay, q.Filter.Terms, all, func(k TraceCountKey, sums *TraceSums) error {
+			keys := []string{}
+			for i, f := range b.By {
+				keys = crossed(keys, i, k.keysIn(f))
+			}
 			for i, m := range b.Measures {
-				if m == store.MeasureErrors && k.Status != trace.StatusError {
-					continue
-				}
-				total[i].sum += count
-				for _, key := range k.keysIn(b.By[0]) {
-					group(key)[i].sum += count
+				total[i].addSums(m, k.Status, sums)
+				for _, key := range keys {
+					group(key)[i].addSums(m, k.Status, sums)
 				}
 			}
 			return nil
@@ -223,17 +204,7 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 				if len(values) == 0 {
 					values = []string{""}
 				}
-				if i == 0 {
-					keys = values
-					continue
-				}
-				var both []string
-				for _, first := range keys {
-					for _, second := range values {
-						both = append(both, first+separator+second)
-					}
-				}
-				keys = both
+				keys = crossed(keys, i, values)
 			}
 			for i, m := range b.Measures {
 				total[i].add(m, v[in[i]])
@@ -263,7 +234,7 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 	}
 	keys := slices.SortedFunc(maps.Keys(groups), func(a, b string) int { return cmp.Or(cmp.Compare(size(b), size(a)), cmp.Compare(a, b)) })
 	for _, key := range keys[:min(b.Limit, len(keys))] {
-		out.Groups = append(out.Groups, store.Group{Keys: strings.Split(key, separator), Values: values(groups[key])})
+		out.Groups = append(out.Groups, store.Group{Keys: strings.Split(key, keySeparator), Values: values(groups[key])})
 	}
 	if len(keys) > b.Limit {
 		rest := make([]tally, n)
@@ -276,6 +247,23 @@ func TraceBreakdown(ctx context.Context, e Counter, q store.TraceQuery, b store.
 	}
 	out.Total = values(total)
 	return out, nil
+}
+
+// keySeparator is in no value.
+const keySeparator = "\x00"
+
+// crossed gives the keys of groups with the values of their i-th field.
+func crossed(keys []string, i int, values []string) []string {
+	if i == 0 {
+		return values
+	}
+	both := make([]string, 0, len(keys)*len(values))
+	for _, first := range keys {
+		for _, second := range values {
+			both = append(both, first+keySeparator+second)
+		}
+	}
+	return both
 }
 
 // TraceDifference compares the traces that a selection finds with the rest.

@@ -25,8 +25,9 @@ type Counter interface {
 	// float64, string or nil, the mask of sources, the JSON of a list of tags, and
 	// []string of what several spans may say. values are those of one call of do.
 	Facts(ctx context.Context, w Window, facts []Fact, do func(start int64, values []any) error) error
-	// Counts gives the rows of trace_counts in a part that meet terms.
-	Counts(ctx context.Context, p Part, terms []filter.Term, do func(TraceCountKey, int64) error) error
+	// Counts gives the rows of trace_counts in a part that meet terms; of their sums
+	// only the count, unless all are wanted. sums are those of one call of do.
+	Counts(ctx context.Context, p Part, terms []filter.Term, all bool, do func(k TraceCountKey, sums *TraceSums) error) error
 	// First gives the earliest start; nil if there is none.
 	First(ctx context.Context) (*time.Time, error)
 	// Locate finds what an id names.
@@ -36,7 +37,7 @@ type Counter interface {
 // probed reports whether a fact has to be asked of spans.
 func probed(f Fact) bool {
 	switch f {
-	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldKey, filter.FieldTTFT:
+	case filter.FieldKind, filter.FieldTool, filter.FieldService, filter.FieldRelease, filter.FieldKey:
 		return true
 	}
 	return false
@@ -246,18 +247,21 @@ func MetaFields(ctx context.Context, e Counter, limit, top int) ([]store.MetaFie
 	return out, nil
 }
 
-// counts gives the counts of traces in a range by what trace_counts knows: from
+// counts gives what traces in a range add up to, by what trace_counts knows: from
 // there, in buckets no wider than coarsest, and from rows in those that the range
-// cuts.
-func counts(ctx context.Context, e Counter, i Interval, coarsest Grain, terms []filter.Term, do func(TraceCountKey, int64) error) error {
+// cuts. Of the sums only the count is there, unless all are wanted.
+func counts(ctx context.Context, e Counter, i Interval, coarsest Grain, terms []filter.Term, all bool, do func(TraceCountKey, *TraceSums) error) error {
 	var p Plan
 	p.split(i, Grains()[:slices.Index(Grains(), coarsest)+1])
 	for _, part := range p.Parts {
-		if err := e.Counts(ctx, part, terms, do); err != nil {
+		if err := e.Counts(ctx, part, terms, all, do); err != nil {
 			return err
 		}
 	}
 	facts := []Fact{filter.FieldStatus, filter.FieldProvider, filter.FieldModel, filter.FieldSource}
+	if all {
+		facts = append(facts, filter.FieldIn, filter.FieldOut, filter.FieldCost, filter.FieldLatency, filter.FieldTTFT)
+	}
 	for _, cut := range p.Cuts {
 		err := e.Facts(ctx, Window{Interval: cut.Rows, Terms: terms}, facts, func(start int64, v []any) error {
 			k := TraceCountKey{Bucket: start, Status: trace.Status(statusOf(v[0]))}
@@ -265,13 +269,32 @@ func counts(ctx context.Context, e Counter, i Interval, coarsest Grain, terms []
 			k.Model, _ = v[2].(string)
 			mask, _ := v[3].(int64)
 			k.Sources = trace.SourceMask(mask)
-			return do(k, 1)
+			sums := TraceSums{Count: 1}
+			if all {
+				sums.addFacts(v[4:])
+			}
+			return do(k, &sums)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addFacts adds the input and output tokens, cost, latency and time to the first
+// token of one trace.
+func (s *TraceSums) addFacts(v []any) {
+	for i, sum := range []*int64{&s.InputTokens, &s.OutputTokens, &s.CostNanoUSD} {
+		n, _ := v[i].(int64)
+		*sum += min(n, trace.MaxAddend)
+	}
+	if ms, ok := milliseconds(filter.FieldLatency, v[3]); ok {
+		s.Latency.Add(ms)
+	}
+	if ms, ok := milliseconds(filter.FieldTTFT, v[4]); ok {
+		s.FirstToken.Add(ms)
+	}
 }
 
 // keysIn gives the values of a field that trace_counts knows.
@@ -353,7 +376,7 @@ func milliseconds(f Fact, v any) (float64, bool) {
 	switch n := v.(type) {
 	case int64:
 		if f == filter.FieldLatency {
-			return float64(n) / 1000, true
+			return latencyOf(n), true
 		}
 		return float64(n), true
 	case float64:
@@ -365,6 +388,30 @@ func milliseconds(f Fact, v any) (float64, bool) {
 func (t *tally) merge(o *tally) {
 	t.sum = trace.Plus(t.sum, o.sum)
 	t.sketch.Merge(&o.sketch)
+}
+
+// addSums counts what traces with a status add up to.
+func (t *tally) addSums(m store.Measure, status trace.Status, s *TraceSums) {
+	switch fact, quantile := measured(m); {
+	case fact == "":
+		t.sum += s.Count
+	case fact == filter.FieldStatus:
+		if status == trace.StatusError {
+			t.sum += s.Count
+		}
+	case quantile > 0 && fact == filter.FieldLatency:
+		t.sketch.Merge(&s.Latency)
+	case quantile > 0:
+		t.sketch.Merge(&s.FirstToken)
+	case fact == filter.FieldCost:
+		t.sum = trace.Plus(t.sum, s.CostNanoUSD)
+	case fact == filter.FieldIn:
+		t.sum = trace.Plus(t.sum, s.InputTokens)
+	case fact == filter.FieldOut:
+		t.sum = trace.Plus(t.sum, s.OutputTokens)
+	case fact == filter.FieldTokens:
+		t.sum = trace.Plus(t.sum, trace.Plus(s.InputTokens, s.OutputTokens))
+	}
 }
 
 // value gives the measure of what was counted.
@@ -396,15 +443,12 @@ func TraceHistogram(ctx context.Context, e Counter, q store.TraceQuery, h store.
 		}
 		return &groups[key][i]
 	}
-	rollups := isCount(h.Measure) && allCounted(q.Filter.Terms) && (h.By == "" || Counted(h.By))
+	rollups := allCounted(q.Filter.Terms) && (h.By == "" || Counted(h.By))
 	if grain, ok := grainOf(edges); ok && rollups {
-		err = counts(ctx, e, Bounds(q.Time), grain, q.Filter.Terms, func(k TraceCountKey, n int64) error {
-			if h.Measure == store.MeasureErrors && k.Status != trace.StatusError {
-				n = 0
-			}
+		err = counts(ctx, e, Bounds(q.Time), grain, q.Filter.Terms, !isCount(h.Measure), func(k TraceCountKey, sums *TraceSums) error {
 			for _, key := range k.keysIn(h.By) {
 				if t := at(key, k.Bucket); t != nil {
-					t.sum += n
+					t.addSums(h.Measure, k.Status, sums)
 				}
 			}
 			return nil
@@ -524,11 +568,11 @@ func TraceFacets(ctx context.Context, e Counter, q store.TraceQuery, fields []fi
 		}
 	}
 	if fromCounts {
-		err := counts(ctx, e, Bounds(q.Time), GrainDay, q.Filter.Terms, func(k TraceCountKey, n int64) error {
+		err := counts(ctx, e, Bounds(q.Time), GrainDay, q.Filter.Terms, false, func(k TraceCountKey, sums *TraceSums) error {
 			for _, f := range fields {
 				if Counted(f) {
 					for _, key := range k.keysIn(f) {
-						tallies[f][key] += n
+						tallies[f][key] += sums.Count
 					}
 				}
 			}

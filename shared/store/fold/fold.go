@@ -204,10 +204,10 @@ type TraceCountKey struct {
 type State struct {
 	Traces      map[trace.TraceID]*trace.Trace
 	Sessions    map[trace.SessionID]*trace.Session
-	Rollups     Rollups                 // what rows gain
-	Removed     Rollups                 // what rows lose: spans as they were before they changed
-	Distinct    Distincts               // sessions of model calls
-	TraceCounts map[TraceCountKey]int64 // never 0; negative where traces left a key
+	Rollups     Rollups      // what rows gain
+	Removed     Rollups      // what rows lose: spans as they were before they changed
+	Distinct    Distincts    // sessions of model calls
+	TraceCounts TraceChanges // of GrainFiveMin
 	// Stale is what Change could not bring up to date: the engine makes it anew
 	// from the spans, once they are written, and puts it in with Take.
 	Stale Stale
@@ -238,7 +238,7 @@ func NewState() *State {
 		Rollups:     Rollups{},
 		Removed:     Rollups{},
 		Distinct:    Distincts{},
-		TraceCounts: map[TraceCountKey]int64{},
+		TraceCounts: TraceChanges{},
 		Stale:       Stale{Traces: map[trace.TraceID]bool{}, Sessions: map[trace.SessionID]bool{}, Distinct: map[int64]bool{}},
 		turns:       map[trace.TraceID]turn{},
 		turnsOf:     map[trace.SessionID]trace.Turns{},
@@ -413,8 +413,8 @@ func (s *State) forgetSession(id trace.SessionID) {
 func (s *State) Take(anew *State) {
 	maps.Copy(s.Traces, anew.Traces)
 	maps.Copy(s.Sessions, anew.Sessions)
-	for k, n := range anew.TraceCounts {
-		s.addTraceCount(k, n)
+	for k, c := range anew.TraceCounts {
+		at(s.TraceCounts, k).merge(c)
 	}
 }
 
@@ -489,23 +489,19 @@ func (s *State) AddToSession(sp *trace.Span) {
 	se.Add(sp)
 }
 
-// CountTrace adds n to the counts of t's key, in every grain. A trace without
+// CountTrace counts t under its key, or no longer where n is -1. A trace without
 // a Start is in no list and counts nowhere.
 func (s *State) CountTrace(t *trace.Trace, n int64) {
 	if t.Start == nil {
 		return
 	}
-	for _, g := range Grains() {
-		k := TraceCountKey{
-			Grain: g, Bucket: g.Bucket(*t.Start), Provider: t.ProviderKey, Model: t.ModelKey,
-			Status: t.Status(), Sources: t.Sources,
-		}
-		s.addTraceCount(k, n)
-	}
-}
-
-func (s *State) addTraceCount(k TraceCountKey, n int64) {
-	if s.TraceCounts[k] += n; s.TraceCounts[k] == 0 {
-		delete(s.TraceCounts, k)
+	c := at(s.TraceCounts, TraceCountKey{
+		Grain: GrainFiveMin, Bucket: GrainFiveMin.Bucket(*t.Start), Provider: t.ProviderKey, Model: t.ModelKey,
+		Status: t.Status(), Sources: t.Sources,
+	})
+	if n < 0 {
+		c.removed.add(t)
+	} else {
+		c.added.add(t)
 	}
 }

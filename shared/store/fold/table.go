@@ -7,8 +7,8 @@ import (
 	"github.com/pulse-traces/pulse/shared/sketch"
 )
 
-// Tables is what an engine does for State.WriteRollups: the stored roll-ups and
-// distinct sessions of one project.
+// Tables is what an engine does for State.WriteRollups: the stored roll-ups,
+// distinct sessions and counts of traces of one project.
 type Tables interface {
 	// Rollups gives the stored rows among keys.
 	Rollups(ctx context.Context, keys []RollupKey) (Rollups, error)
@@ -23,6 +23,11 @@ type Tables interface {
 	DeleteDistincts(ctx context.Context, keys []BucketKey) error
 	// CountDistinct counts anew the sessions of a bucket of GrainFiveMin.
 	CountDistinct(ctx context.Context, bucket int64) (*sketch.Distinct, error)
+
+	// TraceCounts gives the stored rows among keys.
+	TraceCounts(ctx context.Context, keys []TraceCountKey) (TraceCounts, error)
+	PutTraceCounts(ctx context.Context, rows TraceCounts) error
+	DeleteTraceCounts(ctx context.Context, keys []TraceCountKey) error
 }
 
 // Distincts are distinct sessions of model calls by bucket.
@@ -45,14 +50,18 @@ func (g Grain) finerBuckets(bucket int64) []int64 {
 	return out
 }
 
-// WriteRollups brings stored roll-ups and distinct sessions up to date. The
+// WriteRollups brings stored roll-ups, distinct sessions and counts of traces up
+// to date. The
 // spans must be written: rows that cannot be told from what they were are
 // counted from them, or from the finer rows.
 func (s *State) WriteRollups(ctx context.Context, t Tables) error {
 	if err := s.writeRollups(ctx, t); err != nil {
 		return err
 	}
-	return s.writeDistincts(ctx, t)
+	if err := s.writeDistincts(ctx, t); err != nil {
+		return err
+	}
+	return s.writeTraceCounts(ctx, t)
 }
 
 func (s *State) writeRollups(ctx context.Context, t Tables) error {

@@ -65,7 +65,7 @@ var factColumns = map[fold.Fact]string{
 	filter.FieldEnv:      "environment",
 	filter.FieldTag:      "tags",
 	filter.FieldLatency:  latencyUS,
-	filter.FieldTTFT:     mainFirstToken,
+	filter.FieldTTFT:     "first_token_ms",
 	filter.FieldCost:     "cost_nano_usd",
 	filter.FieldTokens:   allTokens,
 	filter.FieldIn:       "input_tokens",
@@ -128,19 +128,28 @@ func (s *searching) Facts(ctx context.Context, w fold.Window, facts []fold.Fact,
 	}, func(start int64) error { return do(start, values) }, `SELECT `+strings.Join(columns, ", ")+c.text.String(), c.args...)
 }
 
-// Counts gives the counts of traces of a part.
-func (s *searching) Counts(ctx context.Context, p fold.Part, terms []filter.Term, do func(fold.TraceCountKey, int64) error) error {
+// Counts gives what the traces of a part add up to.
+func (s *searching) Counts(ctx context.Context, p fold.Part, terms []filter.Term, all bool, do func(fold.TraceCountKey, *fold.TraceSums) error) error {
 	c := s.on("trace_counts")
 	c.and("grain = " + c.arg(string(p.Grain)) + " AND bucket >= " + c.arg(micros(p.From)) + " AND bucket < " + c.arg(micros(p.To)))
 	for i := range terms {
 		c.andTerm(&terms[i], countFields)
 	}
+	list := traceCountTable.list
+	if !all {
+		list = countsAlone
+	}
 	return each(ctx, s.q, traceCountTable.scan, func(r *traceCountRow) error {
-		k := r.TraceCountKey
-		k.Bucket = r.bucket.UnixMicro()
-		return do(k, r.count)
-	}, `SELECT `+traceCountTable.list+c.text.String(), c.args...)
+		k, sums, err := r.decode()
+		if err != nil {
+			return err
+		}
+		return do(k, sums)
+	}, `SELECT `+list+c.text.String(), c.args...)
 }
+
+// countsAlone are the columns of trace_counts, empty but for the keys and the count.
+const countsAlone = `grain, bucket, provider, model, status, sources, count, 0, 0, 0, NULL::bytea, NULL::bytea`
 
 // First gives the earliest start.
 func (s *searching) First(ctx context.Context) (*time.Time, error) {

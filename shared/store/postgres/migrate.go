@@ -3,14 +3,18 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
 	"github.com/pulse-traces/pulse/migrations"
+	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/store/legacy"
+	"github.com/pulse-traces/pulse/shared/trace"
 )
 
 // Migrate implements store.Maintainer. Of a database of the earlier service it
@@ -55,7 +59,60 @@ func (db *DB) Migrate(ctx context.Context, progress func(string)) error {
 	}
 	// Connections may hold descriptions of statements on what has changed.
 	db.pool.Reset()
+	if err := db.countTracesAnew(ctx, progress); err != nil {
+		return fmt.Errorf("count traces anew: %w", err)
+	}
 	return legacy.Move(ctx, legacyMover{db, map[legacy.Table]string{}}, legacy.DefaultLimits(), progress)
+}
+
+// countTracesAnew makes the counts of traces of the projects for which that is
+// due, as migration 9 left them.
+func (db *DB) countTracesAnew(ctx context.Context, progress func(string)) error {
+	projects, err := collect(ctx, db.pool, pgx.RowTo[account.ProjectID], `SELECT project_id FROM trace_counts_due`)
+	if err != nil || len(projects) == 0 {
+		return err
+	}
+	for _, p := range projects {
+		err := db.inTx(ctx, func(tx pgx.Tx) error {
+			if err := lockProject(ctx, tx, p); err != nil {
+				return err
+			}
+			if err := newWriting(tx, p).countTraces(ctx); err != nil {
+				return err
+			}
+			return execute(ctx, tx, `DELETE FROM trace_counts_due WHERE project_id = $1`, string(p))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	progress(fmt.Sprintf("counted the traces of %d projects anew", len(projects)))
+	return nil
+}
+
+// countTraces makes the counts of all traces of the project, day by day: a finer
+// bucket belongs to one day.
+func (w *writing) countTraces(ctx context.Context) error {
+	width := fold.GrainDay.WidthUS()
+	for from := int64(0); ; {
+		next, err := collectOne(ctx, w.tx, pgx.RowTo[*time.Time], `SELECT min(start_time) FROM traces WHERE project_id = $1 AND start_time >= $2`, string(w.project), micros(from))
+		if err != nil || next == nil {
+			return err
+		}
+		day := next.UnixMicro() - next.UnixMicro()%width
+		from = day + width
+		state := fold.NewState()
+		err = each(ctx, w.tx, scanTrace, func(t *trace.Trace) error {
+			state.CountTrace(t, 1)
+			return nil
+		}, `SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND start_time >= $2 AND start_time < $3`, string(w.project), micros(day), micros(from))
+		if err != nil {
+			return err
+		}
+		if err := w.PutTraceCounts(ctx, state.TraceCounts.Counted()); err != nil {
+			return err
+		}
+	}
 }
 
 func (db *DB) applyMigrations(ctx context.Context, progress func(string)) error {

@@ -308,19 +308,19 @@ func (r *recount) traceCounts(ctx context.Context) error {
 		row.Bucket = row.bucket.UnixMicro()
 		stored[row.TraceCountKey] = row
 	}
-	for k, n := range r.sums.TraceCounts {
-		want[k] = newTraceCountRow(k, n)
+	for k, sums := range r.sums.TraceCounts.Counted() {
+		if want[k], err = newTraceCountRow(k, sums); err != nil {
+			return err
+		}
 	}
 	if err := put(ctx, r, traceCountTable, differing(stored, want)); err != nil {
 		return err
 	}
-	gone := absent(stored, want)
-	var args []any
-	for _, c := range traceCountTable.columns[:traceCountKeys] {
-		args = append(args, c.slice(gone))
+	var gone []fold.TraceCountKey
+	for _, row := range absent(stored, want) {
+		gone = append(gone, row.TraceCountKey)
 	}
-	return r.remove(ctx, len(gone), `DELETE FROM trace_counts WHERE project_id = $1 AND (grain, bucket, provider, model, status, sources) IN
-		(SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::bigint[]))`, args...)
+	return r.remove(ctx, len(gone), `DELETE FROM trace_counts WHERE project_id = $1 AND `+inTraceCountKeys, traceCountArrays(gone)...)
 }
 
 // differing gives the rows of want that are not stored so.

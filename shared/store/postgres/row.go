@@ -303,6 +303,7 @@ var plainTraceTable = newTable("traces", 1,
 	col("cost_nano_usd", "bigint", func(t *traceRow) **int64 { return &t.CostNanoUSD }),
 	col("provider_key", "text", func(t *traceRow) *string { return &t.ProviderKey }),
 	col("model_key", "text", func(t *traceRow) *string { return &t.ModelKey }),
+	col("first_token_ms", "double precision", func(t *traceRow) **float64 { return &t.Main.FirstTokenMS }),
 )
 
 // traceTable has all columns.
@@ -450,8 +451,9 @@ func (r *distinctRow) decode() (fold.BucketKey, *sketch.Distinct, error) {
 // traceCountRow is a row of trace_counts.
 type traceCountRow struct {
 	fold.TraceCountKey
-	bucket time.Time
-	count  int64
+	bucket              time.Time
+	sums                fold.TraceSums // without sketches
+	latency, firstToken []byte
 }
 
 // traceCountKeys is how many columns are the key, beside project_id.
@@ -464,12 +466,53 @@ var traceCountTable = newTable("trace_counts", traceCountKeys,
 	col("model", "text", func(r *traceCountRow) *string { return &r.Model }),
 	col("status", "text", func(r *traceCountRow) *string { return (*string)(&r.Status) }),
 	col("sources", "bigint", func(r *traceCountRow) *int64 { return (*int64)(&r.Sources) }),
-	col("count", "bigint", func(r *traceCountRow) *int64 { return &r.count }),
+	col("count", "bigint", func(r *traceCountRow) *int64 { return &r.sums.Count }),
+	col("input_tokens", "bigint", func(r *traceCountRow) *int64 { return &r.sums.InputTokens }),
+	col("output_tokens", "bigint", func(r *traceCountRow) *int64 { return &r.sums.OutputTokens }),
+	col("cost_nano_usd", "bigint", func(r *traceCountRow) *int64 { return &r.sums.CostNanoUSD }),
+	col("latency", "bytea", func(r *traceCountRow) *[]byte { return &r.latency }),
+	col("first_token", "bytea", func(r *traceCountRow) *[]byte { return &r.firstToken }),
 )
 
-func newTraceCountRow(k fold.TraceCountKey, n int64) *traceCountRow {
-	return &traceCountRow{TraceCountKey: k, bucket: micros(k.Bucket), count: n}
+func newTraceCountRow(k fold.TraceCountKey, s *fold.TraceSums) (*traceCountRow, error) {
+	r := &traceCountRow{TraceCountKey: k, bucket: micros(k.Bucket), sums: *s}
+	var err error
+	if r.latency, err = s.Latency.AppendBinary([]byte{}); err != nil {
+		return nil, err
+	}
+	r.firstToken, err = s.FirstToken.AppendBinary([]byte{})
+	r.sums.Latency, r.sums.FirstToken = sketch.Latency{}, sketch.Latency{}
+	return r, err
 }
+
+func (r *traceCountRow) decode() (fold.TraceCountKey, *fold.TraceSums, error) {
+	k, s := r.TraceCountKey, r.sums
+	k.Bucket = r.bucket.UnixMicro()
+	if err := s.Latency.UnmarshalBinary(r.latency); err != nil {
+		return k, nil, fmt.Errorf("read trace counts: %w", err)
+	}
+	if err := s.FirstToken.UnmarshalBinary(r.firstToken); err != nil {
+		return k, nil, fmt.Errorf("read trace counts: %w", err)
+	}
+	return k, &s, nil
+}
+
+// traceCountArrays gives the columns of keys' rows.
+func traceCountArrays(keys []fold.TraceCountKey) []any {
+	rows := make([]*traceCountRow, len(keys))
+	for i, k := range keys {
+		rows[i] = &traceCountRow{TraceCountKey: k, bucket: micros(k.Bucket)}
+	}
+	var args []any
+	for _, c := range traceCountTable.columns[:traceCountKeys] {
+		args = append(args, c.slice(rows))
+	}
+	return args
+}
+
+// inTraceCountKeys is the condition for rows of traceCountArrays, behind the project.
+const inTraceCountKeys = `(grain, bucket, provider, model, status, sources) IN
+	(SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::bigint[]))`
 
 // micros turns fold's times into the database's.
 func micros(us int64) time.Time { return time.UnixMicro(us).UTC() }

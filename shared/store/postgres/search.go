@@ -330,7 +330,7 @@ func (c *conditions) term(t *filter.Term, v filter.Value, f termFields) string {
 	case filter.FieldLatency:
 		return c.compares(latencyUS, t, v, 1)
 	case filter.FieldTTFT:
-		return c.compares(mainFirstToken, t, v, 1000)
+		return c.compares("first_token_ms", t, v, 1000)
 	case filter.FieldCost:
 		return c.compares("cost_nano_usd", t, v, 1)
 	case filter.FieldTokens:
@@ -344,8 +344,6 @@ func (c *conditions) term(t *filter.Term, v filter.Value, f termFields) string {
 	}
 	return "false" // of payloads: fold looks for it
 }
-
-const mainFirstToken = `(SELECT s.first_token_ms FROM spans s WHERE s.project_id = traces.project_id AND s.span_id = traces.main_span_id)`
 
 // has gives the condition of a known field.
 func has(f filter.Field) string {
@@ -371,7 +369,7 @@ func has(f filter.Field) string {
 	case filter.FieldTokens:
 		return "input_tokens IS NOT NULL OR output_tokens IS NOT NULL"
 	case filter.FieldTTFT:
-		return mainFirstToken + " IS NOT NULL"
+		return "first_token_ms IS NOT NULL"
 	case filter.FieldTool:
 		return anySpan("s.tool_name IS NOT NULL")
 	case filter.FieldService:

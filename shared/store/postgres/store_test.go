@@ -36,6 +36,8 @@ func TestRecount(t *testing.T) {
 		"SketchMissing":  `DELETE FROM rollup_sessions`,
 		"CountsMissing":  `DELETE FROM trace_counts`,
 		"CountsChanged":  `UPDATE trace_counts SET count = count + 1`,
+		"CostsChanged":   `UPDATE trace_counts SET cost_nano_usd = cost_nano_usd + 1`,
+		"SketchesLost":   `UPDATE trace_counts SET latency = ''`,
 		"RepeatsMissing": `UPDATE spans SET repeats = false`,
 		"LentChanged":    `UPDATE spans SET input_tokens = 1 WHERE own IS NOT NULL`,
 		"LenderMissing":  `UPDATE spans SET told_by = NULL`,
@@ -63,7 +65,8 @@ func TestUpgradeOfVersion2(t *testing.T) {
 	storetest.ExerciseUpgrade(t, migrated, func(t *testing.T, s store.Store) {
 		text := `ALTER TABLE payload_chunks DROP COLUMN stored_at, DROP COLUMN signature; DROP TABLE rejections, invites, views, project_settings, removed_projects; DROP INDEX spans_key_idx; DROP TABLE prices; ALTER TABLE spans DROP COLUMN cost_source, DROP COLUMN api_key;
 			ALTER TABLE sessions DROP COLUMN turn_spans, DROP COLUMN turn_errors, DROP COLUMN turn_input_tokens, DROP COLUMN turn_output_tokens,
-			DROP COLUMN turn_cost_nano_usd; DELETE FROM goose_db_version WHERE version_id > 2;`
+			DROP COLUMN turn_cost_nano_usd; ALTER TABLE traces DROP COLUMN first_token_ms; DROP TABLE trace_counts_due; ALTER TABLE trace_counts
+			DROP COLUMN input_tokens, DROP COLUMN output_tokens, DROP COLUMN cost_nano_usd, DROP COLUMN latency, DROP COLUMN first_token; DELETE FROM goose_db_version WHERE version_id > 2;`
 		for _, c := range spanTable.columns[len(plainSpanTable.columns):] {
 			text += `ALTER TABLE spans DROP COLUMN ` + c.name + `;`
 		}

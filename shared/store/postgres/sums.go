@@ -208,3 +208,39 @@ func (w *writing) ByKey(ctx context.Context, keys []fold.CallKey, limit int) ([]
 		CROSS JOIN LATERAL (SELECT span_id FROM spans WHERE project_id = $1 AND call_key = k.name AND mapping_version > 0
 			AND start_time >= k.start AND start_time < k.stop LIMIT $5) f)`, names, from, to, limit)
 }
+
+// TraceCounts implements fold.Tables.
+func (w *writing) TraceCounts(ctx context.Context, keys []fold.TraceCountKey) (fold.TraceCounts, error) {
+	stored, err := collect(ctx, w.tx, traceCountTable.scan, `SELECT `+traceCountTable.list+` FROM trace_counts WHERE project_id = $1 AND `+inTraceCountKeys,
+		append([]any{string(w.project)}, traceCountArrays(keys)...)...)
+	if err != nil {
+		return nil, err
+	}
+	out := make(fold.TraceCounts, len(stored))
+	for _, r := range stored {
+		k, sums, err := r.decode()
+		if err != nil {
+			return nil, err
+		}
+		out[k] = sums
+	}
+	return out, nil
+}
+
+// PutTraceCounts implements fold.Tables.
+func (w *writing) PutTraceCounts(ctx context.Context, rows fold.TraceCounts) error {
+	out := make([]*traceCountRow, 0, len(rows))
+	for k, sums := range rows {
+		r, err := newTraceCountRow(k, sums)
+		if err != nil {
+			return err
+		}
+		out = append(out, r)
+	}
+	return traceCountTable.put(ctx, w.tx, w.project, out)
+}
+
+// DeleteTraceCounts implements fold.Tables.
+func (w *writing) DeleteTraceCounts(ctx context.Context, keys []fold.TraceCountKey) error {
+	return execute(ctx, w.tx, `DELETE FROM trace_counts WHERE project_id = $1 AND `+inTraceCountKeys, append([]any{string(w.project)}, traceCountArrays(keys)...)...)
+}

@@ -405,10 +405,7 @@ func (w *writing) saveState(ctx context.Context, state *fold.State, stored map[t
 	if err := sessionTable.put(ctx, w.tx, w.project, sessions); err != nil {
 		return err
 	}
-	if err := state.WriteRollups(ctx, w); err != nil {
-		return err
-	}
-	return addTraceCounts(ctx, w.tx, w.project, state.TraceCounts)
+	return state.WriteRollups(ctx, w)
 }
 
 // takeStale makes stale traces and sessions anew from their spans.
@@ -459,29 +456,4 @@ func deleteAbsent[K ~string, V any](ctx context.Context, e execer, sql string, p
 		return nil
 	}
 	return execute(ctx, e, sql, string(project), texts(gone))
-}
-
-// addTraceCounts adds differences to the stored counts; none stays at 0.
-func addTraceCounts(ctx context.Context, e execer, project account.ProjectID, counts map[fold.TraceCountKey]int64) error {
-	if len(counts) == 0 {
-		return nil
-	}
-	rows := make([]*traceCountRow, 0, len(counts))
-	negative := false
-	for k, n := range counts {
-		rows = append(rows, newTraceCountRow(k, n))
-		negative = negative || n < 0
-	}
-	args := []any{string(project)}
-	for _, c := range traceCountTable.columns {
-		args = append(args, c.slice(rows))
-	}
-	if err := execute(ctx, e, `INSERT INTO trace_counts (project_id, `+traceCountTable.list+`)
-		SELECT $1::text, r.* FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[]) r
-		ON CONFLICT (project_id, grain, bucket, provider, model, status, sources)
-		DO UPDATE SET count = trace_counts.count + excluded.count`, args...); err != nil || !negative {
-		return err
-	}
-	return execute(ctx, e, `DELETE FROM trace_counts
-		WHERE project_id = $1 AND (grain, bucket) IN (SELECT * FROM unnest($2::text[], $3::timestamptz[])) AND count = 0`, args[:3]...)
 }

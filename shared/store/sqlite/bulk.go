@@ -73,9 +73,8 @@ type bulks struct {
 }
 
 var (
-	chunkColumns      = []string{"project", "day", "chunk_id", "data", "stored_at"}
-	distinctColumns   = []string{"project", "grain", "bucket", "data"}
-	traceCountColumns = []string{"project", "grain", "bucket", "provider", "model", "status", "sources", "count"}
+	chunkColumns    = []string{"project", "day", "chunk_id", "data", "stored_at"}
+	distinctColumns = []string{"project", "grain", "bucket", "data"}
 )
 
 // writers gives the prepared statements of a write, prepared on first use:
@@ -99,8 +98,7 @@ func (db *DB) writers(ctx context.Context) (*bulks, error) {
 		sessions:     newBulk("INSERT INTO sessions", sessionColumns, upsert(sessionColumns, 2)),
 		rollups:      newBulk("INSERT INTO rollups", rollupColumns, upsert(rollupColumns, rollupKeys)),
 		distinct:     newBulk("INSERT INTO rollup_sessions", distinctColumns, upsert(distinctColumns, 3)),
-		traceCounts: newBulk("INSERT INTO trace_counts", traceCountColumns,
-			"ON CONFLICT (project, grain, bucket, provider, model, status, sources) DO UPDATE SET count = count + excluded.count"),
+		traceCounts:  newBulk("INSERT INTO trace_counts", traceCountColumns, upsert(traceCountColumns, traceCountKeys)),
 	}
 	for _, one := range []*bulk{
 		&b.plain, &b.mapped, &b.changed, &b.traces, &b.mappedTraces, &b.chunks, &b.sessions, &b.rollups, &b.distinct, &b.traceCounts,

@@ -66,7 +66,7 @@ var factColumns = map[fold.Fact]string{
 	filter.FieldEnv:      "environment",
 	filter.FieldTag:      "tags",
 	filter.FieldLatency:  "(end_time - start_time)",
-	filter.FieldTTFT:     mainFirstToken,
+	filter.FieldTTFT:     "first_token_ms",
 	filter.FieldCost:     "cost_nano_usd",
 	filter.FieldTokens:   allTokens,
 	filter.FieldIn:       "input_tokens",
@@ -131,19 +131,28 @@ func (s *searching) Facts(ctx context.Context, w fold.Window, facts []fold.Fact,
 }
 
 // Counts implements fold.Counter.
-func (s *searching) Counts(ctx context.Context, p fold.Part, terms []filter.Term, do func(fold.TraceCountKey, int64) error) error {
+func (s *searching) Counts(ctx context.Context, p fold.Part, terms []filter.Term, all bool, do func(fold.TraceCountKey, *fold.TraceSums) error) error {
 	c := newWhere(s.project)
 	c.and("grain = ? AND bucket >= ? AND bucket < ?", string(p.Grain), p.From, p.To)
 	for i := range terms {
 		c.andTerm(&terms[i], countFields)
 	}
+	if all {
+		return query(ctx, s.q, "count traces", func(rows *sql.Rows) error {
+			k, sums, err := scanTraceCount(rows)
+			if err != nil {
+				return err
+			}
+			return do(k, &sums)
+		}, selectTraceCount+c.text.String(), c.args...)
+	}
 	return query(ctx, s.q, "count traces", func(rows *sql.Rows) error {
 		k := fold.TraceCountKey{Grain: p.Grain}
-		var n int64
-		if err := rows.Scan(&k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &n); err != nil {
+		var sums fold.TraceSums
+		if err := rows.Scan(&k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &sums.Count); err != nil {
 			return err
 		}
-		return do(k, n)
+		return do(k, &sums)
 	}, `SELECT bucket, provider, model, status, sources, count FROM trace_counts `+c.text.String(), c.args...)
 }
 

@@ -2,12 +2,14 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/pressly/goose/v3"
 
 	"github.com/pulse-traces/pulse/migrations"
 	"github.com/pulse-traces/pulse/shared/fault"
+	"github.com/pulse-traces/pulse/shared/store/fold"
 	"github.com/pulse-traces/pulse/shared/store/legacy"
 )
 
@@ -48,5 +50,72 @@ func (db *DB) migrate(ctx context.Context, progress func(string)) error {
 	if err != nil {
 		return toFault("migrate", err)
 	}
+	if err := db.countTracesAnew(ctx, progress); err != nil {
+		return fmt.Errorf("count traces anew: %w", err)
+	}
 	return legacy.Move(ctx, legacyMover{db}, legacy.DefaultLimits(), progress)
+}
+
+// countTracesAnew makes the counts of traces of the projects for which that is
+// due, as migration 9 left them.
+func (db *DB) countTracesAnew(ctx context.Context, progress func(string)) error {
+	var projects []projectNumber
+	err := query(ctx, db.w, "read projects", func(rows *sql.Rows) error {
+		var p projectNumber
+		err := rows.Scan(&p)
+		projects = append(projects, p)
+		return err
+	}, `SELECT project FROM trace_counts_due`)
+	if err != nil || len(projects) == 0 {
+		return err
+	}
+	b, err := db.writers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range projects {
+		err := db.inTx(ctx, func(tx *sql.Tx) error {
+			if err := newWriting(b, tx, p).countTraces(ctx); err != nil {
+				return err
+			}
+			return exec(ctx, tx, "count traces", true, `DELETE FROM trace_counts_due WHERE project = ?`, int64(p))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	progress(fmt.Sprintf("counted the traces of %d projects anew", len(projects)))
+	return nil
+}
+
+// countTraces makes the counts of all traces of the project, day by day: a finer
+// bucket belongs to one day.
+func (w *writing) countTraces(ctx context.Context) error {
+	width := fold.GrainDay.WidthUS()
+	for from := int64(0); ; {
+		var next *int64
+		err := w.tx.QueryRowContext(ctx, `SELECT min(start_time) FROM traces `+tracesByStart+`WHERE project = ? AND start_time >= ?`, int64(w.project), from).Scan(&next)
+		if err != nil {
+			return toFault("find next day", err)
+		}
+		if next == nil {
+			return nil
+		}
+		day := *next - *next%width
+		from = day + width
+		state := fold.NewState()
+		err = query(ctx, w.tx, "count traces", func(rows *sql.Rows) error {
+			t, err := scanTrace(rows)
+			if err == nil {
+				state.CountTrace(&t, 1)
+			}
+			return err
+		}, selectTrace+tracesByStart+`WHERE project = ? AND start_time >= ? AND start_time < ?`, int64(w.project), day, from)
+		if err != nil {
+			return err
+		}
+		if err := w.PutTraceCounts(ctx, state.TraceCounts.Counted()); err != nil {
+			return err
+		}
+	}
 }

@@ -184,19 +184,22 @@ func (r *recount) traces(ctx context.Context, counts *fold.State) error {
 func (r *recount) traceCounts(ctx context.Context, counts *fold.State) error {
 	stored, want := rowsByKey[fold.TraceCountKey]{}, rowsByKey[fold.TraceCountKey]{}
 	err := query(ctx, r.tx, "read trace counts", func(rows *sql.Rows) error {
-		var k fold.TraceCountKey
-		var n int64
-		err := rows.Scan(&k.Grain, &k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &n)
-		stored[k] = appendTraceCount(nil, r.project, k, n)
+		k, sums, err := scanTraceCount(rows)
+		if err != nil {
+			return err
+		}
+		stored[k], err = appendTraceCount(nil, r.project, k, &sums)
 		return err
-	}, `SELECT grain, bucket, provider, model, status, sources, count FROM trace_counts WHERE project = ?`, int64(r.project))
+	}, selectTraceCount+`WHERE project = ?`, int64(r.project))
 	if err != nil {
 		return err
 	}
-	for k, n := range counts.TraceCounts {
-		want[k] = appendTraceCount(nil, r.project, k, n)
+	for k, sums := range counts.TraceCounts.Counted() {
+		if want[k], err = appendTraceCount(nil, r.project, k, sums); err != nil {
+			return err
+		}
 	}
-	return compare(ctx, r, "trace_counts", traceCountColumns, 7, &r.bulks.traceCounts, stored, want)
+	return compare(ctx, r, "trace_counts", traceCountColumns, traceCountKeys, &r.bulks.traceCounts, stored, want)
 }
 
 func (r *recount) sessions(ctx context.Context) error {

@@ -312,7 +312,7 @@ func (f *termFields) condition(t *filter.Term, v filter.Value) (string, []any) {
 	case filter.FieldLatency:
 		return compares("(end_time - start_time)", t, v, 1)
 	case filter.FieldTTFT:
-		return compares(mainFirstToken, t, v, 1000)
+		return compares("first_token_ms", t, v, 1000)
 	case filter.FieldCost:
 		return compares("cost_nano_usd", t, v, 1)
 	case filter.FieldTokens:
@@ -326,8 +326,6 @@ func (f *termFields) condition(t *filter.Term, v filter.Value) (string, []any) {
 	}
 	return "0", nil // of payloads: fold looks for it
 }
-
-const mainFirstToken = `(SELECT s.first_token_ms FROM spans s WHERE s.project = traces.project AND s.span_id = traces.main_span_id)`
 
 // has gives the condition of a known field.
 func has(f filter.Field) (string, []any) {
@@ -353,7 +351,7 @@ func has(f filter.Field) (string, []any) {
 	case filter.FieldTokens:
 		return "input_tokens IS NOT NULL OR output_tokens IS NOT NULL", nil
 	case filter.FieldTTFT:
-		return mainFirstToken + " IS NOT NULL", nil
+		return "first_token_ms IS NOT NULL", nil
 	case filter.FieldTool:
 		return anySpan("s.tool_name IS NOT NULL", nil)
 	case filter.FieldService:

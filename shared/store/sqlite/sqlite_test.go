@@ -71,6 +71,8 @@ func TestRecount(t *testing.T) {
 		"SketchMissing":  `DELETE FROM rollup_sessions`,
 		"CountsMissing":  `DELETE FROM trace_counts`,
 		"CountsChanged":  `UPDATE trace_counts SET count = count + 1`,
+		"CostsChanged":   `UPDATE trace_counts SET cost_nano_usd = cost_nano_usd + 1`,
+		"SketchesLost":   `UPDATE trace_counts SET latency = x''`,
 		"AllMissing":     `DELETE FROM traces`,
 		"MarksMissing":   `UPDATE spans SET mixed = 0`,
 		"RepeatsMissing": `UPDATE spans SET repeats = 0`,
@@ -120,11 +122,13 @@ func TestUpgradeOfVersion2(t *testing.T) {
 			`DROP TRIGGER payload_chunks_added`, `DROP TRIGGER payload_chunks_changed`, `DROP TRIGGER payload_chunks_gone`, `DROP TABLE payload_signatures`,
 			`DROP TABLE rejections`, `ALTER TABLE payload_chunks DROP COLUMN stored_at`, `DROP TABLE invites`, `DROP TABLE views`, `DROP TABLE project_settings`, `DROP TABLE removed_projects`,
 			`DROP TABLE prices`, `ALTER TABLE spans DROP COLUMN cost_source`, `ALTER TABLE spans DROP COLUMN api_key`, `DROP TABLE api_key_numbers`,
+			`ALTER TABLE traces DROP COLUMN first_token_ms`, `DROP TABLE trace_counts_due`,
 			`DELETE FROM goose_db_version WHERE version_id > 2`,
 		}
 		for table, columns := range map[string][]string{
 			"spans": sqlite.MappedColumns, "traces": sqlite.MappedTraceColumns,
-			"sessions": {"turn_spans", "turn_errors", "turn_input_tokens", "turn_output_tokens", "turn_cost_nano_usd"},
+			"trace_counts": {"input_tokens", "output_tokens", "cost_nano_usd", "latency", "first_token"},
+			"sessions":     {"turn_spans", "turn_errors", "turn_input_tokens", "turn_output_tokens", "turn_cost_nano_usd"},
 		} {
 			for _, c := range columns {
 				statements = append(statements, `ALTER TABLE `+table+` DROP COLUMN "`+c+`"`)

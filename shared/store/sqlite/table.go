@@ -279,3 +279,58 @@ func (w *writing) ByKey(ctx context.Context, keys []fold.CallKey, limit int) ([]
 // selectByKey finds spans by the index alone.
 const selectByKey = `SELECT rowid FROM spans ` + spansByKey + `WHERE project = ? AND call_key = ? AND call_key IS NOT NULL AND mapping_version > 0
 	AND start_time >= ? AND start_time < ? LIMIT ?`
+
+// TraceCounts implements fold.Tables. It reads whole buckets, as Rollups does.
+func (w *writing) TraceCounts(ctx context.Context, keys []fold.TraceCountKey) (fold.TraceCounts, error) {
+	buckets := map[fold.Grain]map[int64]bool{}
+	wanted := make(map[fold.TraceCountKey]bool, len(keys))
+	for _, k := range keys {
+		wanted[k] = true
+		if buckets[k.Grain] == nil {
+			buckets[k.Grain] = map[int64]bool{}
+		}
+		buckets[k.Grain][k.Bucket] = true
+	}
+	out := make(fold.TraceCounts, len(keys))
+	for grain, of := range buckets {
+		list, err := jsonList(slices.Collect(maps.Keys(of)))
+		if err != nil {
+			return nil, err
+		}
+		err = query(ctx, w.tx, "read trace counts", func(rows *sql.Rows) error {
+			k, sums, err := scanTraceCount(rows)
+			if err == nil && wanted[k] {
+				out[k] = &sums
+			}
+			return err
+		}, selectTraceCount+`WHERE project = ? AND grain = ? AND bucket IN (SELECT value FROM json_each(?))`, int64(w.project), string(grain), list)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// PutTraceCounts implements fold.Tables.
+func (w *writing) PutTraceCounts(ctx context.Context, rows fold.TraceCounts) error {
+	args := make([]any, 0, len(rows)*len(traceCountColumns))
+	for k, sums := range rows {
+		var err error
+		if args, err = appendTraceCount(args, w.project, k, sums); err != nil {
+			return err
+		}
+	}
+	return w.traceCounts.insert(ctx, w.tx, "store trace counts", args)
+}
+
+// DeleteTraceCounts implements fold.Tables.
+func (w *writing) DeleteTraceCounts(ctx context.Context, keys []fold.TraceCountKey) error {
+	for _, k := range keys {
+		err := exec(ctx, w.tx, "delete trace counts", false, `DELETE FROM trace_counts WHERE project = ? AND grain = ? AND bucket = ? AND provider = ?
+			AND model = ? AND status = ? AND sources = ?`, traceCountKey(w.project, k)...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -366,10 +366,7 @@ func (w *writing) writeState(ctx context.Context, state *fold.State) error {
 	if err := w.sessions.insert(ctx, w.tx, "store sessions", args); err != nil {
 		return err
 	}
-	if err := state.WriteRollups(ctx, w); err != nil {
-		return err
-	}
-	return w.addTraceCounts(ctx, state.TraceCounts)
+	return state.WriteRollups(ctx, w)
 }
 
 // takeTraces makes stale traces anew.
@@ -431,36 +428,11 @@ func (w *writing) putTraces(ctx context.Context, traces map[trace.TraceID]*trace
 	return w.mappedTraces.insert(ctx, w.tx, "store traces", mapped)
 }
 
-func (w *writing) addTraceCounts(ctx context.Context, counts map[fold.TraceCountKey]int64) error {
-	var args []any
-	for k, n := range counts {
-		args = appendTraceCount(args, w.project, k, n)
-	}
-	if err := w.traceCounts.insert(ctx, w.tx, "store trace counts", args); err != nil {
-		return err
-	}
-	// Counts that fell to nothing may stand only where traces left a key.
-	for k, n := range counts {
-		if n >= 0 {
-			continue
-		}
-		if _, err := w.tx.ExecContext(ctx, `DELETE FROM trace_counts WHERE project = ? AND grain = ? AND bucket = ? AND provider = ?
-			AND model = ? AND status = ? AND sources = ? AND count = 0`, appendTraceCount(nil, w.project, k, 0)[:7]...); err != nil {
-			return toFault("delete trace counts", err)
-		}
-	}
-	return nil
-}
-
-func appendTraceCount(args []any, project projectNumber, k fold.TraceCountKey, n int64) []any {
-	return append(args, int64(project), string(k.Grain), k.Bucket, k.Provider, k.Model, string(k.Status), int64(k.Sources), n)
-}
-
 // plainTraceColumns are the columns of every trace, in the order of appendTrace.
 var plainTraceColumns = []string{
 	"project", "trace_id", "session_id", "start_time", "end_time", "main_span_id", "main_start", "main_llm", "form",
 	"span_count", "llm_count", "error_count", "duration_us", "sources", "input_tokens", "output_tokens", "cost_nano_usd",
-	"provider_key", "model_key",
+	"provider_key", "model_key", "first_token_ms",
 }
 
 // mappedTraceColumns are what traces with spans made from OpenTelemetry have
@@ -482,7 +454,7 @@ func appendTrace(args []any, project projectNumber, t *trace.Trace) []any {
 	}
 	return append(args, int64(project), string(t.ID), string(t.SessionID), start, t.End.UnixMicro(), string(t.Main.SpanID),
 		t.Main.Start.UnixMicro(), t.Main.LLMCall, string(t.Form), t.SpanCount, t.LLMCount, t.ErrorCount, t.DurationUS, int64(t.Sources),
-		orNull(t.InputTokens), orNull(t.OutputTokens), orNull(t.CostNanoUSD), t.ProviderKey, t.ModelKey)
+		orNull(t.InputTokens), orNull(t.OutputTokens), orNull(t.CostNanoUSD), t.ProviderKey, t.ModelKey, orNull(t.Main.FirstTokenMS))
 }
 
 func appendMappedTrace(args []any, t *trace.Trace) []any {
@@ -508,7 +480,7 @@ func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 	var rootOrphan, reports sql.NullBool
 	var services, tags *string
 	err := rows.Scan(&t.ID, &t.SessionID, &start, &end, &t.Main.SpanID, &mainStart, &t.Main.LLMCall, &t.Form, &t.SpanCount, &t.LLMCount,
-		&t.ErrorCount, &t.DurationUS, &t.Sources, &t.InputTokens, &t.OutputTokens, &t.CostNanoUSD, &t.ProviderKey, &t.ModelKey,
+		&t.ErrorCount, &t.DurationUS, &t.Sources, &t.InputTokens, &t.OutputTokens, &t.CostNanoUSD, &t.ProviderKey, &t.ModelKey, &t.Main.FirstTokenMS,
 		&mainSession, &anySession, &root, &rootStart, &rootOrphan, &name, &failed, &failedStart, &failedService,
 		&services, &tags, &t.Environment, &t.UserID, &reports)
 	if err != nil {
@@ -592,6 +564,48 @@ func scanRollup(rows *sql.Rows) (fold.RollupKey, fold.Sums, error) {
 	var latency, firstToken sql.RawBytes
 	err := rows.Scan(&k.Grain, &k.Bucket, &k.Form, &k.Kind, &k.Source, &k.Status, &k.Provider, &k.Model, &k.ToolName, &s.Count, &s.Timed,
 		&s.DurationUS, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD, &s.MinStart, &s.MaxStart, &latency, &firstToken)
+	if err != nil {
+		return k, s, err
+	}
+	if err := s.Latency.UnmarshalBinary(latency); err != nil {
+		return k, s, fmt.Errorf("latency: %w", err)
+	}
+	if err := s.FirstToken.UnmarshalBinary(firstToken); err != nil {
+		return k, s, fmt.Errorf("first token: %w", err)
+	}
+	return k, s, nil
+}
+
+// traceCountKeys is how many of traceCountColumns are the key.
+const traceCountKeys = 7
+
+var traceCountColumns = []string{
+	"project", "grain", "bucket", "provider", "model", "status", "sources", "count", "input_tokens", "output_tokens", "cost_nano_usd", "latency", "first_token",
+}
+
+var selectTraceCount = "SELECT " + strings.Join(traceCountColumns[1:], ", ") + " FROM trace_counts "
+
+func traceCountKey(project projectNumber, k fold.TraceCountKey) []any {
+	return []any{int64(project), string(k.Grain), k.Bucket, k.Provider, k.Model, string(k.Status), int64(k.Sources)}
+}
+
+func appendTraceCount(args []any, project projectNumber, k fold.TraceCountKey, s *fold.TraceSums) ([]any, error) {
+	latency, err := s.Latency.AppendBinary([]byte{}) // never nil, which would be NULL
+	if err != nil {
+		return nil, err
+	}
+	firstToken, err := s.FirstToken.AppendBinary([]byte{})
+	args = append(args, traceCountKey(project, k)...)
+	return append(args, s.Count, s.InputTokens, s.OutputTokens, s.CostNanoUSD, latency, firstToken), err
+}
+
+// scanTraceCount reads a row of selectTraceCount.
+func scanTraceCount(rows *sql.Rows) (fold.TraceCountKey, fold.TraceSums, error) {
+	var k fold.TraceCountKey
+	var s fold.TraceSums
+	var latency, firstToken sql.RawBytes
+	err := rows.Scan(&k.Grain, &k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &s.Count, &s.InputTokens, &s.OutputTokens, &s.CostNanoUSD,
+		&latency, &firstToken)
 	if err != nil {
 		return k, s, err
 	}

@@ -201,6 +201,32 @@ func explorations(t *testing.T, open OpenFunc) {
 				}
 			}
 		},
+		"SumsByWhatIsCountedAreOfAll": func(t *testing.T, s store.Store) {
+			ctx, p := t.Context(), newProject(t, s, "a")
+			for i := range 40 {
+				sp := llmTrace(numbered("t", i), minute(i*31))
+				sp.Model, sp.CostNanoUSD, sp.TimeToFirstTokenMS = ptr(numbered("m", i%2)), ptr(int64(i)), ptr(float64(i))
+				write(t, s, p, sp)
+			}
+			edges := []time.Time{start, start.Add(10 * time.Hour), start.Add(24 * time.Hour)}
+			q := store.TraceQuery{Time: store.TimeRange{From: &edges[0], To: &edges[2]}, Bound: 3}
+			measures := []store.Measure{store.MeasureCost, store.MeasureP95, store.MeasureTTFT50}
+			got := must[store.MeasureSeries](t)(s.TraceMeasures(ctx, p, q, edges, measures))
+			groups := must[store.Groups](t)(s.TraceBreakdown(ctx, p, q, store.Breakdown{By: []filter.Field{filter.FieldModel, filter.FieldStatus}, Measures: measures, Sort: store.MeasureCost, Limit: 9}))
+			if *got.Totals[0] != 780 || !near(got.Totals[2], ptr(19.0)) || got.ScannedTo != nil || groups.ScannedTo != nil || len(groups.Groups) != 2 || *groups.Groups[0].Values[0] != 400 {
+				t.Fatalf("%v, %+v", *got.Totals[0], groups)
+			}
+			q.Filter = parsed(t, "model:m00000")
+			got = must[store.MeasureSeries](t)(s.TraceMeasures(ctx, p, q, edges, measures))
+			series := must[store.TraceSeries](t)(s.TraceHistogram(ctx, p, q, store.Histogram{Edges: edges, By: filter.FieldProvider, Measure: store.MeasureCost, Top: 1}))
+			if *got.Totals[0] != 380 || got.ScannedTo != nil || series.ScannedTo != nil || *series.Series[0].Values[0]+*series.Series[0].Values[1] != 380 {
+				t.Fatalf("%v, %+v", *got.Totals[0], series)
+			}
+			q.Filter = parsed(t, "latency>=0") // which sums do not know
+			if got = must[store.MeasureSeries](t)(s.TraceMeasures(ctx, p, q, edges, measures)); got.ScannedTo == nil || *got.Totals[0] != 37+38+39 {
+				t.Fatalf("%v to %v", *got.Totals[0], got.ScannedTo)
+			}
+		},
 		"DifferencesAreRanked": func(t *testing.T, s store.Store) {
 			p := newProject(t, s, "a")
 			for i := range 40 {
