@@ -1,4 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import tailwindcss from '@tailwindcss/vite'
 import { tanstackRouter } from '@tanstack/router-plugin/vite'
 import react from '@vitejs/plugin-react'
@@ -11,14 +14,14 @@ const pulse = process.env['PULSE_URL'] ?? 'http://localhost:3000'
 const resolve = { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } }
 
 export default defineConfig({
-  plugins: [tanstackRouter({ target: 'react', autoCodeSplitting: true }), react(), tailwindcss(), opening()],
+  plugins: [tanstackRouter({ target: 'react', autoCodeSplitting: true }), react(), tailwindcss(), opening(), compressed()],
   resolve,
   build: {
     target: 'es2022',
     reportCompressedSize: false,
     assetsInlineLimit: 0, // a data URL of a font or script would break the page's policy
     modulePreload: { polyfill: false },
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: chunkOf, debugName: 'by page', includeDependenciesRecursively: false }] } } },
+    rolldownOptions: { checks: { pluginTimings: false }, output: { codeSplitting: { groups: [{ name: chunkOf, debugName: 'by page', includeDependenciesRecursively: false }] } } },
   },
   server: {
     proxy: Object.fromEntries(['/api', '/dashboard/api', '/v1', '/health'].map((path) => [path, pulse])),
@@ -91,6 +94,23 @@ function opening(): Plugin {
           { tag: 'link', attrs: { rel: 'preload', as: 'font', type: 'font/woff2', crossorigin: '', href: `/${named('inter-latin-wght-')}` }, injectTo: 'head' },
         ]
       },
+    },
+  }
+}
+
+/** Puts beside each script and style what travels of it, so that the server need not compress it for everybody anew. */
+function compressed(): Plugin {
+  return {
+    name: 'compressed',
+    apply: 'build',
+    writeBundle({ dir }, bundle) {
+      for (const name of Object.keys(bundle)) {
+        if (!dir || !/^assets\/.*\.(js|css)$/.test(name)) continue
+        const content = readFileSync(join(dir, name))
+        if (content.length < 1024) continue // shorter than what compressing saves is worth
+        writeFileSync(join(dir, `${name}.br`), brotliCompressSync(content))
+        writeFileSync(join(dir, `${name}.gz`), gzipSync(content, { level: 9 }))
+      }
     },
   }
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type site struct {
 
 type file struct {
 	body        []byte
+	encoded     map[string][]byte // by coding: body as the build has compressed it
 	contentType string
 	cache       string
 	etag        string
@@ -79,10 +81,31 @@ func (s *site) load(files fs.FS) error {
 		s.files[name] = newFile(name, body)
 		return nil
 	})
+	s.takeEncoded()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a directory that is not there has no dashboard
 	}
 	return err
+}
+
+// codings are what the build compresses files with, the best first, and how it
+// names the results.
+var codings = []struct{ name, suffix string }{{"br", ".br"}, {"gzip", ".gz"}}
+
+// takeEncoded puts compressed files to those that they are of.
+func (s *site) takeEncoded() {
+	for name, f := range s.files {
+		for _, c := range codings {
+			if of := name + c.suffix; s.files[of].body != nil {
+				if f.encoded == nil {
+					f.encoded = map[string][]byte{}
+				}
+				f.encoded[c.name] = s.files[of].body
+				delete(s.files, of)
+				s.files[name] = f
+			}
+		}
+	}
 }
 
 func newFile(name string, body []byte) file {
@@ -167,8 +190,30 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", f.contentType)
 	h.Set("Cache-Control", f.cache)
 	h.Set("Etag", f.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	body := f.body
+	for _, c := range codings {
+		encoded := f.encoded[c.name]
+		if encoded != nil && r.Header.Get("Range") == "" && accepts(r.Header.Get("Accept-Encoding"), c.name) {
+			h.Set("Content-Encoding", c.name)
+			h.Set("Content-Length", strconv.Itoa(len(encoded)))
+			body = encoded
+			break
+		}
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	return nil
+}
+
+// accepts reports whether an Accept-Encoding names a coding, and not to refuse it.
+func accepts(header, coding string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		name, weight, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(name), coding) {
+			q, weighed := strings.CutPrefix(strings.TrimSpace(weight), "q=")
+			return !weighed || strings.Trim(q, "0.") != ""
+		}
+	}
+	return false
 }
 
 // find chooses a path's file. Pages of the app are made in the browser, so

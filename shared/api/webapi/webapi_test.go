@@ -3,6 +3,7 @@ package webapi_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -95,6 +96,53 @@ func TestDashboard(t *testing.T) {
 				t.Errorf("got %d %q %q, want %d %q %q", got.Status, got.Header.Get("Content-Type"), got.Body, tc.status, tc.typ, tc.body)
 			}
 		})
+	}
+}
+
+// What the build compressed is served as it is, to who can read it.
+func TestCompressedByTheBuild(t *testing.T) {
+	t.Parallel()
+	const name = "assets/app-1234.js"
+	files := fstest.MapFS{
+		"index.html": {Data: []byte("<!doctype html>")},
+		name:         {Data: []byte("console.log(1)")}, name + ".br": {Data: []byte("brotli")}, name + ".gz": {Data: []byte("gzip")},
+		"assets/stray.br": {Data: []byte("stray")},
+	}
+	url := setup(t, webapi.Deps{Dashboard: files})
+	for _, tc := range []struct{ accept, with, coding, body string }{
+		{"gzip, deflate, br, zstd", "", "br", "brotli"},
+		{"gzip", "", "gzip", "gzip"},
+		{"br;q=0, GZIP;q=0.5", "", "gzip", "gzip"},
+		{"identity", "", "", "console.log(1)"},
+		{"br;q=0.0", "", "", "console.log(1)"},
+		{"br", "bytes=0-6", "", "console"},
+	} {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/"+name, http.NoBody)
+		req.Header.Set("Accept-Encoding", tc.accept)
+		if tc.with != "" {
+			req.Header.Set("Range", tc.with)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		h := resp.Header
+		if err != nil || string(body) != tc.body || h.Get("Content-Encoding") != tc.coding || !strings.Contains(h.Get("Vary"), "Accept-Encoding") ||
+			!strings.Contains(h.Get("Cache-Control"), "immutable") || h.Get("Content-Type") != "text/javascript;charset=utf-8" || resp.ContentLength != int64(len(tc.body)) {
+			t.Errorf("%+v: %s %q %v", tc, resp.Status, body, h)
+		}
+	}
+	for path, want := range map[string]int{name + ".br": 404, name + ".gz": 404, "assets/stray.br": 200} {
+		resp, err := http.Get(url + "/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
 	}
 }
 

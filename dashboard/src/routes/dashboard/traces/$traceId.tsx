@@ -122,7 +122,8 @@ function TraceView({ traceId, projectId, spans, total, failedCount, errors, sess
   const failedSpans = partial ? Math.max(failedCount, sums.errors) : sums.errors
 
   const named = search.span === undefined ? -1 : spans.findIndex((s) => s.id === search.span)
-  const selected = named >= 0 ? named : openingSpan(spans, ends, failures)
+  const opening = useMemo(() => openingSpan(spans, ends, failures), [spans, ends, failures])
+  const selected = named >= 0 ? named : opening
   const span = spans[selected]
   const zoom = readZoom(search.zoom, whole)
   const onlyErrors = search.only === 'errors'
