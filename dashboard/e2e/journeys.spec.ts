@@ -186,6 +186,40 @@ test('a trace of 10,000 spans', async ({ page }) => {
   await expect(page.getByRole('treeitem', { name: /shard 98/ })).toHaveAttribute('aria-selected', 'true')
 })
 
+test('a page asks once for what it shows, and first for what it shows first', async ({ page, browser, pulse }) => {
+  await signIn(page, ada)
+  const context = await browser.newContext({ baseURL: pulse.url, storageState: await page.context().storageState() }) // an empty cache
+  const cold = await context.newPage()
+  const paths: string[] = []
+  cold.on('request', (request) => paths.push(new URL(request.url()).pathname))
+  const open = async (path: string, seen: () => Promise<unknown>) => {
+    paths.length = 0
+    await cold.goto(path)
+    await seen()
+    await cold.waitForLoadState('networkidle')
+  }
+  const times = (end: string) => paths.filter((path) => path.endsWith(end)).length
+
+  await open('/dashboard', () => cold.getByRole('heading', { name: 'Models' }).locator('..').getByRole('table').waitFor())
+  const [numbers, script] = [paths.indexOf('/dashboard/api/query/overview'), paths.findIndex((path) => path.includes('/frame-'))]
+  expect(numbers).toBeGreaterThan(0)
+  expect(numbers).toBeLessThan(script)
+  expect(paths.indexOf('/dashboard/api/query/heatmap')).toBeGreaterThan(script)
+  expect(['/query/overview', '/api/projects', '/get-session'].map(times)).toEqual([1, 1, 1])
+  expect(paths.length).toBeLessThanOrEqual(14)
+
+  await open(`/dashboard/traces/${ids.large}?p=${projectId}`, () => cold.getByRole('treeitem').nth(5).waitFor())
+  expect(paths.findIndex((path) => path.endsWith('/tree'))).toBeLessThan(paths.findIndex((path) => path.includes('_traceId-')))
+  expect(['/tree', '/api/projects', '/get-session'].map(times)).toEqual([1, 1, 1])
+
+  // For nobody nothing is asked in vain.
+  await context.clearCookies()
+  await cold.evaluate(() => localStorage.removeItem('pulse.signed-in'))
+  await open('/dashboard', () => cold.getByLabel('Password').waitFor())
+  expect(['/query/overview', '/api/projects'].map(times)).toEqual([0, 0])
+  await context.close()
+})
+
 test('filter, back and forward, and what cannot be answered', async ({ page }) => {
   await signIn(page, ada)
   await page.goto('/dashboard/traces')
