@@ -27,6 +27,7 @@ import { toast } from '@/components/ui/Toasts'
 import { useKeyNames } from '@/hooks/useKeyNames'
 import { useKeys } from '@/hooks/useKeys'
 import { useNow } from '@/hooks/useNow'
+import { usePainted } from '@/hooks/usePainted'
 import { read, usePreference } from '@/hooks/usePreference'
 import { chooseProject, lastProject, useProject } from '@/hooks/useProject'
 import { useTree } from '@/hooks/useTree'
@@ -164,12 +165,14 @@ function TraceView({ traceId, projectId, spans, total, failedCount, errors, sess
   const flame = search.view === 'flame'
   const measure = flameMeasures.find((it) => it === search.width) ?? (sums.costNanoUsd === null ? 'time' : 'cost')
   const root = search.root === undefined ? -1 : spans.findIndex((s) => s.id === search.root)
+  // The rows come first: what takes longer would hold them up.
+  const painted = usePainted(true)
   // All payloads are read for it: of large traces only when somebody wants to see it.
-  const repeats = useQuery({ ...repeatsQuery(projectId, traceId), enabled: !partial && sums.calls + sums.tools > 1 && (flame || total <= 2_000) }).data
+  const repeats = useQuery({ ...repeatsQuery(projectId, traceId), enabled: painted && !partial && sums.calls + sums.tools > 1 && (flame || total <= 2_000) }).data
   const loop = repeats?.loops[0]
   const told = repeats?.sameInputTokens && repeats.inputTokens ? repeats.sameInputTokens / repeats.inputTokens : 0
 
-  const neighbours = useQuery(neighboursQuery(projectId, traceId)).data
+  const neighbours = useQuery({ ...neighboursQuery(projectId, traceId), enabled: painted }).data
   const open = (id: string | null | undefined) => {
     if (id) void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: id } })
   }
