@@ -56,8 +56,8 @@ func (k *kpis) of(key kpiKey) *kpi {
 }
 
 // sparkEdges splits a period into parts of equal length. Those of a long one
-// begin at whole hours or five minutes, where roll-ups tell how many traces there
-// are: of more than a search looks at, too.
+// begin at whole hours or five minutes, where roll-ups tell what traces add up to:
+// all of them, not only those that a search looks at.
 func sparkEdges(from, to time.Time) []time.Time {
 	part, unit := to.Sub(from)/sparks, time.Microsecond
 	for _, u := range []time.Duration{5 * time.Minute, time.Hour} {
