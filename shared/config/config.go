@@ -105,7 +105,7 @@ type Config struct {
 	DatabasePath     string // SQLite's file; used in ModeSingle only
 	DatabaseURL      Secret // never empty in ModeScale
 	DatabaseMaxConns int
-	RetentionDays    int    // 0 keeps data for ever
+	RetentionDays    int // 0 keeps data for ever
 	PayloadSearch    bool
 	PricesFile       string // "": there are none but the projects' own and the built-in ones
 
