@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import tailwindcss from '@tailwindcss/vite'
 import { tanstackRouter } from '@tanstack/router-plugin/vite'
 import react from '@vitejs/plugin-react'
@@ -98,7 +98,10 @@ function opening(): Plugin {
   }
 }
 
-/** Puts beside each script and style what travels of it, so that the server need not compress it for everybody anew. */
+/**
+ * Puts in the place of each script and style what travels of it, so that the server need not compress it for everybody
+ * anew. It inflates it for the few who cannot: both would make its package too large.
+ */
 function compressed(): Plugin {
   return {
     name: 'compressed',
@@ -108,8 +111,8 @@ function compressed(): Plugin {
         if (!dir || !/^assets\/.*\.(js|css)$/.test(name)) continue
         const content = readFileSync(join(dir, name))
         if (content.length < 1024) continue // shorter than what compressing saves is worth
-        writeFileSync(join(dir, `${name}.br`), brotliCompressSync(content))
         writeFileSync(join(dir, `${name}.gz`), gzipSync(content, { level: 9 }))
+        rmSync(join(dir, name))
       }
     },
   }

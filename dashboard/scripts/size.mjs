@@ -1,18 +1,22 @@
 // Fails the build where it is larger than what somebody should wait for. Sizes
 // are of what travels: compressed.
 import { readdirSync, readFileSync } from 'node:fs'
-import { gzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 
 const assets = new URL('../dist/assets/', import.meta.url)
-const files = readdirSync(assets)
-const gz = (name) => gzipSync(readFileSync(new URL(name, assets))).length
+const stored = readdirSync(assets)
+const files = stored.map((name) => name.replace(/\.gz$/, ''))
+const read = (name) => readFileSync(new URL(name, assets))
+const compressed = (name) => stored.includes(`${name}.gz`)
+const gz = (name) => (compressed(name) ? read(`${name}.gz`) : gzipSync(read(name))).length
+const textOf = (name) => (compressed(name) ? gunzipSync(read(`${name}.gz`)) : read(name)).toString('utf8')
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`
 
 /** A script and all that it imports before it runs. */
 function closure(name, seen = new Set()) {
   if (seen.has(name)) return seen
   seen.add(name)
-  const text = readFileSync(new URL(name, assets), 'utf8')
+  const text = textOf(name)
   for (const [, imported] of text.matchAll(/(?:from|import)\s*["'`]\.\/([^"'`]+\.js)["'`]/g)) closure(imported, seen)
   return seen
 }

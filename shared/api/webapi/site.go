@@ -2,11 +2,13 @@ package webapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -27,7 +29,7 @@ type site struct {
 
 type file struct {
 	body        []byte
-	encoded     map[string][]byte // by coding: body as the build has compressed it
+	gzipped     []byte // body as the build has compressed it; nil if it has not
 	contentType string
 	cache       string
 	etag        string
@@ -81,31 +83,48 @@ func (s *site) load(files fs.FS) error {
 		s.files[name] = newFile(name, body)
 		return nil
 	})
-	s.takeEncoded()
+	s.takeGzipped()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a directory that is not there has no dashboard
 	}
 	return err
 }
 
-// codings are what the build compresses files with, the best first, and how it
-// names the results.
-var codings = []struct{ name, suffix string }{{"br", ".br"}, {"gzip", ".gz"}}
+// gzipSuffix is how the build names what it has compressed: in the place of the
+// file, which is made of it for those who cannot read it, or beside it.
+const gzipSuffix = ".gz"
 
-// takeEncoded puts compressed files to those that they are of.
-func (s *site) takeEncoded() {
+// takeGzipped makes one file of each that the build has compressed.
+func (s *site) takeGzipped() {
 	for name, f := range s.files {
-		for _, c := range codings {
-			if of := name + c.suffix; s.files[of].body != nil {
-				if f.encoded == nil {
-					f.encoded = map[string][]byte{}
-				}
-				f.encoded[c.name] = s.files[of].body
-				delete(s.files, of)
-				s.files[name] = f
-			}
+		of, ok := strings.CutSuffix(name, gzipSuffix)
+		if !ok {
+			continue
 		}
+		plain, ok := s.files[of]
+		if !ok {
+			body, err := gunzip(f.body)
+			if err != nil { // something else of that name
+				continue
+			}
+			plain = newFile(of, body)
+		}
+		plain.gzipped = f.body
+		s.files[of] = plain
+		delete(s.files, name)
 	}
+}
+
+func gunzip(data []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(r, maxSiteBytes+1))
+	if err == nil && len(body) > maxSiteBytes {
+		err = errors.New("too large")
+	}
+	return body, err
 }
 
 func newFile(name string, body []byte) file {
@@ -191,14 +210,10 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Cache-Control", f.cache)
 	h.Set("Etag", f.etag)
 	body := f.body
-	for _, c := range codings {
-		encoded := f.encoded[c.name]
-		if encoded != nil && r.Header.Get("Range") == "" && accepts(r.Header.Get("Accept-Encoding"), c.name) {
-			h.Set("Content-Encoding", c.name)
-			h.Set("Content-Length", strconv.Itoa(len(encoded)))
-			body = encoded
-			break
-		}
+	if f.gzipped != nil && r.Header.Get("Range") == "" && accepts(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		h.Set("Content-Length", strconv.Itoa(len(f.gzipped)))
+		body = f.gzipped
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	return nil

@@ -1,6 +1,8 @@
 package webapi_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"io"
@@ -102,22 +104,29 @@ func TestDashboard(t *testing.T) {
 // What the build compressed is served as it is, to who can read it.
 func TestCompressedByTheBuild(t *testing.T) {
 	t.Parallel()
-	const name = "assets/app-1234.js"
+	const name, beside = "assets/app-1234.js", "assets/beside-1234.js"
+	var gzipped bytes.Buffer
+	w := gzip.NewWriter(&gzipped)
+	_, _ = w.Write([]byte("console.log(1)"))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
 	files := fstest.MapFS{
 		"index.html": {Data: []byte("<!doctype html>")},
-		name:         {Data: []byte("console.log(1)")}, name + ".br": {Data: []byte("brotli")}, name + ".gz": {Data: []byte("gzip")},
-		"assets/stray.br": {Data: []byte("stray")},
+		name + ".gz": {Data: gzipped.Bytes()}, beside: {Data: []byte("console.log(2)")}, beside + ".gz": {Data: []byte("gzip")},
+		"assets/stray.gz": {Data: []byte("stray")},
 	}
 	url := setup(t, webapi.Deps{Dashboard: files})
-	for _, tc := range []struct{ accept, with, coding, body string }{
-		{"gzip, deflate, br, zstd", "", "br", "brotli"},
-		{"gzip", "", "gzip", "gzip"},
-		{"br;q=0, GZIP;q=0.5", "", "gzip", "gzip"},
-		{"identity", "", "", "console.log(1)"},
-		{"br;q=0.0", "", "", "console.log(1)"},
-		{"br", "bytes=0-6", "", "console"},
+	for _, tc := range []struct{ name, accept, with, coding, body string }{
+		{name, "gzip, deflate, br, zstd", "", "gzip", gzipped.String()},
+		{name, "br;q=0, GZIP;q=0.5", "", "gzip", gzipped.String()},
+		{name, "identity", "", "", "console.log(1)"},
+		{name, "gzip;q=0.0", "", "", "console.log(1)"},
+		{name, "gzip", "bytes=0-6", "", "console"},
+		{beside, "gzip", "", "gzip", "gzip"},
+		{beside, "identity", "", "", "console.log(2)"},
 	} {
-		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/"+name, http.NoBody)
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/"+tc.name, http.NoBody)
 		req.Header.Set("Accept-Encoding", tc.accept)
 		if tc.with != "" {
 			req.Header.Set("Range", tc.with)
@@ -134,7 +143,7 @@ func TestCompressedByTheBuild(t *testing.T) {
 			t.Errorf("%+v: %s %q %v", tc, resp.Status, body, h)
 		}
 	}
-	for path, want := range map[string]int{name + ".br": 404, name + ".gz": 404, "assets/stray.br": 200} {
+	for path, want := range map[string]int{name + ".gz": 404, beside + ".gz": 404, "assets/stray.gz": 200} {
 		resp, err := http.Get(url + "/" + path)
 		if err != nil {
 			t.Fatal(err)
