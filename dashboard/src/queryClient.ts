@@ -1,4 +1,5 @@
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query'
+import { endOpening } from './opening/opening'
 import { accountKey } from './services/auth'
 import { ApiError } from './services/http'
 
@@ -33,6 +34,7 @@ export const queryClient = new QueryClient({
 
 /** Somebody has signed in: what was read before is forgotten, since it may have been for another. */
 export async function signedIn(): Promise<void> {
+  endOpening() // what the page's first script asked for was answered to nobody
   queryClient.removeQueries({ type: 'inactive' })
   await queryClient.resetQueries({ queryKey: accountKey })
 }

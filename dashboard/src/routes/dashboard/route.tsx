@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { createFileRoute, Outlet, redirect, retainSearchParams, useNavigate } from '@tanstack/react-router'
+import { createFileRoute, Outlet, redirect, retainSearchParams, useNavigate, type ParsedLocation } from '@tanstack/react-router'
 import { useEffect, useMemo } from 'react'
 import * as z from 'zod/mini'
 import { Frame } from '@/components/frame/Frame'
@@ -8,21 +8,31 @@ import { chooseProject, lastProject, ProjectContext } from '@/hooks/useProject'
 import { usePreference } from '@/hooks/usePreference'
 import { optionalText } from '@/lib/search/search'
 import { accountQuery } from '@/services/auth'
+import { ApiError } from '@/services/http'
 import { projectsQuery } from '@/services/projects'
 import { onSignedOut } from '@/queryClient'
 
 /** What every page has: project, begin and end of its range. */
 const search = z.object({ p: optionalText(), from: optionalText(), to: optionalText() })
 
+const toLogin = (from: ParsedLocation) => redirect({ to: '/login', search: { next: from.pathname + from.searchStr }, hash: from.hash })
+
 export const Route = createFileRoute('/dashboard')({
   validateSearch: search,
   search: { middlewares: [retainSearchParams(['p', 'from', 'to'])] },
   beforeLoad: async ({ context, location }) => {
     const account = await context.queryClient.ensureQueryData(accountQuery)
-    if (!account) throw redirect({ to: '/login', search: { next: location.pathname + location.searchStr }, hash: location.hash })
+    if (!account) throw toLogin(location)
     return { account }
   },
-  loader: ({ context }) => context.queryClient.ensureQueryData(projectsQuery),
+  loader: async ({ context, location }) => {
+    try {
+      return await context.queryClient.ensureQueryData(projectsQuery)
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) throw toLogin(location) // the session has ended since
+      throw error
+    }
+  },
   pendingComponent: () => <Loading rows={12} />,
   component: DashboardLayout,
 })
