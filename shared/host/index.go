@@ -23,14 +23,19 @@ const (
 )
 
 // IndexTexts makes the index of searches for texts as payloads are stored, until
-// ctx ends. It does nothing with PAYLOAD_SEARCH=off.
-func (d *Deps) IndexTexts(ctx context.Context) error {
+// ctx ends; not while busy, which may be nil, says that the store has no time for
+// it. It does nothing with PAYLOAD_SEARCH=off.
+func (d *Deps) IndexTexts(ctx context.Context, busy func(context.Context) bool) error {
 	if !d.Config.PayloadSearch {
 		return nil
 	}
 	for ctx.Err() == nil {
 		began := time.Now()
-		signed, err := d.Store.SignChunks(ctx, signAtOnce)
+		var signed int
+		var err error
+		if busy == nil || !busy(ctx) {
+			signed, err = d.Store.SignChunks(ctx, signAtOnce)
+		}
 		pause := lookEvery
 		switch {
 		case err != nil && ctx.Err() == nil:

@@ -39,5 +39,6 @@ func consume(ctx context.Context, d *host.Deps, listeners []net.Listener) error 
 	d.OnClose(logs.Close)
 	logs.Watch(d.Metrics)
 	health := healthapi.New(d.Health(d.DatabaseCheck(), logs.Check(d.Config)))
-	return container.Run(ctx, d, listeners, api.New(d.Options(), health), append(logs.Consumers(newDrain(d).Handle), d.Maintain, d.IndexTexts)...)
+	index := func(ctx context.Context) error { return d.IndexTexts(ctx, nil) }
+	return container.Run(ctx, d, listeners, api.New(d.Options(), health), append(logs.Consumers(newDrain(d).Handle), d.Maintain, index)...)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/pulse-traces/pulse/shared/config"
 	"github.com/pulse-traces/pulse/shared/drain"
@@ -148,7 +149,14 @@ func (c *command) serve(ctx context.Context) (err error) {
 			handle = inBackground(ctx, handle, urgent)
 		}
 		process.Workers = append(process.Workers, logs.Consumers(handle)...)
-		process.Workers = append(process.Workers, deps.Maintain, deps.IndexTexts)
+		var behind func(context.Context) bool
+		if cfg.WALKind == config.WALFile { // a queue does not tell what waits in it
+			behind = func(ctx context.Context) bool {
+				age, err := pendingAge(ctx, logs)
+				return err == nil && age > time.Second
+			}
+		}
+		process.Workers = append(process.Workers, deps.Maintain, func(ctx context.Context) error { return deps.IndexTexts(ctx, behind) })
 		process.Settle = func(ctx context.Context) {
 			if logs.Barrier(ctx) != nil { // what is left is durable and drained after the next start
 				log.Warn("the drain has not finished; the log keeps the rest")
