@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
+	"strconv"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -202,18 +203,15 @@ func unescape(value []byte) []byte {
 		case 't':
 			out = append(out, '\t')
 		case 'u':
-			r, n := hex4(value)
-			if n == 0 {
+			r, ok := hexRune(value)
+			if !ok {
 				continue
 			}
-			value = value[n:]
-			if utf16.IsSurrogate(r) {
-				r2, n2 := rune(0), 0
-				if len(value) >= 2 && value[0] == '\\' && value[1] == 'u' {
-					r2, n2 = hex4(value[2:])
-				}
-				if r = utf16.DecodeRune(r, r2); r != utf8.RuneError && n2 > 0 {
-					value = value[2+n2:]
+			value = value[4:]
+			if low, ok := bytes.CutPrefix(value, []byte(`\u`)); utf16.IsSurrogate(r) {
+				half, _ := hexRune(low)
+				if r = utf16.DecodeRune(r, half); ok && r != utf8.RuneError {
+					value = low[4:]
 				}
 			}
 			out = utf8.AppendRune(out, r)
@@ -224,20 +222,11 @@ func unescape(value []byte) []byte {
 	return out
 }
 
-// hex4 reads four hexadecimal digits; n is 0 if there are none.
-func hex4(b []byte) (r rune, n int) {
+// hexRune reads four hexadecimal digits.
+func hexRune(b []byte) (r rune, ok bool) {
 	if len(b) < 4 {
-		return 0, 0
+		return 0, false
 	}
-	for _, c := range b[:4] {
-		switch {
-		case '0' <= c && c <= '9':
-			r = r<<4 | rune(c-'0')
-		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			r = r<<4 | rune(c|0x20-'a'+10)
-		default:
-			return 0, 0
-		}
-	}
-	return r, 4
+	n, err := strconv.ParseUint(string(b[:4]), 16, 16)
+	return rune(n), err == nil
 }

@@ -360,9 +360,9 @@ func (s *State) Change(changes []Change) {
 func (s *State) changeTrace(c Change) {
 	id := c.Now.TraceID
 	if t := s.Traces[id]; t != nil && c.Old.TraceID == id {
-		s.CountTrace(t, -1)
+		s.uncountTrace(t)
 		if t.Replace(c.Old, c.Now) {
-			s.CountTrace(t, 1)
+			s.CountTrace(t)
 			return
 		}
 		delete(s.Traces, id)
@@ -395,7 +395,7 @@ func (s *State) forgetTrace(id trace.TraceID) {
 		return
 	}
 	if t := s.Traces[id]; t != nil {
-		s.CountTrace(t, -1)
+		s.uncountTrace(t)
 		delete(s.Traces, id)
 	}
 	s.Stale.Traces[id] = true
@@ -473,10 +473,10 @@ func (s *State) AddToTrace(sp *trace.Span) {
 		return
 	}
 	t := at(s.Traces, sp.TraceID)
-	s.CountTrace(t, -1)
+	s.uncountTrace(t)
 	t.ID = sp.TraceID
 	t.Add(sp)
-	s.CountTrace(t, 1)
+	s.CountTrace(t)
 }
 
 // AddToSession is the part of Add that changes Sessions.
@@ -489,19 +489,24 @@ func (s *State) AddToSession(sp *trace.Span) {
 	se.Add(sp)
 }
 
-// CountTrace counts t under its key, or no longer where n is -1. A trace without
-// a Start is in no list and counts nowhere.
-func (s *State) CountTrace(t *trace.Trace, n int64) {
-	if t.Start == nil {
-		return
+// CountTrace counts t under its key. A trace without a Start is in no list and
+// counts nowhere.
+func (s *State) CountTrace(t *trace.Trace) {
+	if t.Start != nil {
+		s.countOf(t).added.add(t)
 	}
-	c := at(s.TraceCounts, TraceCountKey{
+}
+
+// uncountTrace takes back what CountTrace did.
+func (s *State) uncountTrace(t *trace.Trace) {
+	if t.Start != nil {
+		s.countOf(t).removed.add(t)
+	}
+}
+
+func (s *State) countOf(t *trace.Trace) *traceChange {
+	return at(s.TraceCounts, TraceCountKey{
 		Grain: GrainFiveMin, Bucket: GrainFiveMin.Bucket(*t.Start), Provider: t.ProviderKey, Model: t.ModelKey,
 		Status: t.Status(), Sources: t.Sources,
 	})
-	if n < 0 {
-		c.removed.add(t)
-	} else {
-		c.added.add(t)
-	}
 }

@@ -157,24 +157,32 @@ func EachChange[R RewriteRow](r *store.Rewrite, rows []R, fill func([]R) error, 
 		for i, n := range part {
 			mine[i] = rows[n]
 		}
-		if r.Detail == store.Full {
-			if err := fill(mine); err != nil {
-				return err
-			}
-		}
-		changes, err := rewritePart(r, mine)
-		if err != nil {
+		if err := ChangePart(r, mine, fill, do); err != nil {
 			return err
 		}
-		if err := do(changes); err != nil {
+	}
+	return nil
+}
+
+// ChangePart is EachChange for the rows of one part.
+func ChangePart[R RewriteRow](r *store.Rewrite, rows []R, fill func([]R) error, do func([]RowChange[R]) error) error {
+	if r.Detail == store.Full {
+		if err := fill(rows); err != nil {
 			return err
 		}
-		for _, row := range mine {
-			row.Shown().Payload = trace.Payload{}
-		}
-		for _, c := range changes {
-			c.Now.Payload = trace.Payload{}
-		}
+	}
+	changes, err := rewritePart(r, rows)
+	if err != nil {
+		return err
+	}
+	if err := do(changes); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		row.Shown().Payload = trace.Payload{}
+	}
+	for _, c := range changes {
+		c.Now.Payload = trace.Payload{}
 	}
 	return nil
 }

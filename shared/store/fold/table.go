@@ -51,9 +51,8 @@ func (g Grain) finerBuckets(bucket int64) []int64 {
 }
 
 // WriteRollups brings stored roll-ups, distinct sessions and counts of traces up
-// to date. The
-// spans must be written: rows that cannot be told from what they were are
-// counted from them, or from the finer rows.
+// to date. The spans must be written: rows that cannot be told from what they
+// were are counted from them, or from the finer rows.
 func (s *State) WriteRollups(ctx context.Context, t Tables) error {
 	if err := s.writeRollups(ctx, t); err != nil {
 		return err

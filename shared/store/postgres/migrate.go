@@ -103,7 +103,7 @@ func (w *writing) countTraces(ctx context.Context) error {
 		from = day + width
 		state := fold.NewState()
 		err = each(ctx, w.tx, scanTrace, func(t *trace.Trace) error {
-			state.CountTrace(t, 1)
+			state.CountTrace(t)
 			return nil
 		}, `SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND start_time >= $2 AND start_time < $3`, string(w.project), micros(day), micros(from))
 		if err != nil {

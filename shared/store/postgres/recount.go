@@ -152,7 +152,7 @@ func (r *recount) traces(ctx context.Context) error {
 // or all if to is nil.
 func (r *recount) compareTraces(ctx context.Context, state *fold.State, from trace.TraceID, to *trace.TraceID) error {
 	for _, t := range state.Traces {
-		r.sums.CountTrace(t, 1)
+		r.sums.CountTrace(t)
 	}
 	rows, err := collect(ctx, r.tx, scanTrace, `SELECT `+traceTable.list+` FROM traces
 		WHERE project_id = $1 AND trace_id > $2 AND ($3::text IS NULL OR trace_id <= $3)`, string(r.project), string(from), (*string)(to))

@@ -104,7 +104,7 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 			return found, err
 		}
 		slices.SortFunc(rows, func(a, b *spanRow) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID)) })
-		if err := w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+		if err := fold.ChangePart(r, rows, w.fillAll(ctx), func(changes []rowChange) error {
 			for _, c := range changes {
 				found.Add(r, &c.Change, c.Row.contentOf(), c.Row.said != nil)
 			}
@@ -137,7 +137,7 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 		return 0, err
 	}
 	var joined fold.Joined
-	err = w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+	err = fold.EachChange(r, rows, w.fillAll(ctx), func(changes []rowChange) error {
 		for i := range changes {
 			c := &changes[i]
 			r.Tell(c.Old, c.Now)
@@ -154,9 +154,9 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 
 type rowChange = fold.RowChange[*spanRow]
 
-// eachChange gives what r changes of rows, see fold.EachChange.
-func (w *writing) eachChange(ctx context.Context, r *store.Rewrite, rows []*spanRow, do func([]rowChange) error) error {
-	return fold.EachChange(r, rows, func(some []*spanRow) error { return fillPayloads(ctx, w.tx, w.project, some, anySize) }, do)
+// fillAll reads the payloads of rows, of whatever size.
+func (w *writing) fillAll(ctx context.Context) func([]*spanRow) error {
+	return func(rows []*spanRow) error { return fillPayloads(ctx, w.tx, w.project, rows, anySize) }
 }
 
 // repack writes changed payloads in the place of what they were.

@@ -137,24 +137,21 @@ func (s *searching) Counts(ctx context.Context, p fold.Part, terms []filter.Term
 	for i := range terms {
 		c.andTerm(&terms[i], countFields)
 	}
-	if all {
-		return query(ctx, s.q, "count traces", func(rows *sql.Rows) error {
-			k, sums, err := scanTraceCount(rows)
-			if err != nil {
-				return err
-			}
-			return do(k, &sums)
-		}, selectTraceCount+c.text.String(), c.args...)
+	from := selectTraceCount
+	if !all {
+		from = selectCountsAlone
 	}
 	return query(ctx, s.q, "count traces", func(rows *sql.Rows) error {
-		k := fold.TraceCountKey{Grain: p.Grain}
-		var sums fold.TraceSums
-		if err := rows.Scan(&k.Bucket, &k.Provider, &k.Model, &k.Status, &k.Sources, &sums.Count); err != nil {
+		k, sums, err := scanTraceCount(rows)
+		if err != nil {
 			return err
 		}
 		return do(k, &sums)
-	}, `SELECT bucket, provider, model, status, sources, count FROM trace_counts `+c.text.String(), c.args...)
+	}, from+c.text.String(), c.args...)
 }
+
+// selectCountsAlone is selectTraceCount, empty but for the keys and the count.
+const selectCountsAlone = `SELECT grain, bucket, provider, model, status, sources, count, 0, 0, 0, x'', x'' FROM trace_counts `
 
 // First implements fold.Counter.
 func (s *searching) First(ctx context.Context) (*time.Time, error) {

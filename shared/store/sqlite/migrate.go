@@ -107,7 +107,7 @@ func (w *writing) countTraces(ctx context.Context) error {
 		err = query(ctx, w.tx, "count traces", func(rows *sql.Rows) error {
 			t, err := scanTrace(rows)
 			if err == nil {
-				state.CountTrace(&t, 1)
+				state.CountTrace(&t)
 			}
 			return err
 		}, selectTrace+tracesByStart+`WHERE project = ? AND start_time >= ? AND start_time < ?`, int64(w.project), day, from)

@@ -113,7 +113,7 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 			return found, err
 		}
 		slices.SortFunc(rows, func(a, b *storedSpan) int { return bySpanStart(&a.Span, &b.Span) })
-		if err := w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+		if err := fold.ChangePart(r, rows, w.fillAll(ctx), func(changes []rowChange) error {
 			for _, c := range changes {
 				found.Add(r, &c.Change, c.Row.content, c.Row.own != nil)
 			}
@@ -152,7 +152,7 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 		return 0, err
 	}
 	var joined fold.Joined
-	err = w.eachChange(ctx, r, rows, func(changes []rowChange) error {
+	err = fold.EachChange(r, rows, w.fillAll(ctx), func(changes []rowChange) error {
 		for i := range changes {
 			c := &changes[i]
 			r.Tell(c.Old, c.Now)
@@ -169,9 +169,9 @@ func (w *writing) rewrite(ctx context.Context, ids []trace.SpanID, r *store.Rewr
 
 type rowChange = fold.RowChange[*storedSpan]
 
-// eachChange gives what r changes of rows, see fold.EachChange.
-func (w *writing) eachChange(ctx context.Context, r *store.Rewrite, rows []*storedSpan, do func([]rowChange) error) error {
-	return fold.EachChange(r, rows, func(some []*storedSpan) error { return fillStored(ctx, w.tx, w.project, some, anySize) }, do)
+// fillAll reads the payloads of rows, of whatever size.
+func (w *writing) fillAll(ctx context.Context) func([]*storedSpan) error {
+	return func(rows []*storedSpan) error { return fillStored(ctx, w.tx, w.project, rows, anySize) }
 }
 
 // repack writes changed payloads in the place of what they were.
