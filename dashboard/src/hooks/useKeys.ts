@@ -1,5 +1,5 @@
 import { useEffect, useEffectEvent } from 'react'
-import { read } from './usePreference'
+import { read } from '@/lib/preference/preference'
 
 /** What a key does: named as KeyboardEvent.key, or as two keys one after the other ("g t"). */
 export type Keymap = Record<string, (event: KeyboardEvent) => void>

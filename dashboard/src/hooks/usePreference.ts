@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from 'react'
+import { keep, read } from '@/lib/preference/preference'
 
 const listeners = new Set<() => void>()
 
@@ -11,26 +12,13 @@ function subscribe(listener: () => void) {
   }
 }
 
-/** What this browser keeps under a name. */
-export function read(name: string): string | null {
-  try {
-    return localStorage.getItem(name)
-  } catch {
-    return null
-  }
-}
-
 /** A choice that this browser keeps. Nothing of a prompt belongs here. */
 export function usePreference(name: string, fallback: string): [string, (value: string) => void] {
   const value = useSyncExternalStore(subscribe, () => read(name) ?? fallback)
   return [
     value,
     (next) => {
-      try {
-        localStorage.setItem(name, next)
-      } catch {
-        // A browser that keeps nothing forgets it at the next load.
-      }
+      keep(name, next)
       for (const listener of listeners) listener()
     },
   ]

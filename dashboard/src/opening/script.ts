@@ -1,3 +1,4 @@
+import { read } from '@/lib/preference/preference'
 import { resolveRange } from '@/lib/time/range'
 import { initOf, keyOf, overviewRequest, projectsRequest, sessionRequest, treeRequest, type Asked } from './asked'
 import { signedInKey, type Opening } from './opening'
@@ -6,16 +7,7 @@ import { signedInKey, type Opening } from './opening'
 // dark page never flashes white, and asks for what the page will want, so that neither
 // its scripts nor its answers wait for each other. It is built whole, apart from the others.
 
-/** A choice that this browser keeps; null for one that keeps nothing. */
-function kept(name: string): string | null {
-  try {
-    return localStorage.getItem(name)
-  } catch {
-    return null
-  }
-}
-
-const theme = kept('pulse.theme')
+const theme = read('pulse.theme')
 document.documentElement.dataset['theme'] = theme === 'light' || theme === 'dark' ? theme : matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'
 
 /** Names of scripts, as the build wrote them to the element of this one. */
@@ -29,7 +21,7 @@ const { pathname, search } = location
 const trace = /^\/dashboard\/traces\/([\w.~-]+)\/?$/.exec(pathname)?.[1] // others are asked for later
 const overview = /^\/(dashboard\/?)?$/.test(pathname)
 
-if ((overview || pathname.startsWith('/dashboard/')) && kept(signedInKey)) {
+if ((overview || pathname.startsWith('/dashboard/')) && read(signedInKey)) {
   const opening: Opening = { at: Date.now(), answers: new Map() }
   globalThis.pulseOpening = opening
   const ask = (asked: Asked) => {
@@ -38,7 +30,7 @@ if ((overview || pathname.startsWith('/dashboard/')) && kept(signedInKey)) {
     opening.answers.set(keyOf(asked), answer)
   }
   const params = new URLSearchParams(search)
-  const project = params.get('p') ?? kept('pulse.project')
+  const project = params.get('p') ?? read('pulse.project')
   if (project && overview) ask(overviewRequest(project, '', resolveRange({ from: params.get('from') ?? undefined, to: params.get('to') ?? undefined }, new Date(opening.at))))
   if (project && trace) ask(treeRequest(project, trace, ''))
   ask(sessionRequest)

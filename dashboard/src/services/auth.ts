@@ -1,5 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { createAuthClient } from 'better-auth/client'
+import { keep } from '@/lib/preference/preference'
 import { sessionRequest } from '@/opening/asked'
 import { signedInKey, takeAnswer } from '@/opening/opening'
 import { ApiError, request } from './http'
@@ -11,14 +12,7 @@ export const authClient = createAuthClient({
 })
 
 /** Keeps whether somebody is signed in, for the next time that a page is opened. */
-function keepSignedIn(is: boolean): void {
-  try {
-    if (is) localStorage.setItem(signedInKey, '1')
-    else localStorage.removeItem(signedInKey)
-  } catch {
-    // A browser that keeps nothing opens pages later.
-  }
-}
+const keepSignedIn = (is: boolean) => keep(signedInKey, is ? '1' : null)
 
 export interface Account {
   id: string
