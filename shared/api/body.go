@@ -214,6 +214,18 @@ func inflate(src io.Reader, encoding string, limits Limits) (inflated io.Reader,
 	return nil, nil, fault.New(fault.Unsupported, "Unsupported Content-Encoding: send gzip, zstd, deflate or none")
 }
 
+// maxDiscarded is how much of a refused body is read. The earlier service took as much.
+const maxDiscarded = 128 << 20
+
+// discardBody reads what is left of a body that is refused: many clients read no
+// answer before they have sent all, and would see a broken connection instead. Who
+// asks first whether to send (Expect) reads it at once, and HTTP/2 ends a stream alone.
+func discardBody(r *http.Request) {
+	if r.ProtoMajor == 1 && r.Body != nil && r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded) // whatever comes of it, the answer is tried
+	}
+}
+
 func readFault(sent *countingReader, limits Limits, encoding string, err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f

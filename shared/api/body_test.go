@@ -1,15 +1,20 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -171,4 +176,103 @@ func TestManyEscapes(t *testing.T) {
 			t.Errorf("%s: %v", in, err)
 		}
 	}
+}
+
+// TestRefusedBodyIsReadToItsEnd sends large bodies as Python's clients do, which
+// read no answer before they have sent all.
+func TestRefusedBodyIsReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	const sent = 16 << 20 // more than the buffers of both sides
+	server := httptest.NewServer(New(Options{Log: slog.New(slog.DiscardHandler), Limits: Limits{MaxBodyBytes: 1 << 20}}, group{
+		{Method: http.MethodPost, Pattern: "/read", Handler: func(_ http.ResponseWriter, r *http.Request) error {
+			_, err := ReadBody(r)
+			return err
+		}},
+		{Method: http.MethodPost, Pattern: "/refuse", Handler: func(http.ResponseWriter, *http.Request) error {
+			return fault.New(fault.Unauthenticated, "no")
+		}},
+	}))
+	t.Cleanup(server.Close)
+	length := fmt.Sprintf("Content-Length: %d\r\n", sent)
+	for _, c := range []struct {
+		path, head string
+		status     int
+	}{
+		{"/read", length, http.StatusRequestEntityTooLarge},
+		{"/refuse", length, http.StatusUnauthorized},
+		{"/nothing", length, http.StatusNotFound},
+		{"/read", "Transfer-Encoding: chunked\r\n", http.StatusRequestEntityTooLarge},
+		{"/read", length + "Expect: 100-continue\r\n", http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(c.path+" "+c.head, func(t *testing.T) {
+			t.Parallel()
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: pulse\r\n%s\r\n", c.path, c.head); err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case strings.Contains(c.head, "Expect"): // it asks first
+			case strings.Contains(c.head, "chunked"):
+				_, err = fmt.Fprintf(conn, "%x\r\n%s\r\n0\r\n\r\n", sent, bytes.Repeat([]byte(" "), sent))
+			default:
+				_, err = conn.Write(bytes.Repeat([]byte(" "), sent))
+			}
+			if err != nil {
+				t.Fatalf("sending was cut off: %v", err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != c.status {
+				t.Errorf("answered %s, want %d", resp.Status, c.status)
+			}
+		})
+	}
+}
+
+// FuzzReadBody inflates what a client may send: within the limit, or a fault.
+func FuzzReadBody(f *testing.F) {
+	const most = 1 << 12
+	for _, encoding := range []string{"", "gzip", "zstd", "deflate"} {
+		f.Add(encoding, []byte("[1]"))
+	}
+	pack := func(encoding string, w io.WriteCloser, packed *bytes.Buffer) {
+		for _, content := range []string{"[1]", strings.Repeat("[],", most)} {
+			if _, err := io.WriteString(w, content); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(encoding, packed.Bytes())
+		f.Add(encoding, packed.Bytes()[:packed.Len()/2])
+	}
+	var gzipped, zlibbed, zstded bytes.Buffer
+	pack("gzip", gzip.NewWriter(&gzipped), &gzipped)
+	pack("deflate", zlib.NewWriter(&zlibbed), &zlibbed)
+	zw, err := zstd.NewWriter(&zstded)
+	if err != nil {
+		f.Fatal(err)
+	}
+	pack("zstd", zw, &zstded)
+	f.Fuzz(func(t *testing.T, encoding string, sent []byte) {
+		allowed := &allowance{limits: Limits{MaxBodyBytes: most, MaxCompressedBodyBytes: most}.orDefaults(), inFlight: new(atomic.Int64)}
+		defer allowed.release()
+		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(sent))
+		r.Header.Set("Content-Encoding", encoding)
+		body, err := ReadBody(r.WithContext(context.WithValue(r.Context(), allowanceKey{}, allowed)))
+		switch {
+		case err == nil && len(body) > most:
+			t.Errorf("%d bytes are more than %d", len(body), most)
+		case err != nil && !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.TooLarge) && !fault.Is(err, fault.Unsupported):
+			t.Errorf("no fault of the client: %v", err)
+		}
+	})
 }

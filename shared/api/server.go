@@ -103,7 +103,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	allowed := &allowance{limits: s.Limits, inFlight: &s.inFlight}
 	defer allowed.release()
 	r = r.WithContext(context.WithValue(ctx, allowanceKey{}, allowed))
-	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	rec := &recorder{ResponseWriter: w, request: r, status: http.StatusOK}
 	route, err := s.serve(rec, r)
 	var pattern string
 	if route != nil {
@@ -386,14 +386,19 @@ func methodName(m string) string {
 	return "OTHER"
 }
 
-// recorder remembers the status for the log.
+// recorder remembers the status for the log, and has a refused body sent whole
+// before its sender is told.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	request *http.Request
+	status  int
 }
 
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
+	if status >= http.StatusBadRequest {
+		discardBody(r.request)
+	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
