@@ -217,13 +217,15 @@ func inflate(src io.Reader, encoding string, limits Limits) (inflated io.Reader,
 // maxDiscarded is how much of a refused body is read. The earlier service took as much.
 const maxDiscarded = 128 << 20
 
-// discardBody reads what is left of a body that is refused: many clients read no
-// answer before they have sent all, and would see a broken connection instead. Who
-// asks first whether to send (Expect) reads it at once, and HTTP/2 ends a stream alone.
-func discardBody(r *http.Request) {
-	if r.ProtoMajor == 1 && r.Body != nil && r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded) // whatever comes of it, the answer is tried
+// sentBody gives what to read to the end if a request is refused: many clients read
+// no answer before they have sent all, and would see a broken connection instead.
+// Nothing of who asks first whether to send (Expect) and so reads at once, nor of
+// HTTP/2, which ends one stream alone.
+func sentBody(r *http.Request) io.Reader {
+	if r.ProtoMajor != 1 || r.Body == nil || r.Header.Get("Expect") != "" {
+		return http.NoBody
 	}
+	return r.Body
 }
 
 func readFault(sent *countingReader, limits Limits, encoding string, err error) error {

@@ -188,6 +188,11 @@ func TestRefusedBodyIsReadToItsEnd(t *testing.T) {
 			_, err := ReadBody(r)
 			return err
 		}},
+		{Method: http.MethodPost, Pattern: "/capped", Handler: func(w http.ResponseWriter, r *http.Request) error {
+			r.Body = http.MaxBytesReader(w, r.Body, 1000)
+			_, err := ReadBody(r)
+			return err
+		}},
 		{Method: http.MethodPost, Pattern: "/refuse", Handler: func(http.ResponseWriter, *http.Request) error {
 			return fault.New(fault.Unauthenticated, "no")
 		}},
@@ -199,6 +204,7 @@ func TestRefusedBodyIsReadToItsEnd(t *testing.T) {
 		status     int
 	}{
 		{"/read", length, http.StatusRequestEntityTooLarge},
+		{"/capped", "Transfer-Encoding: chunked\r\n", http.StatusBadRequest},
 		{"/refuse", length, http.StatusUnauthorized},
 		{"/nothing", length, http.StatusNotFound},
 		{"/read", "Transfer-Encoding: chunked\r\n", http.StatusRequestEntityTooLarge},

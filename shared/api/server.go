@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -103,7 +104,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	allowed := &allowance{limits: s.Limits, inFlight: &s.inFlight}
 	defer allowed.release()
 	r = r.WithContext(context.WithValue(ctx, allowanceKey{}, allowed))
-	rec := &recorder{ResponseWriter: w, request: r, status: http.StatusOK}
+	rec := &recorder{ResponseWriter: w, sent: sentBody(r), status: http.StatusOK}
 	route, err := s.serve(rec, r)
 	var pattern string
 	if route != nil {
@@ -390,14 +391,14 @@ func methodName(m string) string {
 // before its sender is told.
 type recorder struct {
 	http.ResponseWriter
-	request *http.Request
-	status  int
+	sent   io.Reader // what is left of the body
+	status int
 }
 
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	if status >= http.StatusBadRequest {
-		discardBody(r.request)
+		_, _ = io.CopyN(io.Discard, r.sent, maxDiscarded) // whatever comes of it, the answer is tried
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
