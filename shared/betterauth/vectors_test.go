@@ -1,11 +1,14 @@
 package betterauth
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // vectors were made by the library (1.7.25, checked with 1.4.18) and read back
@@ -30,6 +33,17 @@ type vectors struct {
 		Kind, Secret, Password, Stored, Why string
 		CookieValue                         string `json:"cookie_value"`
 	} `json:"must_reject"`
+	EmailJWT struct {
+		Secret, Token string
+		Payload       struct {
+			Email    string
+			IAT, EXP int64 // seconds since 1970
+		}
+	} `json:"email_jwt"`
+	CookieCache struct {
+		Secret      string
+		CookieValue string `json:"cookie_value"`
+	} `json:"cookie_cache"`
 }
 
 func readVectors(t *testing.T) vectors {
@@ -42,7 +56,7 @@ func readVectors(t *testing.T) vectors {
 	if err := json.Unmarshal(raw, &v); err != nil {
 		t.Fatal(err)
 	}
-	if len(v.Cookies) == 0 || len(v.LiveCookies) == 0 || len(v.Passwords) == 0 || len(v.LiveHashes) == 0 || len(v.MustReject) == 0 {
+	if len(v.Cookies) == 0 || len(v.LiveCookies) == 0 || len(v.Passwords) == 0 || len(v.LiveHashes) == 0 || len(v.MustReject) == 0 || v.EmailJWT.Token == "" || v.CookieCache.CookieValue == "" {
 		t.Fatal("vectors.json lacks a section")
 	}
 	return v
@@ -159,5 +173,52 @@ func TestVectorsToReject(t *testing.T) {
 				t.Errorf("VerifyPassword = %v, %v, want false", ok, err)
 			}
 		})
+	}
+}
+
+func TestEmailTokenVector(t *testing.T) {
+	t.Parallel()
+	v := readVectors(t).EmailJWT
+	at := func(seconds int64) *Service {
+		return newCore(t, Options{Secret: v.Secret, Now: func() time.Time { return time.Unix(seconds, 0) }})
+	}
+	for _, now := range []int64{v.Payload.IAT, v.Payload.EXP - 1} {
+		if email, err := at(now).verifiedEmail(v.Token); err != nil || email != v.Payload.Email {
+			t.Errorf("at %d: %q, %v, want %q", now, email, err, v.Payload.Email)
+		}
+	}
+	if _, err := at(v.Payload.EXP).verifiedEmail(v.Token); !errors.Is(err, ErrVerificationExpired) {
+		t.Errorf("when it has ended: %v", err)
+	}
+	signed := v.Token[:strings.LastIndexByte(v.Token, '.')]
+	sign := func(header, payload string) string {
+		part := base64.RawURLEncoding.EncodeToString
+		text := part([]byte(header)) + "." + part([]byte(payload))
+		return text + "." + part(at(0).mac(text))
+	}
+	const head, body = `{"alg":"HS256"}`, `{"email":"a@example.com","exp":9999999999}`
+	if email, err := at(v.Payload.IAT).verifiedEmail(sign(head, body)); err != nil || email != "a@example.com" {
+		t.Errorf("one that was signed here: %q, %v", email, err)
+	}
+	for name, token := range map[string]string{
+		"empty": "", "no signature": signed, "empty signature": signed + ".", "cut": v.Token[:len(v.Token)-1], "four parts": v.Token + ".x",
+		"changed":           strings.Replace(v.Token, ".eyJ", ".eyK", 1),
+		"unsigned":          base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + v.Token[strings.IndexByte(v.Token, '.'):],
+		"another algorithm": sign(`{"alg":"none"}`, body),
+		"no JSON":           sign("x", body),
+		"no address":        sign(head, `{"exp":9999999999}`),
+		"no text":           sign(head, `{"email":5,"exp":9999999999}`),
+		"another address":   sign(head, `{"email":"a@example.com","updateTo":"b@example.com","exp":9999999999}`),
+		"a session's":       at(0).SignCookie("x.y"),
+	} {
+		if email, err := at(v.Payload.IAT).verifiedEmail(token); !errors.Is(err, ErrInvalidVerification) {
+			t.Errorf("%s: %q, %v", name, email, err)
+		}
+	}
+	if _, err := newCore(t, Options{}).verifiedEmail(sign(head, `{"email":"a@example.com"}`)); !errors.Is(err, ErrVerificationExpired) {
+		t.Errorf("one without an end: %v", err)
+	}
+	if _, err := newCore(t, Options{Secret: strings.Repeat("x", 32)}).verifiedEmail(v.Token); !errors.Is(err, ErrInvalidVerification) {
+		t.Errorf("under another secret: %v", err)
 	}
 }

@@ -28,7 +28,7 @@ type UserStore interface {
 	// provider "credential" whose account id is the user's.
 	Credential(ctx context.Context, id account.UserID) (account.Credential, error)
 	SetPassword(ctx context.Context, id account.UserID, hash string, now time.Time) error
-	// UpdateUser stores Name, Image and UpdatedAt.
+	// UpdateUser stores Name, Image, EmailVerified and UpdatedAt.
 	UpdateUser(ctx context.Context, u account.User) error
 	CountUsers(ctx context.Context) (int64, error)
 }

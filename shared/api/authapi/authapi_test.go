@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -801,6 +802,65 @@ func TestRedirects(t *testing.T) {
 		if got.status != http.StatusFound || got.header.Get("Location") != c.want {
 			t.Errorf("%s: %d %s %s\nwant %s", c.path, got.status, got.header.Get("Location"), got.body, c.want)
 		}
+	}
+}
+
+// TestVectorsOfTheLibrary sends the tokens and cookies of its vectors that need a
+// server: a mailed token is honoured, and the cookie cache, which Pulse leaves out,
+// signs nobody in.
+func TestVectorsOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../betterauth/testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		EmailJWT struct {
+			Secret, Token string
+			Payload       struct {
+				Email string
+				IAT   int64
+			}
+		} `json:"email_jwt"`
+		CookieCache struct {
+			Secret      string
+			CookieValue string `json:"cookie_value"`
+		} `json:"cookie_cache"`
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	f := setup(t, func(o *betterauth.Options) { o.Secret = v.EmailJWT.Secret })
+	f.forward(time.Unix(v.EmailJWT.Payload.IAT, 0).Sub(f.now()))
+	verify := func(query string) answer {
+		return f.do(request{method: "GET", path: "/verify-email?token=" + v.EmailJWT.Token + query})
+	}
+	if got := verify(""); got.status != 401 || got.body != problem("User not found", "USER_NOT_FOUND") {
+		t.Errorf("without a user: %d %s", got.status, got.body)
+	}
+	user := f.addUser("V", v.EmailJWT.Payload.Email)
+	for range 2 {
+		if got := verify(""); got.status != 200 || got.body != `{"status":true,"user":null}` || len(got.cookies()) > 0 {
+			t.Errorf("verified: %d %s %v", got.status, got.body, got.cookies())
+		}
+	}
+	if u, err := f.db.User(t.Context(), user.ID); err != nil || !u.EmailVerified || u.Name != user.Name || !u.UpdatedAt.Equal(f.now().Truncate(time.Millisecond)) {
+		t.Errorf("row %+v, %v", u, err)
+	}
+	if got := verify("&callbackURL=/done"); got.status != 302 || got.header.Get("Location") != "/done" {
+		t.Errorf("with a page to go on to: %d %s", got.status, got.header.Get("Location"))
+	}
+	f.forward(time.Hour)
+	if got := verify(""); got.status != 401 || got.body != problem("Token expired", "TOKEN_EXPIRED") {
+		t.Errorf("an hour later: %d %s", got.status, got.body)
+	}
+	if got := verify("&callbackURL=/done"); got.status != 302 || got.header.Get("Location") != "/done?error=TOKEN_EXPIRED" {
+		t.Errorf("an hour later, with a page to go on to: %d %s", got.status, got.header.Get("Location"))
+	}
+
+	f = setup(t, func(o *betterauth.Options) { o.Secret = v.CookieCache.Secret })
+	if got := f.do(request{method: "GET", path: "/get-session", cookie: "better-auth.session_data=" + v.CookieCache.CookieValue}); got.body != "null" {
+		t.Errorf("the cookie cache signs in: %s", got.body)
 	}
 }
 

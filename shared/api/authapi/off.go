@@ -1,6 +1,7 @@
 package authapi
 
 import (
+	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -22,7 +23,6 @@ var (
 	errResetOff         = betterauth.NewError(fault.Invalid, "RESET_PASSWORD_DISABLED", "Reset password isn't enabled")
 	errInvalidToken     = betterauth.NewError(fault.Invalid, "INVALID_TOKEN", "Invalid token")
 	errVerificationOff  = betterauth.NewError(fault.Invalid, "VERIFICATION_EMAIL_NOT_ENABLED", "Verification email isn't enabled")
-	errVerifyToken      = betterauth.NewError(fault.Unauthenticated, "INVALID_TOKEN", "Invalid token")
 	errProviderNotFound = betterauth.NewError(fault.NotFound, "PROVIDER_NOT_FOUND", "Provider not found")
 	errNoProviderGiven  = betterauth.NewError(fault.Invalid, "VALIDATION_ERROR", "[body.provider] Invalid input")
 	errNotSupported     = betterauth.NewError(fault.Invalid, "PROVIDER_NOT_SUPPORTED", "Provider credential is not supported.")
@@ -110,6 +110,7 @@ func (g *Group) sendVerificationEmail(c *call) error {
 	return errVerificationOff
 }
 
+// verifyEmail takes the link that a mail would have held.
 func (g *Group) verifyEmail(c *call) error {
 	q := c.r.URL.Query()
 	if err := betterauth.ValidateQuery(q, betterauth.Field{Name: "token"}); err != nil {
@@ -119,10 +120,17 @@ func (g *Group) verifyEmail(c *call) error {
 	if err := g.auth.CheckRedirect(c.r, "callbackURL", target); err != nil {
 		return err
 	}
-	if target == "" {
-		return errVerifyToken
+	err := g.auth.VerifyEmail(c.r.Context(), q.Get("token"))
+	failed, refused := errors.AsType[*betterauth.Error](err)
+	switch {
+	case err != nil && (target == "" || !refused):
+		return err
+	case err != nil:
+		return redirect(c.w, withError(target, failed.Code))
+	case target != "":
+		return redirect(c.w, target)
 	}
-	return redirect(c.w, withError(target, errVerifyToken.Code))
+	return api.WriteJSON(c.w, http.StatusOK, wireVerified{Status: true})
 }
 
 func (g *Group) signInSocial(c *call) error {

@@ -86,6 +86,13 @@ type wireStatus struct {
 	Status bool `json:"status"`
 }
 
+// wireVerified is the answer to a verified address: without a user, since nobody is
+// signed in by it.
+type wireVerified struct {
+	Status bool      `json:"status"`
+	User   *wireUser `json:"user"`
+}
+
 type wireSuccess struct {
 	Success bool `json:"success"`
 }

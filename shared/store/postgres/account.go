@@ -118,10 +118,10 @@ func (db *DB) SetPassword(ctx context.Context, id account.UserID, hash string, n
 		WHERE user_id = $1 AND account_id = user_id AND provider_id = 'credential'`, string(id), hash, now)
 }
 
-// UpdateUser stores Name, Image and UpdatedAt.
+// UpdateUser stores Name, Image, EmailVerified and UpdatedAt.
 func (db *DB) UpdateUser(ctx context.Context, u account.User) error {
-	return executeOne(ctx, db.pool, `UPDATE "user" SET name = $2, image = $3, updated_at = $4 WHERE id = $1`,
-		string(u.ID), u.Name, u.Image, u.UpdatedAt)
+	return executeOne(ctx, db.pool, `UPDATE "user" SET name = $2, image = $3, email_verified = $4, updated_at = $5 WHERE id = $1`,
+		string(u.ID), u.Name, u.Image, u.EmailVerified, u.UpdatedAt)
 }
 
 // CountUsers counts users.

@@ -123,8 +123,8 @@ func (db *DB) SetPassword(ctx context.Context, id account.UserID, hash string, n
 // UpdateUser implements store.UserStore.
 func (db *DB) UpdateUser(ctx context.Context, u account.User) error {
 	return db.inTx(ctx, func(tx *sql.Tx) error {
-		return exec(ctx, tx, "update user", true, `UPDATE "user" SET name = ?, image = ?, updated_at = ? WHERE id = ?`,
-			u.Name, orNull(u.Image), ms(u.UpdatedAt), string(u.ID))
+		return exec(ctx, tx, "update user", true, `UPDATE "user" SET name = ?, image = ?, email_verified = ?, updated_at = ? WHERE id = ?`,
+			u.Name, orNull(u.Image), u.EmailVerified, ms(u.UpdatedAt), string(u.ID))
 	})
 }
 

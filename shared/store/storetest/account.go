@@ -30,7 +30,7 @@ func accounts(t *testing.T, open OpenFunc) {
 				t.Fatalf("%+v", c)
 			}
 			u := n.User
-			u.Name, u.Image, u.UpdatedAt = "Ängström 🎉", nil, later
+			u.Name, u.Image, u.EmailVerified, u.UpdatedAt = "Ängström 🎉", nil, false, later
 			ok(t, s.UpdateUser(ctx, u))
 			same(t, "updated", u, must[account.User](t)(s.User(ctx, u.ID)))
 			if users := must[int64](t)(s.CountUsers(ctx)); users != 1 {
