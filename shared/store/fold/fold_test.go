@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -329,6 +330,16 @@ func TestFillPayloads(t *testing.T) {
 	}
 	if err := FillPayloads(spans, places, map[uuid.UUID][]byte{chunk.ID: []byte("damage")}, math.MaxInt); err == nil {
 		t.Fatal("a damaged chunk was taken")
+	}
+}
+
+// What no id can be is refused by both engines alike, before they are asked.
+func TestParseCursorRefuses(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", "\x00", "a\x00b", "\xff", strings.Repeat("x", trace.MaxIDBytes+1)} {
+		if c, err := ParseCursor(Cursor{Start: 1, ID: id}.String()); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%q: %+v, %v", id, c, err)
+		}
 	}
 }
 

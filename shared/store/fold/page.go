@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -37,11 +39,16 @@ func ParseCursor(s string) (Cursor, error) {
 	if err == nil && len(b) > 1 && b[0] == cursorVersion {
 		start, n := binary.Varint(b[1:])
 		id := string(b[1+max(n, 0):])
-		if n > 0 && id != "" && len(id) <= trace.MaxIDBytes {
+		if n > 0 && isID(id) {
 			return Cursor{Start: start, ID: id}, nil
 		}
 	}
 	return Cursor{}, errCursor()
+}
+
+// isID reports whether a row of any engine may have this id.
+func isID(id string) bool {
+	return id != "" && len(id) <= trace.MaxIDBytes && utf8.ValidString(id) && strings.IndexByte(id, 0) < 0
 }
 
 // EncodeList writes a list of texts for a column: a JSON array, nil for an
