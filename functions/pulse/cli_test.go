@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -348,6 +349,29 @@ func TestDatabaseRefuses(t *testing.T) {
 		if status != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "DATABASE_URL names does not exist") || strings.Contains(stderr, "hunter2") {
 			t.Errorf("%s: status %d\n%s%s", command, status, stdout, stderr)
 		}
+	}
+}
+
+// TestNoSecrets: a job that migrates, or looks into the log, need not hold the
+// server's secrets. The server names all that it misses.
+func TestNoSecrets(t *testing.T) {
+	t.Parallel()
+	env := []string{"PULSE_MODE=scale", "DATABASE_URL=" + testkit.Postgres(t), "PULSE_HOME=" + t.TempDir()}
+	for _, args := range [][]string{{"migrate"}, {"dlq", "list"}, {"remap", "--dry-run"}} {
+		if _, stderr, status := call(t, env, args...); status != 0 {
+			t.Errorf("%s: status %d: %s", args, status, stderr)
+		}
+	}
+	_, stderr, status := call(t, env, "serve")
+	if want := "Invalid environment configuration:\n  BETTER_AUTH_SECRET: BETTER_AUTH_SECRET is required in scale mode\n  ENCRYPTION_KEY: ENCRYPTION_KEY is required in scale mode\n"; status != 1 || stderr != want {
+		t.Errorf("serve: status %d: %s", status, stderr)
+	}
+	home := t.TempDir()
+	if _, stderr, status := call(t, []string{"PULSE_HOME=" + home}, "migrate"); status != 0 {
+		t.Error(stderr)
+	}
+	if _, err := os.Stat(filepath.Join(home, "server-secrets.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("migrate made secrets: %v", err)
 	}
 }
 

@@ -264,6 +264,13 @@ func listener(t *testing.T, p *testkit.Pulse) *exec.Cmd {
 	t.Helper()
 	cmd := p.Command()
 	cmd.Env = append(cmd.Env, "PULSE_RUNTIME_MODE=listener")
+	said := &testkit.Buffer{}
+	cmd.Stderr = said
+	t.Cleanup(func() {
+		if strings.Contains(said.String(), "port=") {
+			t.Errorf("a listener, which serves nothing, names a port: %s", said)
+		}
+	})
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -466,6 +466,22 @@ func TestFunction(t *testing.T) {
 	}
 }
 
+// A command that works on the database alone needs no secrets, but what it is given
+// must be right.
+func TestNoSecrets(t *testing.T) {
+	t.Parallel()
+	scale := []string{"PULSE_MODE=scale", "DATABASE_URL=postgres://db/pulse"}
+	alone := Defaults{WorkDir: "/srv", NoSecrets: true}
+	if _, _, err := Load(append(scale, "PULSE_HOME=/p"), alone); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := Load([]string{"PULSE_MODE=scale", "PULSE_HOME=/p", "ENCRYPTION_KEY=short"}, alone); err == nil || err.Error() != `Invalid environment configuration:
+  ENCRYPTION_KEY: ENCRYPTION_KEY must be at least 32 characters
+  DATABASE_URL: DATABASE_URL is required in scale mode` {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestFunctionOnLambda is about what differs where AWS_LAMBDA_RUNTIME_API is set.
 func TestFunctionOnLambda(t *testing.T) {
 	t.Parallel()

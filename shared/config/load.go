@@ -20,6 +20,9 @@ type Defaults struct {
 	// Asks says that the program only asks a server of this machine how it is: what
 	// the server itself must be given may be missing.
 	Asks bool
+	// NoSecrets says that the program works on the database or the log alone, and
+	// does without BETTER_AUTH_SECRET and ENCRYPTION_KEY.
+	NoSecrets bool
 	// LambdaConns is DATABASE_MAX_CONNS of the function on Lambda, which gives a
 	// process one event at a time, where the variable is not set; 0 leaves it.
 	LambdaConns int
@@ -248,7 +251,11 @@ func (l *loader) checkStorage() {
 
 // needs reports whether the program needs n; a server of everything does.
 func (l *loader) needs(n Needs) bool {
-	return !l.defaults.Asks && (!l.defaults.Function || l.defaults.Needs&n != 0)
+	const secrets = NeedAuthSecret | NeedEncryptionKey
+	if l.defaults.Asks || l.defaults.NoSecrets && n&secrets != 0 {
+		return false
+	}
+	return !l.defaults.Function || l.defaults.Needs&n != 0
 }
 
 // deriveLog settles which log there is and checks what it needs.

@@ -168,14 +168,14 @@ var variables = []variable{
 	},
 
 	{
-		Section: sectionAuth, Name: authSecretName, Derived: "generated in single mode; required in scale mode and by the functions that use it",
+		Section: sectionAuth, Name: authSecretName, Derived: "generated in single mode; required by a server in scale mode, and by the functions that use it",
 		Effect: "Signs the session cookies. Changing it signs everybody out.",
 		bind: func(l *loader) value {
 			return secret{p: &l.cfg.AuthSecret, name: authSecretName, min: minSecretChars}
 		},
 	},
 	{
-		Section: sectionAuth, Name: encryptionKeyName, Derived: "generated in single mode; required in scale mode and by the functions that use it",
+		Section: sectionAuth, Name: encryptionKeyName, Derived: "generated in single mode; required by a server in scale mode, and by the functions that use it",
 		Effect: "Encrypts the copies of API keys that administrators can list. The first 32 characters count and must be ASCII. After a change the older keys still work but are no longer shown.",
 		bind: func(l *loader) value {
 			return secret{p: &l.cfg.EncryptionKey, name: encryptionKeyName, min: minSecretChars, check: checkEncryptionKey}

@@ -43,7 +43,7 @@ func (c *command) deadLetters(ctx context.Context, args []string) (err error) {
 	case len(args) > most[args[0]]:
 		return dlqUsage + usageError("; not also "+printable(args[most[args[0]]]))
 	}
-	cfg, _, err := c.lookSettings()
+	cfg, _, err := c.settings()
 	if err != nil {
 		return err
 	}
@@ -93,11 +93,6 @@ func missing(cfg *config.Config) string {
 		}
 	}
 	return ", which do not exist: set PULSE_HOME, WAL_URL or the prefixes of the queues as they are for the server"
-}
-
-// lookSettings are the settings without secrets being made for them.
-func (c *command) lookSettings() (config.Config, []string, error) {
-	return config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
 }
 
 // deadLettersOf finds the log of an id as the list shows it: traces/ID or spans/ID.

@@ -50,7 +50,7 @@ func (c *command) createKey(ctx context.Context, args []string) (err error) {
 	if !betterauth.ValidEmail(strings.ToLower(*email)) {
 		return usageError("--email is no e-mail address")
 	}
-	cfg, log, err := c.settings()
+	cfg, log, err := c.serverSettings()
 	if err != nil {
 		return err
 	}

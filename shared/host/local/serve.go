@@ -23,16 +23,28 @@ import (
 	"github.com/pulse-traces/pulse/shared/wal/filewal"
 )
 
-// settings loads the configuration and makes the logger.
+// settings loads the configuration of a command that works on the database or the
+// log alone. No secrets are needed, and none made.
 func (c *command) settings() (config.Config, *slog.Logger, error) {
-	cfg, warnings, err := config.FromEnviron(config.Defaults{Mode: config.Mode(c.DefaultMode)})
+	return c.load(config.Defaults{NoSecrets: true})
+}
+
+// serverSettings loads the configuration of what needs the server's secrets. In
+// single mode missing ones are made.
+func (c *command) serverSettings() (config.Config, *slog.Logger, error) {
+	cfg, log, err := c.load(config.Defaults{})
+	if err == nil && cfg.Mode == config.ModeSingle {
+		_, err = cfg.EnsureSecrets()
+	}
+	return cfg, log, err
+}
+
+// load loads the configuration and makes the logger, which tells the warnings.
+func (c *command) load(defaults config.Defaults) (config.Config, *slog.Logger, error) {
+	defaults.Mode = config.Mode(c.DefaultMode)
+	cfg, warnings, err := config.FromEnviron(defaults)
 	if err != nil {
 		return cfg, nil, err
-	}
-	if cfg.Mode == config.ModeSingle {
-		if _, err := cfg.EnsureSecrets(); err != nil {
-			return cfg, nil, err
-		}
 	}
 	log := host.NewLogger(c.stderr, &cfg)
 	host.Warn(log, warnings)
@@ -70,7 +82,7 @@ func openEngine(ctx context.Context, cfg *config.Config) (store.Store, error) {
 // and says which it is. Where there is none, nothing is made: it is likely that
 // another place was meant.
 func (c *command) openStored(ctx context.Context) (*config.Config, *slog.Logger, store.Store, error) {
-	cfg, warnings, err := c.lookSettings()
+	cfg, log, err := c.settings()
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -79,8 +91,6 @@ func (c *command) openStored(ctx context.Context) (*config.Config, *slog.Logger,
 			return nil, nil, nil, fmt.Errorf("there is no database %s: set PULSE_HOME, PULSE_DATA_DIR or DATABASE_PATH as it is for the server", cfg.DatabasePath)
 		}
 	}
-	log := host.NewLogger(c.stderr, &cfg)
-	host.Warn(log, warnings)
 	fmt.Fprintln(c.stderr, describeDatabase(&cfg))
 	st, err := openStore(ctx, &cfg, log, func(line string) { fmt.Fprintln(c.stderr, line) })
 	return &cfg, log, st, err
@@ -98,7 +108,7 @@ func private(path string) error {
 
 // serve runs the server until ctx ends, then finishes what is under way.
 func (c *command) serve(ctx context.Context) (err error) {
-	cfg, log, err := c.settings()
+	cfg, log, err := c.serverSettings()
 	if err != nil {
 		return err
 	}
@@ -163,12 +173,15 @@ func (c *command) serve(ctx context.Context) (err error) {
 			}
 		}
 	}
+	started := []slog.Attr{
+		slog.String("version", c.Version), slog.String("mode", string(cfg.Mode)), slog.String("runtime", string(cfg.RuntimeMode)),
+		slog.String("log", string(cfg.WALKind)), slog.Int("trace_partitions", cfg.TraceWALPartitions), slog.Int("span_partitions", cfg.SpanWALPartitions),
+	}
 	if len(listeners) > 0 {
 		c.welcome(ctx, &cfg, st)
+		started = append(started, slog.Int("port", cfg.Port))
 	}
-	log.Info("Pulse runtime started", slog.String("version", c.Version), slog.String("mode", string(cfg.Mode)),
-		slog.String("runtime", string(cfg.RuntimeMode)), slog.String("log", string(cfg.WALKind)), slog.Int("trace_partitions", cfg.TraceWALPartitions),
-		slog.Int("span_partitions", cfg.SpanWALPartitions), slog.Int("port", cfg.Port))
+	log.LogAttrs(ctx, slog.LevelInfo, "Pulse runtime started", started...)
 	return process.Run(ctx)
 }
 
