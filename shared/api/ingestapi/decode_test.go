@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/trace"
@@ -122,6 +123,24 @@ func FuzzDecode(f *testing.F) {
 				if issues := spans[i].Check(); len(issues) > 0 {
 					t.Fatalf("accepted a span that Check refuses: %v", issues)
 				}
+			}
+		}
+	})
+}
+
+// FuzzDecodeLine reads lines of an export, which anybody may have written.
+func FuzzDecodeLine(f *testing.F) {
+	f.Add([]byte(`{"traces":[` + validTrace + `],"spans":[` + validSpan + `],"startTime":"2026-01-25T06:30:00Z"}`))
+	f.Add([]byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"x"}]}]}]}`))
+	f.Add([]byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}],"spans":null}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		spans, err := DecodeLine(line, time.Unix(1, 0))
+		if err != nil && (!fault.Is(err, fault.Invalid) && !fault.Is(err, fault.TooLarge) || len(spans) > 0) {
+			t.Fatalf("%d spans, error of code %s: %v", len(spans), fault.CodeOf(err), err)
+		}
+		for i := range spans {
+			if issues := spans[i].Check(); len(issues) > 0 {
+				t.Fatalf("accepted a span that Check refuses: %v", issues)
 			}
 		}
 	})
