@@ -92,3 +92,32 @@ func TestStore(t *testing.T) {
 		})
 	}
 }
+
+// TestKeysBeginWithTheProject: the tables of what projects send can be distributed by
+// project_id as they are, for which each key must hold it, and begins with it so that
+// an index serves one project.
+func TestKeysBeginWithTheProject(t *testing.T) {
+	t.Parallel()
+	db := setup(t)
+	for _, table := range []string{"spans", "traces", "sessions", "rollups", "rollup_sessions", "trace_counts", "payload_chunks"} {
+		rows, err := db.pool.Query(t.Context(), `SELECT i.relname, a.attname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+			JOIN pg_attribute a ON a.attrelid = x.indexrelid AND a.attnum = 1 WHERE x.indrelid = $1::regclass`, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var index, column string
+		tag, err := pgx.ForEachRow(rows, []any{&index, &column}, func() error {
+			if column != "project_id" {
+				t.Errorf("%s of %s begins with %s", index, table, column)
+			}
+			return nil
+		})
+		if err != nil || tag.RowsAffected() == 0 {
+			t.Errorf("%s: %s, %v", table, tag, err)
+		}
+		var foreign int
+		if err := db.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = $1::regclass`, table).Scan(&foreign); err != nil || foreign > 0 {
+			t.Errorf("%s refers to %d tables that may be elsewhere, %v", table, foreign, err)
+		}
+	}
+}

@@ -42,6 +42,25 @@ func TestStore(t *testing.T) {
 	storetest.Exercise(t, open)
 }
 
+// TestKeysBeginWithTheProject: an index of what projects send serves one project.
+func TestKeysBeginWithTheProject(t *testing.T) {
+	t.Parallel()
+	db, err := sql.Open("sqlite", open(t).(opened).path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, table := range []string{"spans", "traces", "sessions", "rollups", "rollup_sessions", "trace_counts", "payload_chunks", "payload_signatures"} {
+		var keys, others int
+		err := db.QueryRowContext(t.Context(), `SELECT count(*), coalesce(sum(c.name <> 'project'), 0) FROM (
+			SELECT x.name FROM pragma_index_list(?) i, pragma_index_info(i.name) x WHERE x.seqno = 0
+			UNION ALL SELECT name FROM pragma_table_info(?) WHERE pk = 1) c`, table, table).Scan(&keys, &others)
+		if err != nil || keys == 0 || others > 0 {
+			t.Errorf("%s: %d of %d keys begin with another column, %v", table, others, keys, err)
+		}
+	}
+}
+
 // raw runs statements on a connection of their own.
 func raw(ctx context.Context, t *testing.T, path string, statements ...string) {
 	t.Helper()
