@@ -65,6 +65,27 @@ func NewPlan(i Interval) Plan {
 	return p
 }
 
+// Count adds up what whole counts of the buckets of each part, and cut of the rows of
+// each interval that lies in a bucket.
+func (p Plan) Count(whole func(Part) (int64, error), cut func(Interval) (int64, error)) (int64, error) {
+	var total int64
+	for _, part := range p.Parts {
+		n, err := whole(part)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	for _, c := range p.Cuts {
+		n, err := cut(c.Rows)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
 // split adds i: the whole buckets of the last of grains, what is left on both
 // sides from the finer ones.
 func (p *Plan) split(i Interval, grains []Grain) {

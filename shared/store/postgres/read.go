@@ -75,30 +75,23 @@ func countSpans(ctx context.Context, q querier, project account.ProjectID, f *st
 	if !fold.RollupsCount(*f) {
 		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+spanWhere, spanArgs(project, f)...)
 	}
-	plan := fold.NewPlan(fold.Bounds(f.Time))
-	total := int64(0)
-	for _, part := range plan.Parts {
-		n, err := collectOne(ctx, q, pgx.RowTo[int64], `SELECT coalesce(sum(count), 0)::bigint FROM rollups
+	return fold.NewPlan(fold.Bounds(f.Time)).Count(func(part fold.Part) (int64, error) {
+		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT coalesce(sum(count), 0)::bigint FROM rollups
 			WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4 AND form = 'span'
 			AND ($5 = '' OR source = $5) AND ($6 = '' OR kind = $6) AND ($7 = '' OR tool_name = $7) AND ($8 = '' OR status = $8)`,
 			string(project), string(part.Grain), micros(part.From), micros(part.To),
 			string(f.Source), string(f.Kind), f.ToolName, string(f.Status))
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	for _, cut := range plan.Cuts {
+	}, func(cut fold.Interval) (int64, error) {
 		part := *f
-		from, to := micros(cut.Rows.From), micros(cut.Rows.To)
-		part.Time = store.TimeRange{From: &from, To: &to}
-		n, err := collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+spanWhere, spanArgs(project, &part)...)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
+		part.Time = rangeOf(cut)
+		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+spanWhere, spanArgs(project, &part)...)
+	})
+}
+
+// rangeOf gives an interval as filters have it.
+func rangeOf(i fold.Interval) store.TimeRange {
+	from, to := micros(i.From), micros(i.To)
+	return store.TimeRange{From: &from, To: &to}
 }
 
 // Span gives one span with its payload.

@@ -93,29 +93,16 @@ func countTraces(ctx context.Context, q querier, project account.ProjectID, f *s
 	if !fold.TraceCountsCount(*f) {
 		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+traceWhere, traceArgs(project, f)...)
 	}
-	plan := fold.NewPlan(fold.Bounds(f.Time))
-	total := int64(0)
-	for _, part := range plan.Parts {
-		n, err := collectOne(ctx, q, pgx.RowTo[int64], `SELECT coalesce(sum(count), 0)::bigint FROM trace_counts
+	return fold.NewPlan(fold.Bounds(f.Time)).Count(func(part fold.Part) (int64, error) {
+		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT coalesce(sum(count), 0)::bigint FROM trace_counts
 			WHERE project_id = $1 AND grain = $2 AND bucket >= $3 AND bucket < $4
 			AND ($5::bigint = 0 OR sources & $5 <> 0) AND ($6 = '' OR provider = $6) AND ($7 = '' OR model = $7) AND ($8 = '' OR status = $8)`,
 			string(project), string(part.Grain), micros(part.From), micros(part.To), int64(f.Source.Mask()), f.Provider, f.Model, string(f.Status))
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	for _, cut := range plan.Cuts {
+	}, func(cut fold.Interval) (int64, error) {
 		part := *f
-		from, to := micros(cut.Rows.From), micros(cut.Rows.To)
-		part.Time = store.TimeRange{From: &from, To: &to}
-		n, err := collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+traceWhere, traceArgs(project, &part)...)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
+		part.Time = rangeOf(cut)
+		return collectOne(ctx, q, pgx.RowTo[int64], `SELECT count(*)`+traceWhere, traceArgs(project, &part)...)
+	})
 }
 
 // Trace gives one trace with its spans and payloads.

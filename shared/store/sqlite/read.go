@@ -299,31 +299,19 @@ func listSpans(ctx context.Context, q querier, project projectNumber, f store.Sp
 
 // countSpans counts whole buckets from roll-ups, the rest from rows.
 func countSpans(ctx context.Context, q querier, project projectNumber, f store.SpanFilter, rows *where, bounds fold.Interval) (int64, error) {
-	plan := fold.NewPlan(bounds)
-	var total int64
-	for _, part := range plan.Parts {
+	return fold.NewPlan(bounds).Count(func(part fold.Part) (int64, error) {
 		w := newWhere(project)
 		w.and("grain = ? AND bucket >= ? AND bucket < ? AND form = 'span'", string(part.Grain), part.From, part.To)
 		w.andIf("kind", string(f.Kind))
 		w.andIf("source", string(f.Source))
 		w.andIf("status", string(f.Status))
 		w.andIf("tool_name", f.ToolName)
-		n, err := count(ctx, q, "count spans", `SELECT coalesce(sum(count), 0) FROM rollups `+w.text.String(), w.args...)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	for _, cut := range plan.Cuts {
+		return count(ctx, q, "count spans", `SELECT coalesce(sum(count), 0) FROM rollups `+w.text.String(), w.args...)
+	}, func(cut fold.Interval) (int64, error) {
 		w := rows.clone()
-		w.andStart(cut.Rows)
-		n, err := count(ctx, q, "count spans", `SELECT count(*) FROM spans `+spansByStart+w.text.String(), w.args...)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
+		w.andStart(cut)
+		return count(ctx, q, "count spans", `SELECT count(*) FROM spans `+spansByStart+w.text.String(), w.args...)
+	})
 }
 
 // Span implements store.SpanReader.

@@ -201,9 +201,7 @@ func listTraces(ctx context.Context, q querier, project projectNumber, f store.T
 
 // countTraces counts whole buckets from trace_counts, the rest from rows.
 func countTraces(ctx context.Context, q querier, project projectNumber, f store.TraceFilter, rows *where, bounds fold.Interval) (int64, error) {
-	plan := fold.NewPlan(bounds)
-	var total int64
-	for _, part := range plan.Parts {
+	return fold.NewPlan(bounds).Count(func(part fold.Part) (int64, error) {
 		w := newWhere(project)
 		w.and("grain = ? AND bucket >= ? AND bucket < ?", string(part.Grain), part.From, part.To)
 		w.andIf("provider", f.Provider)
@@ -212,22 +210,12 @@ func countTraces(ctx context.Context, q querier, project projectNumber, f store.
 		if f.Source != "" {
 			w.and("sources & ? <> 0", int64(f.Source.Mask()))
 		}
-		n, err := count(ctx, q, "count traces", `SELECT coalesce(sum(count), 0) FROM trace_counts `+w.text.String(), w.args...)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	for _, cut := range plan.Cuts {
+		return count(ctx, q, "count traces", `SELECT coalesce(sum(count), 0) FROM trace_counts `+w.text.String(), w.args...)
+	}, func(cut fold.Interval) (int64, error) {
 		w := rows.clone()
-		w.andStart(cut.Rows)
-		n, err := count(ctx, q, "count traces", `SELECT count(*) FROM traces `+tracesByStart+w.text.String(), w.args...)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
+		w.andStart(cut)
+		return count(ctx, q, "count traces", `SELECT count(*) FROM traces `+tracesByStart+w.text.String(), w.args...)
+	})
 }
 
 // Trace implements store.TraceReader.
