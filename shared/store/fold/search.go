@@ -39,10 +39,14 @@ type Searcher interface {
 	Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]Failed, error)
 	// Fill reads the first store.TextSpans spans of traces with their payloads.
 	Fill(ctx context.Context, traces []trace.Trace) error
-	// Signatures gives for each of traces the signatures of the chunks that Fill
-	// would read for it, each once, and maybe of more; nil stands for a chunk that
-	// has none.
-	Signatures(ctx context.Context, traces []trace.Trace) ([][][]byte, error)
+	// TextChunks gives the first traces of w by start, in no order, and the chunks
+	// that Fill would read for each, and maybe more.
+	TextChunks(ctx context.Context, w Window, limit int) (*TextChunks, error)
+	// Signatures calls do with the signature of each of chunks that has one, which do
+	// must not keep.
+	Signatures(ctx context.Context, chunks []Chunk, do func(chunk Chunk, signature []byte) error) error
+	// ByID gives the traces that there are of ids, in no order, without spans.
+	ByID(ctx context.Context, ids []trace.TraceID) ([]trace.Trace, error)
 }
 
 // Failed is what tells which of the spans that failed did so first.
@@ -63,7 +67,8 @@ const previewBytes = 1 << 20
 
 // Bounds of reading for texts.
 const (
-	textPage  = 500      // traces whose signatures are asked for at once
+	textPage  = 500      // traces that are asked for at once, to begin with
+	signPage  = 4_000    // traces whose signatures are looked at, in the end
 	textBatch = 8        // traces whose payloads are in memory at once
 	textBytes = 16 << 20 // payloads that one call reads
 )
@@ -172,7 +177,7 @@ func plan(q *store.TraceQuery) (rows, texts []filter.Term, bound int) {
 		}
 	}
 	switch {
-	case anyPrunes(texts):
+	case slices.ContainsFunc(texts, func(t filter.Term) bool { return prunes(&t) }):
 		bound = min(bound, store.MaxSought)
 	case len(texts) > 0:
 		bound = store.MaxRead
@@ -271,13 +276,10 @@ func (s *search) byStart(ctx context.Context) error {
 // page is full, or enough was read. last is how far it looks, if more traces are
 // beyond.
 func (s *search) byText(ctx context.Context, last Cursor, more bool) error {
-	w, size := s.w, 0
+	w, size, page := s.w, 0, textPage
+	pruner := newPruner(s.texts)
 	for {
-		traces, err := s.Page(ctx, w, store.SortStart, nil, textPage)
-		if err != nil {
-			return err
-		}
-		likely, err := s.likely(ctx, traces)
+		likely, looked, at, err := s.likely(ctx, pruner, w, page)
 		if err != nil {
 			return err
 		}
@@ -294,18 +296,20 @@ func (s *search) byText(ctx context.Context, last Cursor, more bool) error {
 			}
 		}
 		switch {
-		case len(traces) < textPage && more:
+		case looked < page && more:
 			s.out.Next = searchPlace{SortPlace: SortPlace{Cursor: last}}.String(store.SortStart)
 			s.scannedTo(last)
 			return nil
-		case len(traces) < textPage:
+		case looked < page:
 			return nil
 		}
-		at := cursorOf(&traces[len(traces)-1])
 		if w.After != nil {
 			w.After = &at
 		} else {
 			w.Before = &at
+		}
+		if pruner != nil && len(likely) == 0 {
+			page = min(2*page, signPage) // what is rare is far
 		}
 	}
 }
@@ -337,23 +341,31 @@ func (s *search) read(ctx context.Context, traces []trace.Trace) (size int, full
 	return size, false, nil
 }
 
-// likely gives the traces whose payloads may hold what is looked for, in their
-// order.
-func (s *search) likely(ctx context.Context, traces []trace.Trace) ([]trace.Trace, error) {
-	if len(traces) == 0 || !anyPrunes(s.texts) {
-		return traces, nil
-	}
-	signatures, err := s.Signatures(ctx, traces)
-	if err != nil {
-		return nil, err
-	}
-	var out []trace.Trace
-	for i, t := range traces {
-		if mayMatch(signatures[i], s.texts) {
-			out = append(out, t)
+// likely gives those of the first traces of w whose payloads may hold what is
+// looked for, in their order. It looked at so many, up to at.
+func (s *search) likely(ctx context.Context, p *pruner, w Window, limit int) (likely []trace.Trace, looked int, at Cursor, err error) {
+	if p == nil {
+		if likely, err = s.Page(ctx, w, store.SortStart, nil, limit); len(likely) > 0 {
+			at = cursorOf(&likely[len(likely)-1])
 		}
+		return likely, len(likely), at, err
 	}
-	return out, nil
+	chunks, err := s.TextChunks(ctx, w, limit)
+	if err != nil || len(chunks.traces) == 0 {
+		return nil, 0, at, err
+	}
+	order := func(a, b Cursor) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.ID, b.ID)) }
+	if newer := order; w.After == nil {
+		order = func(a, b Cursor) int { return newer(b, a) }
+	}
+	at = slices.MaxFunc(chunks.traces, order)
+	ids, err := p.likely(ctx, s.Searcher, chunks)
+	if err != nil || len(ids) == 0 {
+		return nil, len(chunks.traces), at, err
+	}
+	likely, err = s.ByID(ctx, ids)
+	slices.SortFunc(likely, func(a, b trace.Trace) int { return order(cursorOf(&a), cursorOf(&b)) })
+	return likely, len(chunks.traces), at, err
 }
 
 // prunes reports whether signatures can tell that a trace does not meet a term
@@ -363,19 +375,6 @@ func prunes(t *filter.Term) bool {
 	return !t.Not && !slices.ContainsFunc(t.Values, func(v filter.Value) bool {
 		// A value that is no text is compared as JSON, whose escapes signatures do not have.
 		return v.Glob || !store.Prunes(v.Text) || meta && strings.Contains(v.Text, `\`)
-	})
-}
-
-func anyPrunes(terms []filter.Term) bool {
-	return slices.ContainsFunc(terms, func(t filter.Term) bool { return prunes(&t) })
-}
-
-// mayMatch reports whether a trace whose chunks have signatures may meet terms.
-func mayMatch(signatures [][]byte, terms []filter.Term) bool {
-	return !slices.ContainsFunc(terms, func(t filter.Term) bool {
-		return prunes(&t) && !slices.ContainsFunc(t.Values, func(v filter.Value) bool {
-			return slices.ContainsFunc(signatures, func(s []byte) bool { return store.MayHold(s, v.Text) })
-		})
 	})
 }
 

@@ -3,9 +3,13 @@ package fold
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/pulse-traces/pulse/shared/filter"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -33,6 +37,15 @@ func (s *signedTraces) Page(_ context.Context, w Window, _ store.TraceSort, _ *S
 	return append([]trace.Trace(nil), s.traces[from:min(from+limit, len(s.traces))]...), nil
 }
 
+func (s *signedTraces) ByID(_ context.Context, ids []trace.TraceID) (out []trace.Trace, _ error) {
+	for i := range s.traces {
+		if slices.Contains(ids, s.traces[i].ID) {
+			out = append(out, s.traces[i])
+		}
+	}
+	return out, nil
+}
+
 func (s *signedTraces) number(t *trace.Trace) (n int) {
 	_, _ = fmt.Sscanf(string(t.ID), "t%d", &n)
 	return n
@@ -46,17 +59,27 @@ func (s *signedTraces) Fill(_ context.Context, traces []trace.Trace) error {
 	return nil
 }
 
-func (s *signedTraces) Signatures(_ context.Context, traces []trace.Trace) ([][][]byte, error) {
-	out := make([][][]byte, len(traces))
-	for i := range traces {
-		n := s.number(&traces[i])
-		signature := store.Sign(s.payloads[n : n+1])
-		if n%100 == 99 {
-			signature = nil
-		}
-		out[i] = [][]byte{signature}
+func (s *signedTraces) TextChunks(ctx context.Context, w Window, limit int) (*TextChunks, error) {
+	chunks := &TextChunks{}
+	page, err := s.Page(ctx, w, store.SortStart, nil, limit)
+	for i := range page {
+		err = errors.Join(err, chunks.Span(chunks.Trace(cursorOf(&page[i])), Chunk{Day: int64(s.number(&page[i])), ID: chunkID}, nil))
 	}
-	return out, nil
+	return chunks, err
+}
+
+// chunkID is that of every chunk: their days tell them apart.
+var chunkID = uuid.New()
+
+func (s *signedTraces) Signatures(_ context.Context, chunks []Chunk, do func(Chunk, []byte) error) error {
+	for _, c := range chunks {
+		if n := int(c.Day); n%100 != 99 {
+			if err := do(c, store.Sign(s.payloads[n:n+1])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *signedTraces) Spans(context.Context, []trace.SpanID, int) (map[trace.SpanID]*trace.Span, error) {

@@ -196,6 +196,16 @@ func (s *searching) Page(ctx context.Context, w fold.Window, sort store.TraceSor
 	return out, err
 }
 
+// ByID gives traces by id.
+func (s *searching) ByID(ctx context.Context, ids []trace.TraceID) ([]trace.Trace, error) {
+	rows, err := collect(ctx, s.q, scanTrace, `SELECT `+traceTable.list+` FROM traces WHERE project_id = $1 AND trace_id = ANY($2)`, string(s.project), texts(ids))
+	out := make([]trace.Trace, len(rows))
+	for i, t := range rows {
+		out[i] = *t
+	}
+	return out, err
+}
+
 // CountRows counts the traces of a window.
 func (s *searching) CountRows(ctx context.Context, w fold.Window) (int64, error) {
 	c := s.window(w)

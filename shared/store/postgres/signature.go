@@ -2,11 +2,12 @@ package postgres
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/fold"
@@ -48,59 +49,26 @@ func (db *DB) SignChunks(ctx context.Context, limit int) (signed int, err error)
 	return signed, err
 }
 
-// Signatures implements fold.Searcher.
-func (s *searching) Signatures(ctx context.Context, traces []trace.Trace) ([][][]byte, error) {
-	chunks := fold.NewTextChunks(len(traces))
-	var days []string
-	var wanted [][]byte
-	want := func(day *time.Time, chunk []byte) {
-		days, wanted = append(days, day.Format(time.DateOnly)), append(wanted, chunk)
-	}
-	spans, err := s.textSpans(ctx, traces)
-	if err != nil {
-		return nil, err
-	}
-	for _, span := range spans {
-		fresh, err := chunks.Span(span.trace, chunkOf(span.chunk), span.told)
-		if err != nil {
-			return nil, err
-		}
-		if fresh {
-			want(span.day, span.chunk)
-		}
-	}
-	tellers, err := collect(ctx, s.q, func(row pgx.CollectableRow) (textSpan, error) {
-		var span textSpan
-		err := row.Scan((*string)(&span.id), &span.day, &span.chunk)
-		return span, err
-	}, `SELECT span_id, payload_day, payload_chunk FROM spans WHERE project_id = $1 AND span_id = ANY($2)`, string(s.project), texts(chunks.Tellers()))
-	if err != nil {
-		return nil, err
-	}
-	for _, span := range tellers {
-		if chunks.Teller(span.id, chunkOf(span.chunk)) {
-			want(span.day, span.chunk)
-		}
+// Signatures gives the signatures of chunks.
+func (s *searching) Signatures(ctx context.Context, chunks []fold.Chunk, do func(fold.Chunk, []byte) error) error {
+	var days []int64
+	ids := make([][]byte, len(chunks))
+	for i := range chunks {
+		days, ids[i] = append(days, chunks[i].Day), chunks[i].ID[:]
 	}
 	slices.Sort(days)
-	signatures := make(map[uuid.UUID][]byte, len(wanted))
-	_, err = collect(ctx, s.q, func(row pgx.CollectableRow) (struct{}, error) {
-		var id, signature []byte
-		err := row.Scan(&id, &signature)
-		signatures[chunkOf(id)] = signature
-		return struct{}{}, err
-	}, `SELECT chunk_id, signature FROM payload_chunks WHERE project_id = $1 AND day = ANY($2::text[]::date[]) AND chunk_id = ANY($3)`,
-		string(s.project), slices.Compact(days), wanted)
-	return chunks.Signatures(signatures), err
-}
-
-// textSpan is a span whose texts are looked for.
-type textSpan struct {
-	trace int          // its place among those that are searched
-	id    trace.SpanID // only of one that tells of others
-	day   *time.Time   // nil, as chunk, if it has no payload
-	chunk []byte
-	told  *string
+	type signed struct {
+		fold.Chunk
+		signature []byte
+	}
+	return each(ctx, s.q, func(row pgx.CollectableRow) (one signed, err error) {
+		var id []byte
+		err = row.Scan(&one.Day, &id, (*pgtype.DriverBytes)(&one.signature))
+		one.ID = chunkOf(id)
+		return one, err
+	}, func(one signed) error { return do(one.Chunk, one.signature) }, `SELECT day - DATE '1970-01-01', chunk_id, signature FROM payload_chunks
+		WHERE project_id = $1 AND day IN (SELECT DATE '1970-01-01' + unnest($2::int[])) AND chunk_id = ANY($3) AND signature IS NOT NULL`,
+		string(s.project), slices.Compact(days), ids)
 }
 
 // chunkOf gives a chunk's id; uuid.Nil for none.
@@ -109,29 +77,88 @@ func chunkOf(id []byte) (chunk uuid.UUID) {
 	return chunk
 }
 
-// textSpans gives the spans that Fill would read, without payloads.
-func (s *searching) textSpans(ctx context.Context, traces []trace.Trace) ([]textSpan, error) {
-	ids := make([]string, len(traces))
-	var mains []string // that the limit may leave out
-	var mainOf []int
-	for n := range traces {
-		ids[n] = string(traces[n].ID)
-		if traces[n].SpanCount > store.TextSpans {
-			mains, mainOf = append(mains, string(traces[n].Main.SpanID)), append(mainOf, n)
+// TextChunks gives the chunks that the first traces of a window have their texts in.
+// Nearly all that it looks at is not what somebody looks for: of traces of one call,
+// which are most, it reads the spans side by side as they came, and no more.
+func (s *searching) TextChunks(ctx context.Context, w fold.Window, limit int) (*fold.TextChunks, error) {
+	const columns = "coalesce(s.payload_day - DATE '1970-01-01', 0), s.payload_chunk, s.told_by"
+	chunks := &fold.TextChunks{}
+	type numbered struct {
+		n   int
+		one bool // it has but one span
+	}
+	left := map[string]numbered{} // traces that have more spans than were read
+	var oldest, newest fold.Cursor
+	c := s.window(w)
+	err := each(ctx, s.q, func(row pgx.CollectableRow) (t trace.Trace, err error) {
+		err = row.Scan(&t.Start, (*string)(&t.ID), &t.SpanCount)
+		return t, err
+	}, func(t trace.Trace) error {
+		at := fold.Cursor{Start: t.Start.UnixMicro(), ID: string(t.ID)}
+		if len(left) == 0 {
+			oldest = at
+		}
+		left[at.ID] = numbered{chunks.Trace(at), t.SpanCount == 1}
+		newest = at
+		return nil
+	}, `SELECT start_time, trace_id, span_count`+c.text.String()+inOrder(w)+c.arg(limit), c.args...)
+	if err != nil || len(left) == 0 {
+		return chunks, err
+	}
+	if w.After == nil {
+		oldest, newest = newest, oldest
+	}
+	type span struct {
+		id    string // of its trace
+		chunk fold.Chunk
+		told  *string
+	}
+	scan := func(row pgx.CollectableRow) (one span, err error) {
+		var chunk []byte
+		err = row.Scan(&one.id, &one.chunk.Day, &chunk, &one.told)
+		one.chunk.ID = chunkOf(chunk)
+		return one, err
+	}
+	add := func(one span) error {
+		t, ok := left[one.id]
+		if !ok {
+			return nil
+		}
+		if t.one {
+			delete(left, one.id)
+		}
+		return chunks.Span(t.n, one.chunk, one.told)
+	}
+	if len(w.Terms) == 0 { // else there are others between them
+		err := each(ctx, s.q, scan, add, `SELECT s.span_id, `+columns+` FROM spans s WHERE s.project_id = $1 AND s.form = 'trace'
+			AND (s.start_time, s.span_id) >= ($2, $3) AND (s.start_time, s.span_id) <= ($4, $5)`,
+			string(s.project), micros(oldest.Start), oldest.ID, micros(newest.Start), newest.ID)
+		if err != nil {
+			return nil, err
 		}
 	}
-	return collect(ctx, s.q, func(row pgx.CollectableRow) (textSpan, error) {
-		var span textSpan
-		err := row.Scan(&span.trace, &span.day, &span.chunk, &span.told)
-		return span, err
-	}, `SELECT t.n::int - 1, s.* FROM unnest($2::text[]) WITH ORDINALITY AS t (id, n)
-			CROSS JOIN LATERAL (SELECT payload_day, payload_chunk, told_by FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = t.id AND trace_id <> ''
-				ORDER BY start_time, span_id LIMIT $3) s
-		UNION ALL
-		SELECT t.n::int - 1, s.payload_day, s.payload_chunk, s.told_by FROM unnest($2::text[]) WITH ORDINALITY AS t (id, n)
-			CROSS JOIN LATERAL (SELECT * FROM spans WHERE project_id = $1 AND span_id = t.id OFFSET 0) s WHERE s.form = 'trace'
-		UNION ALL
-		SELECT t.n, s.payload_day, s.payload_chunk, s.told_by FROM unnest($4::text[], $5::int[]) AS t (id, n)
-			CROSS JOIN LATERAL (SELECT * FROM spans WHERE project_id = $1 AND span_id = t.id OFFSET 0) s`,
-		string(s.project), ids, store.TextSpans, mains, mainOf)
+	if len(left) > 0 {
+		err := each(ctx, s.q, scan, add, `SELECT t.id, `+columns+` FROM unnest($2::text[]) AS t (id)
+				CROSS JOIN LATERAL (SELECT * FROM spans WHERE project_id = $1 AND span_id = t.id OFFSET 0) s WHERE s.form = 'trace'
+			UNION ALL
+			SELECT t.id, `+columns+` FROM unnest($2::text[]) AS t (id)
+				CROSS JOIN LATERAL (SELECT payload_day, payload_chunk, told_by FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id = t.id AND trace_id <> ''
+					ORDER BY start_time, span_id LIMIT $3) s
+			UNION ALL
+			SELECT t.id, `+columns+` FROM unnest($2::text[]) AS t (id)
+				CROSS JOIN LATERAL (SELECT main_span_id FROM traces WHERE project_id = $1 AND trace_id = t.id AND span_count > $3) m
+				CROSS JOIN LATERAL (SELECT * FROM spans WHERE project_id = $1 AND span_id = m.main_span_id OFFSET 0) s`,
+			string(s.project), slices.Collect(maps.Keys(left)), store.TextSpans)
+		if err != nil {
+			return nil, err
+		}
+	}
+	tellers := chunks.Tellers()
+	if len(tellers) == 0 {
+		return chunks, nil
+	}
+	return chunks, each(ctx, s.q, scan, func(teller span) error {
+		chunks.Teller(trace.SpanID(teller.id), teller.chunk)
+		return nil
+	}, `SELECT s.span_id, `+columns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2)`, string(s.project), texts(tellers))
 }

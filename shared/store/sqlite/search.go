@@ -168,6 +168,11 @@ func (s *searching) Page(ctx context.Context, w fold.Window, sort store.TraceSor
 	return out, err
 }
 
+// ByID implements fold.Searcher.
+func (s *searching) ByID(ctx context.Context, ids []trace.TraceID) ([]trace.Trace, error) {
+	return tracesByID(ctx, s.q, s.project, ids)
+}
+
 // CountRows implements fold.Searcher.
 func (s *searching) CountRows(ctx context.Context, w fold.Window) (int64, error) {
 	c := s.window(w)

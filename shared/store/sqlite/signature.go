@@ -3,10 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
-
-	"github.com/google/uuid"
 
 	"github.com/pulse-traces/pulse/shared/store"
 	"github.com/pulse-traces/pulse/shared/store/fold"
@@ -50,94 +49,109 @@ func (db *DB) SignChunks(ctx context.Context, limit int) (signed int, err error)
 }
 
 // Signatures implements fold.Searcher.
-func (s *searching) Signatures(ctx context.Context, traces []trace.Trace) ([][][]byte, error) {
-	chunks, wanted, err := s.textChunks(ctx, traces)
-	if err != nil {
-		return nil, err
-	}
-	signatures := make(map[uuid.UUID][]byte, len(wanted))
-	for some := range slices.Chunk(wanted, chunksAtOnce) {
+func (s *searching) Signatures(ctx context.Context, chunks []fold.Chunk, do func(fold.Chunk, []byte) error) error {
+	for some := range slices.Chunk(chunks, chunksAtOnce) {
 		args := make([]any, 0, 2*len(some)+1)
-		for _, p := range some {
-			args = append(args, p.day, p.Chunk[:])
+		for i := range some {
+			args = append(args, some[i].Day, some[i].ID[:])
 		}
 		err := query(ctx, s.q, "read signatures", func(rows *sql.Rows) error {
-			var id uuid.UUID
-			var signature []byte
-			err := rows.Scan(&id, &signature)
-			signatures[id] = signature
-			return err
+			var c fold.Chunk
+			var signature sql.RawBytes
+			if err := rows.Scan(&c.Day, &c.ID, &signature); err != nil {
+				return err
+			}
+			return do(c, signature)
 		}, `WITH wanted(day, id) AS (VALUES (?, ?)`+strings.Repeat(`, (?, ?)`, len(some)-1)+`)
-			SELECT chunk_id, signature FROM wanted CROSS JOIN payload_signatures p WHERE project = ? AND p.day = wanted.day AND chunk_id = wanted.id`,
+			SELECT p.day, chunk_id, signature FROM wanted CROSS JOIN payload_signatures p WHERE project = ? AND p.day = wanted.day AND chunk_id = wanted.id`,
 			append(args, int64(s.project))...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TextChunks implements fold.Searcher. Nearly all that it looks at is not what
+// somebody looks for: of traces of one call, which are most, it reads the index
+// and, side by side as they came, their spans.
+func (s *searching) TextChunks(ctx context.Context, w fold.Window, limit int) (*fold.TextChunks, error) {
+	const what, columns = "find chunks of traces", "coalesce(payload_day, 0), payload_chunk, told_by"
+	chunks := &fold.TextChunks{}
+	left := map[trace.TraceID]int{} // numbers of traces that have more spans than were read
+	var oldest, newest fold.Cursor
+	c := s.window(w)
+	err := query(ctx, s.q, what, func(rows *sql.Rows) error {
+		var at fold.Cursor
+		err := rows.Scan(&at.Start, &at.ID)
+		if len(left) == 0 {
+			oldest = at
+		}
+		left[trace.TraceID(at.ID)] = chunks.Trace(at)
+		newest = at
+		return err
+	}, `SELECT start_time, trace_id FROM traces `+tracesByStart+c.text.String()+inOrder(w), append(c.args, limit)...)
+	if err != nil || len(left) == 0 {
+		return chunks, err
+	}
+	if w.After == nil {
+		oldest, newest = newest, oldest
+	}
+	spans := func(text string, args ...any) error {
+		return query(ctx, s.q, what, func(rows *sql.Rows) error {
+			var id trace.TraceID
+			var chunk fold.Chunk
+			var told *string
+			var all bool
+			if err := rows.Scan(&id, &chunk.Day, &chunk.ID, &told, &all); err != nil {
+				return err
+			}
+			n, ok := left[id]
+			if !ok {
+				return nil
+			}
+			if all {
+				delete(left, id)
+			}
+			return chunks.Span(n, chunk, told)
+		}, text, args...)
+	}
+	if len(w.Terms) == 0 { // else there are others between them
+		err := spans(`SELECT span_id, `+columns+`, NOT mixed FROM spans INDEXED BY spans_call_start_idx WHERE project = ? AND form = 'trace' AND start_time BETWEEN ? AND ?
+			AND (start_time, span_id) >= (?, ?) AND (start_time, span_id) <= (?, ?)`,
+			int64(s.project), oldest.Start, newest.Start, oldest.Start, oldest.ID, newest.Start, newest.ID)
 		if err != nil {
 			return nil, err
 		}
 	}
-	return chunks.Signatures(signatures), nil
-}
-
-// textChunks finds the chunks of traces, and where each is.
-func (s *searching) textChunks(ctx context.Context, traces []trace.Trace) (chunks *fold.TextChunks, wanted []place, err error) {
-	chunks = fold.NewTextChunks(len(traces))
-	const what = "find chunks of traces"
-	spans := func(text string, args ...any) error {
-		return query(ctx, s.q, what, func(rows *sql.Rows) error {
-			var n int
-			var p place
-			var told *string
-			err := rows.Scan(&n, &p.day, &p.Chunk, &told)
-			if err != nil {
-				return err
-			}
-			fresh, err := chunks.Span(n, p.Chunk, told)
-			if fresh {
-				wanted = append(wanted, p)
-			}
-			return err
-		}, text, args...)
-	}
-	const columns = "coalesce(payload_day, 0), payload_chunk, told_by"
-	ids := make([]trace.TraceID, len(traces)) // "" for those of many spans
-	for n := range traces {
-		if traces[n].SpanCount <= store.TextSpans {
-			ids[n] = traces[n].ID
-			continue
-		}
-		err := spans(`SELECT ?4, * FROM (SELECT `+columns+` FROM spans `+traceSpans+` ORDER BY start_time, span_id LIMIT ?3)
-			UNION ALL SELECT ?4, `+columns+` FROM spans WHERE project = ?1 AND span_id IN (?2, ?5) AND (form = 'trace' OR span_id = ?5)`,
-			int64(s.project), string(traces[n].ID), store.TextSpans, n, string(traces[n].Main.SpanID))
+	if len(left) > 0 {
+		list, err := jsonList(slices.Collect(maps.Keys(left)))
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-	}
-	list, err := jsonList(ids)
-	if err != nil {
-		return nil, nil, err
-	}
-	err = spans(`SELECT t.key, `+columns+` FROM json_each(?2) t CROSS JOIN spans `+spansByTrace+`
-			WHERE project = ?1 AND trace_id = t.value AND trace_id <> '' AND form = 'span'
-		UNION ALL SELECT t.key, `+columns+` FROM json_each(?2) t CROSS JOIN spans WHERE project = ?1 AND span_id = t.value AND form = 'trace'`,
-		int64(s.project), list)
-	if err != nil {
-		return nil, nil, err
+		err = spans(`SELECT t.value, `+columns+`, 0 FROM json_each(?2) t CROSS JOIN spans WHERE project = ?1 AND span_id = t.value AND form = 'trace'
+			UNION ALL SELECT t.value, `+columns+`, 0 FROM json_each(?2) t CROSS JOIN spans WHERE spans.rowid IN (SELECT rowid FROM spans `+spansByTrace+`
+				WHERE project = ?1 AND trace_id = t.value AND trace_id <> '' AND form = 'span' ORDER BY start_time, span_id LIMIT ?3)
+			UNION ALL SELECT t.value, `+columns+`, 0 FROM json_each(?2) t CROSS JOIN traces ON traces.project = ?1 AND traces.trace_id = t.value AND span_count > ?3
+				CROSS JOIN spans ON spans.project = ?1 AND span_id = main_span_id`, int64(s.project), list, store.TextSpans)
+		if err != nil {
+			return nil, err
+		}
 	}
 	tellers := chunks.Tellers()
 	if len(tellers) == 0 {
-		return chunks, wanted, nil
+		return chunks, nil
 	}
-	if list, err = jsonList(tellers); err != nil {
-		return nil, nil, err
+	list, err := jsonList(tellers)
+	if err != nil {
+		return nil, err
 	}
-	err = query(ctx, s.q, what, func(rows *sql.Rows) error {
+	return chunks, query(ctx, s.q, what, func(rows *sql.Rows) error {
 		var id trace.SpanID
-		var p place
-		err := rows.Scan(&id, &p.day, &p.Chunk)
-		if err == nil && chunks.Teller(id, p.Chunk) {
-			wanted = append(wanted, p)
-		}
+		var chunk fold.Chunk
+		err := rows.Scan(&id, &chunk.Day, &chunk.ID)
+		chunks.Teller(id, chunk)
 		return err
 	}, `SELECT span_id, payload_day, payload_chunk FROM spans
 		WHERE project = ? AND span_id IN (SELECT value FROM json_each(?)) AND payload_chunk IS NOT NULL`, int64(s.project), list)
-	return chunks, wanted, err
 }

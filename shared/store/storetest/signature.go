@@ -90,11 +90,19 @@ func signatures(t *testing.T, open OpenFunc) {
 				large[i].TraceID = "large"
 				said(&large[i])
 			}
+			var beside []trace.Span // in traces that have their own span too, some before it
+			for i := 0; i < 300; i += 12 {
+				sp := called(numbered("beside", i), "", minute(i+rng.IntN(7)-3), 0)
+				sp.TraceID = trace.TraceID(numbered("t", i))
+				said(&sp)
+				beside = append(beside, sp)
+			}
 			for part := range 30 {
 				write(t, s, p, spans[part*10:part*10+10]...)
 				write(t, s, other, spans[part*10:part*10+10]...)
 			}
 			write(t, s, p, large...)
+			write(t, s, p, beside...)
 
 			want := answers()
 			must[int](t)(s.SignChunks(t.Context(), 17)) // some have one, some have none
