@@ -25,8 +25,9 @@ const (
 	// of them means fewer pages read and spilt per transaction.
 	writeCacheKiB = 16 << 10
 	readCacheKiB  = 2 << 10
-	// mmapBytes lets readers share the system's page cache instead of copying.
-	mmapBytes = 256 << 20
+	// mmapBytes lets readers share the system's page cache instead of copying: the
+	// most that SQLite maps.
+	mmapBytes = 2047 << 20
 	// maxReaders bounds concurrent queries; each holds a cache of its own.
 	maxReaders     = 4
 	readerIdleTime = time.Minute
