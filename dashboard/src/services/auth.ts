@@ -1,15 +1,22 @@
 import { queryOptions } from '@tanstack/react-query'
-import { createAuthClient } from 'better-auth/client'
 import { keep } from '@/lib/preference/preference'
 import { sessionRequest } from '@/opening/asked'
-import { signedInKey, takeAnswer } from '@/opening/opening'
+import { signedInKey } from '@/opening/opening'
 import { ApiError, request } from './http'
 
-/** The official client, against this page's own origin. */
-export const authClient = createAuthClient({
-  baseURL: location.origin,
-  fetchOptions: { customFetchImpl: (input, init) => (String(input).endsWith(sessionRequest.path) ? takeAnswer(sessionRequest) : undefined) ?? fetch(input, init) },
-})
+const loadClient = async () => {
+  try {
+    return (await import('better-auth/client')).createAuthClient({ baseURL: location.origin })
+  } catch {
+    client = undefined // to be tried again
+    throw new ApiError(0, 'Pulse does not answer')
+  }
+}
+
+let client: ReturnType<typeof loadClient> | undefined
+
+/** The official client, against this page's own origin: for what people do, since no page needs it to be shown. */
+const authClient = () => (client ??= loadClient())
 
 /** Keeps whether somebody is signed in, for the next time that a page is opened. */
 const keepSignedIn = (is: boolean) => keep(signedInKey, is ? '1' : null)
@@ -46,17 +53,18 @@ export const accountQuery = queryOptions({
   queryKey: accountKey,
   staleTime: 60_000,
   queryFn: async (): Promise<Account | null> => {
-    const { data, error } = await authClient.getSession()
-    if (error) throw refused(error)
-    keepSignedIn(data !== null)
-    return data ? { id: data.user.id, name: data.user.name, email: data.user.email } : null
+    const session = (await request(sessionRequest.path)) as { user: Account } | null
+    keepSignedIn(session !== null)
+    if (!session) void authClient().catch(() => null) // which comes next is to sign in
+    return session && { id: session.user.id, name: session.user.name, email: session.user.email }
   },
 })
 
 export const devicesQuery = queryOptions({
   queryKey: [...accountKey, 'devices'],
   queryFn: async (): Promise<Device[]> => {
-    const [sessions, own] = await Promise.all([authClient.listSessions(), authClient.getSession()])
+    const { listSessions, getSession } = await authClient()
+    const [sessions, own] = await Promise.all([listSessions(), getSession()])
     if (sessions.error) throw refused(sessions.error)
     return sessions.data.map((s) => ({
       token: s.token,
@@ -70,12 +78,12 @@ export const devicesQuery = queryOptions({
 })
 
 export async function signIn(email: string, password: string): Promise<void> {
-  const { error } = await authClient.signIn.email({ email, password })
+  const { error } = await (await authClient()).signIn.email({ email, password })
   if (error) throw refused(error)
 }
 
 export async function signOut(): Promise<void> {
-  const { error } = await authClient.signOut()
+  const { error } = await (await authClient()).signOut()
   if (error) throw refused(error)
   keepSignedIn(false)
 }
@@ -93,16 +101,16 @@ export async function signUp(values: SignUp): Promise<void> {
 }
 
 export async function rename(name: string): Promise<void> {
-  const { error } = await authClient.updateUser({ name })
+  const { error } = await (await authClient()).updateUser({ name })
   if (error) throw refused(error)
 }
 
 export async function changePassword(currentPassword: string, newPassword: string): Promise<void> {
-  const { error } = await authClient.changePassword({ currentPassword, newPassword, revokeOtherSessions: true })
+  const { error } = await (await authClient()).changePassword({ currentPassword, newPassword, revokeOtherSessions: true })
   if (error) throw refused(error)
 }
 
 export async function revokeDevice(token: string): Promise<void> {
-  const { error } = await authClient.revokeSession({ token })
+  const { error } = await (await authClient()).revokeSession({ token })
   if (error) throw refused(error)
 }
