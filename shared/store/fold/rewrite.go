@@ -2,9 +2,12 @@ package fold
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pulse-traces/pulse/shared/fault"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -12,9 +15,9 @@ import (
 )
 
 const (
-	// rewriteChunks is how many chunks a step of RewriteSpans has in memory at
-	// once.
-	rewriteChunks = 32
+	// rewriteChunks is how many chunks a part of a step of RewriteSpans has at most.
+	// Three parts are in memory at once: see ChangeParts.
+	rewriteChunks = 16
 	// RewriteAtOnce is how many spans a step changes in one transaction: other
 	// writers wait for it.
 	RewriteAtOnce = 1000
@@ -117,6 +120,18 @@ type Version struct {
 	Old, Now int
 }
 
+// TakeVersions takes away RenumberAtOnce of the Versions at most, if there are
+// least of them; nil if not.
+func (f *Found) TakeVersions(least int) []Version {
+	if len(f.Versions) < least {
+		return nil
+	}
+	n := min(len(f.Versions), RenumberAtOnce)
+	some := f.Versions[:n:n]
+	f.Versions = f.Versions[n:]
+	return some
+}
+
 // Add puts in a change. content is the span's, 0 if there is none; own tells that
 // its row keeps what it says beside what it shows.
 func (f *Found) Add(r *store.Rewrite, c *Change, content uint64, own bool) {
@@ -157,20 +172,56 @@ func EachChange[R RewriteRow](r *store.Rewrite, rows []R, fill func([]R) error, 
 		for i, n := range part {
 			mine[i] = rows[n]
 		}
-		if err := ChangePart(r, mine, fill, do); err != nil {
+		if r.Detail == store.Full {
+			if err := fill(mine); err != nil {
+				return err
+			}
+		}
+		if err := changePart(r, mine, do); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ChangePart is EachChange for the rows of one part.
-func ChangePart[R RewriteRow](r *store.Rewrite, rows []R, fill func([]R) error, do func([]RowChange[R]) error) error {
-	if r.Detail == store.Full {
-		if err := fill(rows); err != nil {
-			return err
+// ChangeParts is EachChange for the parts of a step. It reads ahead: read gives
+// the rows of a part, with their payloads where r asks for them, while those
+// before it are changed, so that neither waits for the other. read is called by
+// one goroutine and do by another, both of which have ended when it returns.
+func ChangeParts[R RewriteRow](ctx context.Context, r *store.Rewrite, parts [][]int,
+	read func(ctx context.Context, part []int) ([]R, error), do func([]RowChange[R]) error,
+) error {
+	group, ctx := errgroup.WithContext(ctx)
+	next := make(chan []R)
+	group.Go(func() error {
+		defer close(next)
+		for _, part := range parts {
+			rows, err := read(ctx, part)
+			if err != nil {
+				return err
+			}
+			select {
+			case next <- rows:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-	}
+		return nil
+	})
+	group.Go(func() error {
+		for rows := range next {
+			if err := changePart(r, rows, do); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// changePart gives what r changes of the rows of a part, which have their
+// payloads until it returns.
+func changePart[R RewriteRow](r *store.Rewrite, rows []R, do func([]RowChange[R]) error) error {
 	changes, err := rewritePart(r, rows)
 	if err != nil {
 		return err

@@ -94,26 +94,29 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 		return found, err
 	}
 	found.Rewritten = store.Rewritten{Read: int64(len(ids)), Next: step.Next(len(ids) >= r.Limit, last)}
-	for _, part := range fold.RewriteParts(r.Detail, places) {
+	read := func(ctx context.Context, part []int) ([]*spanRow, error) {
 		mine := make([]string, len(part))
 		for i, n := range part {
 			mine[i] = ids[n]
 		}
 		rows, err := collect(ctx, w.tx, scanSpan, `SELECT `+spanColumns+` FROM spans s WHERE s.project_id = $1 AND s.span_id = ANY($2)`, string(w.project), mine)
 		if err != nil {
-			return found, err
+			return nil, err
 		}
 		slices.SortFunc(rows, func(a, b *spanRow) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID)) })
-		if err := fold.ChangePart(r, rows, w.fillAll(ctx), func(changes []rowChange) error {
-			for _, c := range changes {
-				found.Add(r, &c.Change, c.Row.contentOf(), c.Row.said != nil)
-			}
-			return nil
-		}); err != nil {
-			return found, err
+		if r.Detail == store.Full {
+			err = w.fillAll(ctx)(rows)
 		}
+		return rows, err
 	}
-	return found, nil
+	err = fold.ChangeParts(ctx, r, fold.RewriteParts(r.Detail, places), read, func(changes []rowChange) error {
+		for i := range changes {
+			c := &changes[i]
+			found.Add(r, &c.Change, c.Row.contentOf(), c.Row.said != nil)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // renumber writes the version of the mapping into rows that are as they were

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pulse-traces/pulse/shared/account"
 	"github.com/pulse-traces/pulse/shared/store"
@@ -27,7 +28,8 @@ func (db *DB) Projects(ctx context.Context) ([]account.ProjectID, error) {
 
 // RewriteSpans implements store.Maintainer. It looks for what changes in a
 // snapshot, so that no writer waits while most of a step is read and nothing
-// comes of it, and changes that under the lock, of what is stored then.
+// comes of it, and changes that under the lock, of what is stored then. Versions
+// are written while the rest of the step is being read.
 func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r store.Rewrite) (store.Rewritten, error) {
 	step, err := fold.FirstStep(&r)
 	if err != nil {
@@ -37,9 +39,10 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 	if err != nil {
 		return store.Rewritten{}, err
 	}
-	within := func(in func(context.Context, func(*sql.Tx) error) error, do func(w *writing) error) error {
+	within := func(ctx context.Context, in func(context.Context, func(*sql.Tx) error) error, do func(w *writing) error) error {
 		return in(ctx, func(tx *sql.Tx) error {
 			w := newWriting(b, tx, 0)
+			var err error
 			if w.project, err = numberOf(ctx, tx, project); err != nil {
 				return err
 			}
@@ -47,19 +50,36 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 		})
 	}
 	var found fold.Found
-	if err := within(db.inReadTx, func(w *writing) error {
-		found, err = w.look(ctx, step, &r)
-		return err
-	}); err != nil || r.DryRun {
+	versions := make(chan []fold.Version)
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(versions)
+		return within(both, db.inReadTx, func(w *writing) error {
+			var err error
+			found, err = w.look(both, step, &r, func(some []fold.Version) error {
+				select {
+				case versions <- some:
+					return nil
+				case <-both.Done():
+					return both.Err()
+				}
+			})
+			return err
+		})
+	})
+	group.Go(func() error {
+		for some := range versions {
+			if err := within(both, db.inTx, func(w *writing) error { return w.renumber(both, some) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil || r.DryRun {
 		return found.Rewritten, err
 	}
-	for some := range slices.Chunk(found.Versions, fold.RenumberAtOnce) {
-		if err := within(db.inTx, func(w *writing) error { return w.renumber(ctx, some) }); err != nil {
-			return store.Rewritten{}, err
-		}
-	}
 	for some := range slices.Chunk(found.IDs, fold.RewriteAtOnce) {
-		if err := within(db.inTx, func(w *writing) error {
+		if err := within(ctx, db.inTx, func(w *writing) error {
 			n, err := w.rewrite(ctx, some, &r)
 			found.Changed += n
 			return err
@@ -72,8 +92,9 @@ func (db *DB) RewriteSpans(ctx context.Context, project account.ProjectID, r sto
 
 // look finds what a step changes. It first finds where the step's payloads are,
 // and then reads rows and payloads part by part: a step may have many more rows
-// than should be in memory.
-func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (found fold.Found, err error) {
+// than should be in memory. Versions go to renumber as they are found, at most
+// fold.RenumberAtOnce at a time.
+func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite, renumber func([]fold.Version) error) (found fold.Found, err error) {
 	index := spansByStart + "WHERE form = 'span'"
 	if step.Form == trace.FormTrace {
 		index = "INDEXED BY spans_call_start_idx WHERE form = 'trace'"
@@ -99,30 +120,38 @@ func (w *writing) look(ctx context.Context, step fold.Step, r *store.Rewrite) (f
 		return found, err
 	}
 	found.Rewritten = store.Rewritten{Read: int64(len(rowids)), Next: step.Next(len(rowids) >= r.Limit, last)}
-	for _, part := range fold.RewriteParts(r.Detail, places) {
+	read := func(ctx context.Context, part []int) ([]*storedSpan, error) {
 		mine := make([]int64, len(part))
 		for i, n := range part {
 			mine[i] = rowids[n]
 		}
 		list, err := jsonList(mine)
 		if err != nil {
-			return found, err
+			return nil, err
 		}
-		rows, err := readStored(ctx, w.tx, w.project, store.Summary, `WHERE rowid IN (SELECT value FROM json_each(?))`, list)
-		if err != nil {
-			return found, err
-		}
+		rows, err := readStored(ctx, w.tx, w.project, r.Detail, `WHERE rowid IN (SELECT value FROM json_each(?))`, list)
 		slices.SortFunc(rows, func(a, b *storedSpan) int { return bySpanStart(&a.Span, &b.Span) })
-		if err := fold.ChangePart(r, rows, w.fillAll(ctx), func(changes []rowChange) error {
-			for _, c := range changes {
-				found.Add(r, &c.Change, c.Row.content, c.Row.own != nil)
-			}
-			return nil
-		}); err != nil {
-			return found, err
-		}
+		return rows, err
 	}
-	return found, nil
+	hand := func(least int) error {
+		for some := found.TakeVersions(least); some != nil; some = found.TakeVersions(least) {
+			if err := renumber(some); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err = fold.ChangeParts(ctx, r, fold.RewriteParts(r.Detail, places), read, func(changes []rowChange) error {
+		for i := range changes {
+			c := &changes[i]
+			found.Add(r, &c.Change, c.Row.content, c.Row.own != nil)
+		}
+		return hand(fold.RenumberAtOnce)
+	})
+	if err != nil {
+		return found, err
+	}
+	return found, hand(1)
 }
 
 // renumber writes the version of the mapping into rows that are as they were
