@@ -111,7 +111,7 @@ func customRates(custom []Custom, q *Query) (*Custom, rates, bool) {
 			}
 		}
 		if best != nil {
-			return best, best.rates(q.tier(), q.Usage.InputTokens()), true
+			return best, best.rates(q.tier(), q.length()), true
 		}
 	}
 	return nil, rates{}, false

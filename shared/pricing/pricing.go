@@ -27,6 +27,7 @@ type Query struct {
 	Searches       int64  // of a reranker that is paid by the search; others ignore it
 	ServiceTier    string // as its provider names it; "" and "default" are the standard one
 	Batch          bool   // the call was part of a batch, whatever ServiceTier says
+	Sum            bool   // Usage is that of several calls, of whose length nothing is known
 }
 
 // Cost is what q cost in nano-dollars by the prices of t, half a nano-dollar
@@ -46,7 +47,7 @@ func (t *Table) ratesOf(q *Query) (listing, rates, bool) {
 	tier, day := q.tier(), dayOf(q.At)
 	for _, model := range q.models() {
 		if found, ok := t.find(q.Provider, model, day); ok {
-			r, ok := parseRates(found.prices(), tier, q.Usage.InputTokens())
+			r, ok := parseRates(found.prices(), tier, q.length())
 			return found, r, ok
 		}
 	}
@@ -60,6 +61,14 @@ func (q *Query) models() [2]string {
 		return [2]string{q.ModelUsed}
 	}
 	return [2]string{q.ModelUsed, q.ModelRequested}
+}
+
+// length is the input that prices of long calls begin above; 0 if it is unknown.
+func (q *Query) length() int64 {
+	if q.Sum {
+		return 0
+	}
+	return q.Usage.InputTokens()
 }
 
 // tier is the service tier by the name that prices have it under.
@@ -91,7 +100,9 @@ func tierKey(name string) string {
 // for it, and where none has from table. It leaves a cost that the sender gave as
 // it is, and replaces or removes one that was made from prices before, so that
 // doing it again after prices changed corrects a stored span. Only spans of
-// KindLLMCall, KindEmbedding and KindRerank cost anything.
+// KindLLMCall, KindEmbedding and KindRerank cost anything, and the sums of
+// KindAgentRun and KindChain that were made from OpenTelemetry, which count where
+// no call below them says what it used.
 //
 // Where the sender gave totals but no usage, all input counts as uncached and
 // all output as text. A call that named no counts at all has no cost, unless it
@@ -135,6 +146,11 @@ func queryOf(s *trace.Span) (q Query, counted, ok bool) {
 	case trace.KindRerank:
 		q.Searches = 1
 	case trace.KindLLMCall, trace.KindEmbedding:
+	case trace.KindAgentRun, trace.KindChain:
+		if !s.Mapped() {
+			return q, false, false
+		}
+		q.Sum = true
 	default:
 		return q, false, false
 	}

@@ -320,6 +320,10 @@ func TestPrice(t *testing.T) {
 			}),
 			nil, trace.CostUnknown,
 		},
+		"OKSum": { // of an agent, whose calls may all have been short
+			call(func(s *trace.Span) { s.Kind, s.MappingVersion, s.Usage.Input = trace.KindAgentRun, 1, 200 }),
+			ptr[int64](210_000), trace.CostOfPrices,
+		},
 		"OtherKind": {call(func(s *trace.Span) { s.Kind = trace.KindAgentRun }), nil, trace.CostUnknown},
 		"OtherKindNow": {
 			call(func(s *trace.Span) {

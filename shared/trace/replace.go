@@ -85,7 +85,7 @@ func (t *Trace) replaceCall(old, now call) bool {
 		return false
 	}
 	return replaceOptional(&t.InputTokens, old.input, now.input) && replaceOptional(&t.OutputTokens, old.output, now.output) &&
-		replaceOptional(&t.CostNanoUSD, old.cost, now.cost)
+		replaceOptional(&t.EmbeddingTokens, old.embedded, now.embedded) && replaceOptional(&t.CostNanoUSD, old.cost, now.cost)
 }
 
 // replaceKey changes the largest of the keys of counted calls. In a trace
@@ -180,10 +180,10 @@ func (s *Session) Replace(old, now *Span) bool {
 	if old.Kind == KindAgentRun {
 		s.AgentRuns--
 	}
-	input, output, cost := old.spent()
-	s.InputTokens -= deref(input)
-	s.OutputTokens -= deref(output)
-	s.CostNanoUSD -= deref(cost)
+	spent := old.spent()
+	s.InputTokens -= deref(spent.input)
+	s.OutputTokens -= deref(spent.output)
+	s.CostNanoUSD -= deref(spent.cost)
 	s.Add(now)
 	return true
 }

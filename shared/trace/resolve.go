@@ -42,7 +42,8 @@ const nearby = 10 * time.Second
 //     usage; then one that is no report; then one that has the answer, the cost
 //     and the question; then the innermost.
 //  6. Any other span that says what it used (an agent's sum) counts only if no
-//     span below it does.
+//     span below it does, and no model span around it, with neither tool nor agent
+//     between.
 //
 // The spans are those of a trace, and those of other traces (or none) that share
 // a CallKey with one of them: spans that tell of one call are not always in one
@@ -70,6 +71,7 @@ type resolver struct {
 	leader    []int  // union-find: of spans that tell of one call
 	around    []bool // repeats several calls
 	claimed   []bool // a report or part that has its call
+	within    []int  // the model span around a span, see enclosing; set by joinNested
 	standings []Standing
 }
 
@@ -296,6 +298,7 @@ func (r *resolver) joinNested() {
 	inner := slices.Clone(r.order)
 	slices.SortStableFunc(inner, func(i, j int) int { return r.depth[j] - r.depth[i] })
 	around := r.enclosing()
+	r.within = around[KindLLMCall]
 	below := map[int][]int{} // call span → calls right below it
 	for _, i := range inner {
 		k := class(&r.spans[i])
@@ -466,19 +469,38 @@ func (r *resolver) usageRank(s *Span) int {
 
 // sums is rule 6.
 func (r *resolver) sums() {
-	used := make([]bool, len(r.spans)) // some span below, that counts, says what it used
+	used := make([]bool, len(r.spans)) // some span below says what it used
 	inner := slices.Clone(r.order)
 	slices.SortStableFunc(inner, func(i, j int) int { return r.depth[j] - r.depth[i] })
 	for _, i := range inner {
 		s := &r.spans[i]
-		says := s.Usage != nil || s.CostNanoUSD != nil
-		if class(s) == "" && s.Role != RolePart && says && used[i] {
+		says := saysUsed(s)
+		if class(s) == "" && s.Role != RolePart && says && (used[i] || r.toldAround(i)) {
 			r.standings[i].Counts = false
 		}
 		if p := r.parent[i]; p >= 0 && (used[i] || says) {
 			used[p] = true
 		}
 	}
+}
+
+// saysUsed reports whether s says what it used.
+func saysUsed(s *Span) bool { return s.Usage != nil || s.CostNanoUSD != nil }
+
+// toldAround reports whether a model span around a span that only repeats what
+// calls used says what it used.
+func (r *resolver) toldAround(i int) bool {
+	switch r.spans[i].Kind {
+	case KindAgentRun, KindChain, KindGeneric, KindEvent:
+	default: // it may have used something itself
+		return false
+	}
+	for n, p := 0, r.within[i]; p >= 0 && n < neighbours; n, p = n+1, r.within[p] {
+		if saysUsed(&r.spans[p]) {
+			return true
+		}
+	}
+	return false
 }
 
 // Complete gives the span that stands for a call with what the other spans that

@@ -99,6 +99,11 @@ func TestResolve(t *testing.T) {
 		{"an embedding in a call is another", []string{"w llm_call usage", "e embedding <w usage"}, "e w"},
 		{"an agent's sum", []string{"g agent_run usage", "c llm_call <g usage"}, "c"},
 		{"an agent whose calls say nothing", []string{"g agent_run usage", "c llm_call <g"}, "c g"},
+		{"an agent's sum within the call that tells it", []string{"w llm_call usage", "g agent_run <w usage"}, "w"},
+		{"an agent's sum within a call that says nothing", []string{"w llm_call", "g agent_run <w usage"}, "g w"},
+		{"a tool's agent within a call", []string{"w llm_call usage", "t tool_use <w", "g agent_run <t usage"}, "g t w"},
+		{"a step that repeats the call around it", []string{"v llm_call usage", "w llm_call <v", "s chain <w usage"}, "v<-w"},
+		{"the cost of a tool within a call", []string{"w llm_call usage", "t tool_use <w cost"}, "t w"},
 		{"the sum of an agent of agents", []string{"g agent_run usage", "h agent_run <g usage", "c llm_call <h usage"}, "c"},
 
 		{

@@ -234,17 +234,26 @@ func (s *Span) ModelCall() bool {
 	return false
 }
 
-// spent is what s adds to sums of tokens and money; nil where it says nothing.
-// What one span repeats of another is not spent again, nor what only a log
-// record told. Of spans made from
+// spending is what a span adds to sums of tokens and money; nil where it says
+// nothing.
+type spending struct {
+	input, output *int64 // of language models
+	embedded      *int64 // that were turned into numbers
+	cost          *int64
+}
+
+// spent gives what s adds. What one span repeats of another is not spent again,
+// nor what only a log record told. Of spans made from
 // OpenTelemetry, those that turn text into numbers or sort it cost money but
 // have no share in a language model's tokens.
-func (s *Span) spent() (input, output, cost *int64) {
-	if !s.Counts() {
-		return nil, nil, nil
+func (s *Span) spent() spending {
+	switch {
+	case !s.Counts():
+		return spending{}
+	case s.Mapped() && s.Kind == KindEmbedding:
+		return spending{embedded: s.InputTokens, cost: s.CostNanoUSD}
+	case s.Mapped() && (s.Kind == KindRerank || s.Kind == KindRetrieval):
+		return spending{cost: s.CostNanoUSD}
 	}
-	if s.Mapped() && (s.Kind == KindEmbedding || s.Kind == KindRerank || s.Kind == KindRetrieval) {
-		return nil, nil, s.CostNanoUSD
-	}
-	return s.InputTokens, s.OutputTokens, s.CostNanoUSD
+	return spending{input: s.InputTokens, output: s.OutputTokens, cost: s.CostNanoUSD}
 }

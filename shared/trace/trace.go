@@ -24,9 +24,13 @@ type Trace struct {
 	DurationUS int64 // sum of the spans' durations in microseconds: an integer, so that order does not matter
 	Sources    SourceMask
 
-	// Sums over the model calls; nil where none of them said. The cost has that
-	// of other spans made from OpenTelemetry, of embeddings say, in it.
+	// Sums over the model calls, and over what other spans made from OpenTelemetry
+	// say of calls that no span stands for (an agent's sum); nil where none said.
+	// The cost has that of embeddings and the like in it.
 	InputTokens, OutputTokens, CostNanoUSD *int64
+	// EmbeddingTokens are the input of embeddings, which is not in InputTokens; nil
+	// where none made from OpenTelemetry said.
+	EmbeddingTokens *int64
 
 	// ProviderKey and ModelKey are what filters compare with: the largest
 	// provider and model of the model calls ("sdk" and "unknown" where such a
@@ -154,7 +158,8 @@ func (t *Trace) Add(s *Span) {
 	if c.counted {
 		t.LLMCount++
 	}
-	t.InputTokens, t.OutputTokens, t.CostNanoUSD = addOptional(t.InputTokens, c.input), addOptional(t.OutputTokens, c.output), addOptional(t.CostNanoUSD, c.cost)
+	t.InputTokens, t.OutputTokens = addOptional(t.InputTokens, c.input), addOptional(t.OutputTokens, c.output)
+	t.EmbeddingTokens, t.CostNanoUSD = addOptional(t.EmbeddingTokens, c.embedded), addOptional(t.CostNanoUSD, c.cost)
 	t.SpanCount++
 	if s.Status == StatusError {
 		t.ErrorCount++
@@ -200,18 +205,18 @@ func addSmallest(list []string, v string, limit int) []string {
 
 // call is what a span adds to a trace's sums of model calls.
 type call struct {
-	counted             bool
-	provider, model     string // what the trace's keys compare with
-	input, output, cost *int64
+	counted         bool
+	provider, model string // what the trace's keys compare with
+	spending
 }
 
 func callOf(s *Span) call {
 	c := call{counted: s.Counted(), provider: string(s.Source), model: unknownModel}
 	if c.counted {
 		c.provider, c.model = ProviderOf(s), ModelOf(s)
-		c.input, c.output, c.cost = s.spent()
-	} else if s.Mapped() {
-		_, _, c.cost = s.spent()
+	}
+	if c.counted || s.Mapped() {
+		c.spending = s.spent()
 	}
 	return c
 }
@@ -276,10 +281,10 @@ func (s *Session) Add(sp *Span) {
 	if sp.Kind == KindAgentRun {
 		s.AgentRuns++
 	}
-	input, output, cost := sp.spent()
-	s.InputTokens = Plus(s.InputTokens, deref(input))
-	s.OutputTokens = Plus(s.OutputTokens, deref(output))
-	s.CostNanoUSD = Plus(s.CostNanoUSD, deref(cost))
+	spent := sp.spent()
+	s.InputTokens = Plus(s.InputTokens, deref(spent.input))
+	s.OutputTokens = Plus(s.OutputTokens, deref(spent.output))
+	s.CostNanoUSD = Plus(s.CostNanoUSD, deref(spent.cost))
 	if sp.EventType == "session_end" && sp.DurationMS != nil {
 		s.EndDurationMS = larger(s.EndDurationMS, sp.DurationMS)
 	}

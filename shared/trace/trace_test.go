@@ -164,7 +164,30 @@ func TestRepeatedCallsCountOnce(t *testing.T) {
 	if tr.LLMCount != 1 || *tr.InputTokens != 3 || *tr.OutputTokens != 4 || *tr.CostNanoUSD != 25 || tr.Main.SpanID != "b" || tr.SpanCount != 3 {
 		t.Errorf("trace: %+v", tr)
 	}
+	if *tr.EmbeddingTokens != 3 {
+		t.Errorf("embedding tokens: %d", *tr.EmbeddingTokens)
+	}
 	if se.InputTokens != 3 || se.OutputTokens != 4 || se.CostNanoUSD != 25 || se.SpanCount != 3 {
+		t.Errorf("session: %+v", se)
+	}
+}
+
+// TestSumsOfCallsThatNoSpanStandsFor holds what an agent's sum adds where it
+// counts.
+func TestSumsOfCallsThatNoSpanStandsFor(t *testing.T) {
+	n := func(v int64) *int64 { return &v }
+	agent := Span{
+		ID: "a", TraceID: "t", SessionID: "s", Form: FormSpan, Kind: KindAgentRun, MappingVersion: 1, Start: time.Date(2026, 1, 25, 12, 0, 0, 0, time.UTC),
+		InputTokens: n(30), OutputTokens: n(40), CostNanoUSD: n(50),
+	}
+	step, own := agent, agent
+	step.ID, step.Repeat = "b", true
+	own.ID, own.MappingVersion = "c", 0 // of the earlier service's forms, which count model calls alone
+	tr, se := sums([]Span{agent, step, own})
+	if tr.LLMCount != 0 || *tr.InputTokens != 30 || *tr.OutputTokens != 40 || *tr.CostNanoUSD != 50 || tr.EmbeddingTokens != nil {
+		t.Errorf("trace: %+v", tr)
+	}
+	if se.InputTokens != 60 || se.OutputTokens != 80 {
 		t.Errorf("session: %+v", se)
 	}
 }

@@ -27,7 +27,8 @@ type TraceRow struct {
 	TTFTMS       *float64         `json:"ttftMs"`     // of the main span
 	InputTokens  *int64           `json:"inputTokens"`
 	OutputTokens *int64           `json:"outputTokens"`
-	CostNanoUSD  *string          `json:"costNanoUsd"` // a whole number, in digits: it may pass 2^53
+	Embedded     *int64           `json:"embeddingTokens,omitzero"` // of embeddings, not in InputTokens
+	CostNanoUSD  *string          `json:"costNanoUsd"`              // a whole number, in digits: it may pass 2^53
 	SpanCount    int64            `json:"spanCount"`
 	ErrorCount   int64            `json:"errorCount"`
 	SessionID    *trace.SessionID `json:"sessionId"`
@@ -61,7 +62,7 @@ func TraceRowOf(h *store.TraceHit) TraceRow {
 	root := cmp.Or(h.RootSpan, main)
 	row := TraceRow{
 		TraceID: t.ID, Name: optional(t.Root.Name), Status: t.Status(), Kind: root.Kind, TTFTMS: main.TimeToFirstTokenMS,
-		InputTokens: t.InputTokens, OutputTokens: t.OutputTokens, CostNanoUSD: Digits(t.CostNanoUSD), SpanCount: t.SpanCount, ErrorCount: t.ErrorCount,
+		InputTokens: t.InputTokens, OutputTokens: t.OutputTokens, Embedded: t.EmbeddingTokens, CostNanoUSD: Digits(t.CostNanoUSD), SpanCount: t.SpanCount, ErrorCount: t.ErrorCount,
 		SessionID: optional(t.SessionID), UserID: t.UserID, Environment: t.Environment, Services: t.Services, Tags: t.Tags,
 		Preview: Preview{Input: cmp.Or(line(InputText(root)), line(InputText(main))), Output: cmp.Or(line(OutputText(root)), line(OutputText(main)))},
 	}

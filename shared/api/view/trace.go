@@ -43,6 +43,7 @@ type Trace struct {
 	ModelUsed         *string           `json:"modelUsed"`
 	InputTokens       *int64            `json:"inputTokens"`
 	OutputTokens      *int64            `json:"outputTokens"`
+	EmbeddingTokens   *int64            `json:"embeddingTokens,omitzero"` // of embeddings, not in InputTokens
 	CostCents         *float64          `json:"costCents"`
 	RequestBody       jsontext.Value    `json:"requestBody,omitzero"`
 	ResponseBody      jsontext.Value    `json:"responseBody,omitzero"`
@@ -84,8 +85,8 @@ func (r *Rows) Trace(t *trace.Trace) Trace {
 	if t.Form == trace.FormSpan && mainWhole && !r.Narrow {
 		meta = parseObject(main.Payload.Metadata)
 	}
+	row.InputTokens, row.OutputTokens, row.EmbeddingTokens, row.CostCents = t.InputTokens, t.OutputTokens, t.EmbeddingTokens, cents(t.CostNanoUSD)
 	if t.LLMCount > 0 {
-		row.InputTokens, row.OutputTokens, row.CostCents = t.InputTokens, t.OutputTokens, cents(t.CostNanoUSD)
 		row.setModel(t.Form, main, meta)
 	}
 	if r.Narrow {

@@ -224,7 +224,13 @@ func (c *comparer) totals() {
 			got.llm++
 		case "embedding":
 			got.embeddings++
-		default:
+		case "rerank", "retrieval":
+			continue
+		default: // a sum that counts is that of calls which no span stands for
+			if s.Usage != nil {
+				got.input += s.Usage.InputTokens
+				got.output += s.Usage.OutputTokens
+			}
 			continue
 		}
 		if s.Status == "error" {

@@ -322,6 +322,7 @@ var traceTable = newTable("traces", 1, slices.Concat(plainTraceTable.columns, []
 	col("environment", "text", func(t *traceRow) **string { return &t.Environment }),
 	col("user_id", "text", func(t *traceRow) **string { return &t.UserID }),
 	col("reports", "boolean", func(t *traceRow) **bool { return &t.reports }),
+	col("embedding_tokens", "bigint", func(t *traceRow) **int64 { return &t.EmbeddingTokens }),
 })...)
 
 var sessionTable = newTable("sessions", 1,

@@ -77,6 +77,15 @@ func TestUpgradeOfVersion2(t *testing.T) {
 	})
 }
 
+func TestUpgradeOfVersion10(t *testing.T) {
+	t.Parallel()
+	storetest.ExerciseTokensUpgrade(t, migrated, damaging(`UPDATE traces SET input_tokens = (SELECT sum(input_tokens) FROM spans s WHERE s.project_id = traces.project_id AND s.trace_id = traces.trace_id
+		AND kind = 'llm_call' AND NOT repeats AND NOT patch), output_tokens = (SELECT sum(output_tokens) FROM spans s WHERE s.project_id = traces.project_id
+		AND s.trace_id = traces.trace_id AND kind = 'llm_call' AND NOT repeats AND NOT patch);
+		UPDATE trace_counts SET input_tokens = 0, output_tokens = 0; UPDATE sessions SET turn_input_tokens = 0, turn_output_tokens = 0;
+		ALTER TABLE traces DROP COLUMN embedding_tokens; DELETE FROM goose_db_version WHERE version_id > 10`))
+}
+
 func TestStore(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"cache_describe", "exec"} {

@@ -439,7 +439,7 @@ var plainTraceColumns = []string{
 // beside, in the order of appendMappedTrace.
 var mappedTraceColumns = []string{
 	"main_session", "any_session", "root_span_id", "root_start", "root_orphan", "name", "failed_span_id", "failed_start", "failed_service",
-	"services", "tags", "environment", "user_id", "reports",
+	"services", "tags", "environment", "user_id", "reports", "embedding_tokens",
 }
 
 // traceColumns are all columns.
@@ -467,7 +467,8 @@ func appendMappedTrace(args []any, t *trace.Trace) []any {
 	} else {
 		args = append(args, string(f.SpanID), f.Start.UnixMicro(), f.Service)
 	}
-	return append(args, orNull(fold.EncodeList(t.Services)), orNull(fold.EncodeList(t.Tags)), orNull(t.Environment), orNull(t.UserID), t.Reports)
+	return append(args, orNull(fold.EncodeList(t.Services)), orNull(fold.EncodeList(t.Tags)), orNull(t.Environment), orNull(t.UserID), t.Reports,
+		orNull(t.EmbeddingTokens))
 }
 
 // scanTrace reads a row of selectTrace.
@@ -482,7 +483,7 @@ func scanTrace(rows *sql.Rows) (trace.Trace, error) {
 	err := rows.Scan(&t.ID, &t.SessionID, &start, &end, &t.Main.SpanID, &mainStart, &t.Main.LLMCall, &t.Form, &t.SpanCount, &t.LLMCount,
 		&t.ErrorCount, &t.DurationUS, &t.Sources, &t.InputTokens, &t.OutputTokens, &t.CostNanoUSD, &t.ProviderKey, &t.ModelKey, &t.Main.FirstTokenMS,
 		&mainSession, &anySession, &root, &rootStart, &rootOrphan, &name, &failed, &failedStart, &failedService,
-		&services, &tags, &t.Environment, &t.UserID, &reports)
+		&services, &tags, &t.Environment, &t.UserID, &reports, &t.EmbeddingTokens)
 	if err != nil {
 		return t, err
 	}

@@ -118,6 +118,22 @@ func ExerciseUpgrade(t *testing.T, open OpenFunc, downgrade func(t *testing.T, s
 	m.check(t, s, p)
 }
 
+// ExerciseTokensUpgrade checks that a filled database of schema version 10 is
+// brought up to date: its traces have the tokens of model calls alone, and what
+// follows from them. downgrade makes such a one of an open store.
+func ExerciseTokensUpgrade(t *testing.T, open OpenFunc, downgrade func(t *testing.T, s store.Store)) {
+	s := open(t)
+	p := newProject(t, s, "a")
+	spans := randomSpans(rand.New(rand.NewPCG(14, 1)), 200)
+	write(t, s, p, spans...)
+	m := model{}
+	m.add(spans...)
+	m.check(t, s, p)
+	downgrade(t, s)
+	ok(t, s.Migrate(t.Context(), nil))
+	m.check(t, s, p)
+}
+
 // ExerciseRecount checks that Recount finds and repairs damage. damage runs SQL
 // of the engine on an open store that holds one project's random spans; each
 // call must change at least one row of traces, sessions or roll-ups.
