@@ -41,7 +41,10 @@ const nearby = 10 * time.Second
 //  5. Of the spans that tell of one call that one stands for it which knows its
 //     usage; then one that is no report; then one that has the answer, the cost
 //     and the question; then the innermost.
-//  6. Any other span that says what it used (an agent's sum) counts only if no
+//  6. A tool's span within a span of the same tool tells of the same execution, if
+//     nothing but generic spans is between and they name no different calls: a
+//     framework's around a client's, a client's around its server's.
+//  7. Any other span that says what it used (an agent's sum) counts only if no
 //     span below it does, and no model span around it, with neither tool nor agent
 //     between.
 //
@@ -49,10 +52,11 @@ const nearby = 10 * time.Second
 // a CallKey with one of them: spans that tell of one call are not always in one
 // trace. The result does not depend on their order, and reads only narrow
 // fields: ID, TraceID, ParentID, Kind, Role, CallKey, Tells, Start, DurationMS,
-// Scope, Status, ToolUseID, Usage, CostNanoUSD, CostSource, Patch.
+// Scope, Status, ToolUseID, ToolName, Usage, CostNanoUSD, CostSource, Patch.
 func Resolve(spans []Span) []Standing {
 	r := newResolver(spans)
 	r.joinKeys()
+	r.joinTools()
 	r.joinReports()
 	r.joinNested()
 	r.joinParts()
@@ -79,12 +83,8 @@ type resolver struct {
 // the same thing.
 func class(s *Span) Kind {
 	switch s.Kind {
-	case KindLLMCall, KindEmbedding, KindRetrieval, KindRerank:
+	case KindLLMCall, KindEmbedding, KindRetrieval, KindRerank, KindToolUse:
 		return s.Kind
-	case KindToolUse:
-		if s.ToolUseID != nil {
-			return s.Kind
-		}
 	}
 	return ""
 }
@@ -167,7 +167,7 @@ func (r *resolver) joinKeys() {
 	for _, i := range r.order {
 		s := &r.spans[i]
 		switch {
-		case class(s) == KindToolUse:
+		case s.Kind == KindToolUse && s.ToolUseID != nil:
 			key := string(KindToolUse) + "\x00" + string(s.TraceID) + "\x00" + *s.ToolUseID
 			keyed[key] = append(keyed[key], i)
 		case s.CallKey != "" && (isModelCall(s) || s.Role == RolePart):
@@ -176,6 +176,30 @@ func (r *resolver) joinKeys() {
 	}
 	for _, list := range keyed {
 		r.joinKeyed(list)
+	}
+}
+
+// SameTool reports whether two spans, one within the other, are of one tool and
+// name no different calls of it.
+func SameTool(a, b *Span) bool {
+	return a.Kind == KindToolUse && b.Kind == KindToolUse && a.ToolName != nil && b.ToolName != nil && *a.ToolName == *b.ToolName &&
+		(a.ToolUseID == nil || b.ToolUseID == nil || *a.ToolUseID == *b.ToolUseID)
+}
+
+// joinTools is rule 6.
+func (r *resolver) joinTools() {
+	for _, i := range r.order {
+		s := &r.spans[i]
+		if s.Kind != KindToolUse || s.ToolName == nil {
+			continue
+		}
+		p := r.parent[i]
+		for n := 0; p >= 0 && n < neighbours && r.spans[p].Kind == KindGeneric; n++ {
+			p = r.parent[p]
+		}
+		if p >= 0 && SameTool(s, &r.spans[p]) {
+			r.join(i, p)
+		}
 	}
 }
 
@@ -446,6 +470,7 @@ func (r *resolver) compare(i, j int) int {
 	return cmp.Or(
 		yes(rank(a) > 0)-yes(rank(b) > 0),
 		yes(!r.around[i])-yes(!r.around[j]),
+		yes(a.ToolUseID != nil)-yes(b.ToolUseID != nil), // of tools: the model that asked knows it by that
 		r.usageRank(a)-r.usageRank(b),
 		rank(a)-rank(b),
 		yes(a.Tells&TellsOutput != 0)-yes(b.Tells&TellsOutput != 0),
@@ -467,7 +492,7 @@ func (r *resolver) usageRank(s *Span) int {
 	return 0
 }
 
-// sums is rule 6.
+// sums is rule 7.
 func (r *resolver) sums() {
 	used := make([]bool, len(r.spans)) // some span below says what it used
 	inner := slices.Clone(r.order)
@@ -475,7 +500,7 @@ func (r *resolver) sums() {
 	for _, i := range inner {
 		s := &r.spans[i]
 		says := saysUsed(s)
-		if class(s) == "" && s.Role != RolePart && says && (used[i] || r.toldAround(i)) {
+		if (class(s) == "" || s.Kind == KindToolUse) && s.Role != RolePart && says && (used[i] || r.toldAround(i)) {
 			r.standings[i].Counts = false
 		}
 		if p := r.parent[i]; p >= 0 && (used[i] || says) {

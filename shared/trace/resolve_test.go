@@ -42,6 +42,8 @@ func tell(t *testing.T, line string) trace.Span {
 			s.Role = trace.Role(rest)
 		case '=':
 			s.ToolUseID = &rest
+		case '~':
+			s.ToolName = &rest
 		default:
 			switch w {
 			case "usage":
@@ -104,6 +106,12 @@ func TestResolve(t *testing.T) {
 		{"a tool's agent within a call", []string{"w llm_call usage", "t tool_use <w", "g agent_run <t usage"}, "g t w"},
 		{"a step that repeats the call around it", []string{"v llm_call usage", "w llm_call <v", "s chain <w usage"}, "v<-w"},
 		{"the cost of a tool within a call", []string{"w llm_call usage", "t tool_use <w cost"}, "t w"},
+		{"a tool's client and server", []string{"c tool_use ~w", "h generic <c", "s tool_use <h ~w"}, "h s<-c"},
+		{"a framework's tool around a client's", []string{"f tool_use =1 ~w", "c tool_use <f ~w", "s tool_use <c ~w out"}, "f<-s,c"},
+		{"a tool that calls another", []string{"c tool_use ~w", "s tool_use <c ~v"}, "c s"},
+		{"a tool within itself, for another call", []string{"c tool_use =1 ~w", "s tool_use =2 <c ~w"}, "c s"},
+		{"a tool that an agent of the tool calls", []string{"c tool_use ~w", "g agent_run <c", "s tool_use <g ~w"}, "c g s"},
+		{"the sum of a tool", []string{"t tool_use =1 usage", "c llm_call <t usage"}, "c"},
 		{"the sum of an agent of agents", []string{"g agent_run usage", "h agent_run <g usage", "c llm_call <h usage"}, "c"},
 
 		{

@@ -224,6 +224,12 @@ func (s *Span) Counted() bool { return s.Kind == KindLLMCall && s.Counts() }
 // Counts reports whether s adds to sums of tokens, money and calls.
 func (s *Span) Counts() bool { return !s.Repeat && !s.Patch }
 
+// ToolCall reports whether s counts as a call of a tool: one that repeats another
+// does not, unless what it repeats is only what calls below it used.
+func (s *Span) ToolCall() bool {
+	return s.Kind == KindToolUse && (!s.Repeat || s.Usage != nil || s.CostNanoUSD != nil)
+}
+
 // ModelCall reports whether s is a call of a model of any sort, of which sums
 // keep the provider and the model, and which counts as one.
 func (s *Span) ModelCall() bool {

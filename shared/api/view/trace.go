@@ -253,7 +253,7 @@ func count(spans []trace.Span) counts {
 		if s.Service != nil && !slices.Contains(c.services, *s.Service) {
 			c.services = append(c.services, *s.Service)
 		}
-		if s.Kind == trace.KindToolUse {
+		if s.ToolCall() {
 			if s.ToolUseID != nil && *s.ToolUseID != "" {
 				calls[*s.ToolUseID] = true
 			} else {

@@ -431,7 +431,7 @@ func (c *counting) loadAncestors(units []*unit) (others []*unit, err error) {
 			return true
 		}
 		for _, k := range u.spans {
-			if isCall(k.own) || k.own.Usage != nil || k.own.CostNanoUSD != nil {
+			if isCall(k.own) || k.own.Kind == trace.KindToolUse || k.own.Usage != nil || k.own.CostNanoUSD != nil {
 				from = append(from, k)
 			}
 		}
@@ -459,10 +459,11 @@ func isCall(s *trace.Span) bool {
 }
 
 // nested reports whether a new span of u is within a stored one of its kind, or
-// too deep for that to be known.
+// too deep for that to be known; of a tool's span, within one of the same tool.
 func (c *counting) nested(u *unit) bool {
 	return slices.ContainsFunc(u.spans, func(k *counted) bool {
-		if !k.written || !isCall(k.own) {
+		tool := k.own.Kind == trace.KindToolUse
+		if !k.written || !isCall(k.own) && !tool {
 			return false
 		}
 		at := k.own
@@ -471,6 +472,12 @@ func (c *counting) nested(u *unit) bool {
 			switch {
 			case p == nil || p.unit != u || p == k:
 				return false
+			case tool && trace.SameTool(k.own, p.own) && !p.written:
+				return true
+			case tool:
+				if p.own.Kind != trace.KindGeneric {
+					return false
+				}
 			case p.own.Kind == k.own.Kind && !p.written:
 				return true
 			}

@@ -75,7 +75,7 @@ func countInSessions(ctx context.Context, q querier, project account.ProjectID, 
 		err := row.Scan((*string)(&s.ID), &s.ToolCalls, &s.TraceCount, &s.FileCount)
 		return s, err
 	}, `SELECT session_id,
-			count(DISTINCT coalesce(tool_use_id, span_id)) FILTER (WHERE kind = 'tool_use'),
+			count(DISTINCT coalesce(tool_use_id, span_id)) FILTER (WHERE kind = 'tool_use' AND `+toolCall+`),
 			count(DISTINCT trace_id) FILTER (WHERE trace_id <> '' AND event_type NOT IN ('session_start', 'session_end')),
 			count(DISTINCT edited_file)
 		FROM spans WHERE project_id = $1 AND session_id = ANY($2) AND session_id <> '' GROUP BY session_id`, string(project), ids)
@@ -87,3 +87,6 @@ func countInSessions(ctx context.Context, q querier, project account.ProjectID, 
 	}
 	return nil
 }
+
+// toolCall is trace.Span.ToolCall of a tool's row.
+const toolCall = `(NOT repeats OR usage IS NOT NULL OR cost_nano_usd IS NOT NULL)`

@@ -195,7 +195,7 @@ func (s *searching) ToolCalls(ctx context.Context, ids []trace.TraceID) (map[tra
 		err = r.Scan((*string)(&out.id), &out.n.Calls, &out.n.Failed)
 		return out, err
 	}, `SELECT trace_id, count(DISTINCT coalesce(tool_use_id, span_id)), count(DISTINCT coalesce(tool_use_id, span_id)) FILTER (WHERE status = 'error')
-		FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id <> '' AND kind = 'tool_use' AND trace_id = ANY($2) GROUP BY trace_id`,
+		FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id <> '' AND kind = 'tool_use' AND `+toolCall+` AND trace_id = ANY($2) GROUP BY trace_id`,
 		string(s.project), texts(ids))
 	out := make(map[trace.TraceID]store.ToolCounts, len(rows))
 	for _, r := range rows {

@@ -83,7 +83,7 @@ func fillSessions(ctx context.Context, q querier, project projectNumber, session
 		return err
 	}
 	err = query(ctx, q, "count tool calls", add, `SELECT session_id,
-			count(DISTINCT CASE WHEN kind = 'tool_use' THEN coalesce(tool_use_id, span_id) END),
+			count(DISTINCT CASE WHEN kind = 'tool_use' AND `+toolCall+` THEN coalesce(tool_use_id, span_id) END),
 			count(DISTINCT CASE WHEN trace_id <> '' AND event_type NOT IN ('session_start', 'session_end') THEN trace_id END),
 			count(DISTINCT edited_file)
 		FROM spans `+spansBySession+`
@@ -98,3 +98,6 @@ func fillSessions(ctx context.Context, q querier, project projectNumber, session
 			AND s.form = 'trace' AND NOT s.mixed AND s.event_type NOT IN ('session_start', 'session_end')
 		GROUP BY t.session_id`, int64(project), list)
 }
+
+// toolCall is trace.Span.ToolCall of a tool's row.
+const toolCall = `(NOT repeats OR usage IS NOT NULL OR cost_nano_usd IS NOT NULL)`

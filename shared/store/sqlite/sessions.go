@@ -196,7 +196,7 @@ func (s *searching) ToolCalls(ctx context.Context, ids []trace.TraceID) (map[tra
 		return err
 	}, `SELECT trace_id, count(DISTINCT coalesce(tool_use_id, span_id)), count(DISTINCT CASE WHEN status = 'error' THEN coalesce(tool_use_id, span_id) END)
 		FROM spans `+spansByTrace+`
-		WHERE project = ? AND form = 'span' AND trace_id <> '' AND kind = 'tool_use' AND trace_id IN (SELECT value FROM json_each(?))
+		WHERE project = ? AND form = 'span' AND trace_id <> '' AND kind = 'tool_use' AND `+toolCall+` AND trace_id IN (SELECT value FROM json_each(?))
 		GROUP BY trace_id`, int64(s.project), list)
 	return out, err
 }

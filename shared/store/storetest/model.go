@@ -269,7 +269,7 @@ func (m model) listSessions(f store.SessionFilter) []trace.Session {
 			byID[s.SessionID] = se
 		}
 		se.Add(&s)
-		if s.Kind == trace.KindToolUse {
+		if s.ToolCall() {
 			use := string(s.ID)
 			if s.ToolUseID != nil {
 				use = *s.ToolUseID
