@@ -48,6 +48,7 @@ func init() {
 			{key: "completion", fact: factOutput},
 			{key: "outputs", fact: factOutput},
 			{key: "output", fact: factOutput},
+			{key: "response", fact: factOutput},
 			{key: "llm.usage", fact: factUsage},
 			{key: "usage", fact: factUsage},
 			{key: "token_usage", fact: factUsage},

@@ -130,6 +130,14 @@ func TestFamiliesBesideTheCorpus(t *testing.T) {
 			want: map[string]string{"kind": "llm_call", "in": "user: Hi", "out": "assistant: Hello", "usage": "3/2"},
 		},
 		{
+			name: "a program's own span, with JSON in texts", span: `"name":"generate"`,
+			attrs: map[string]string{
+				"model": "claude-sonnet-4-5", "messages": `[{"role":"user","content":"Hi"}]`, "usage": `{"prompt_tokens":12,"completion_tokens":4}`,
+				"response": `{"choices":[{"message":{"role":"assistant","content":"Hello"}}]}`,
+			},
+			want: map[string]string{"kind": "llm_call", "model": "claude-sonnet-4-5", "in": "user: Hi", "out": "assistant: Hello", "usage": "12/4"},
+		},
+		{
 			name: "a call that failed and names no operation", span: `"name":"openai.chat","status":{"code":2,"message":"401"}`,
 			attrs: map[string]string{"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o", "error.type": "AuthenticationError"},
 			want:  map[string]string{"kind": "llm_call", "status": "error", "error": `{"message":"401","type":"AuthenticationError"}`},
