@@ -165,6 +165,7 @@ var arrows = []struct {
 	{"shared/api/apitest", []string{"shared/...", "docs"}},
 	{"bench/...", []string{"shared/...", "migrations", "bench/..."}},
 	{"sdk/testserver", nil},
+	{"sdk/bench", nil},
 }
 
 // TestArrowsNeverTurnBack checks every import between packages of the module.

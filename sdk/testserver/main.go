@@ -26,6 +26,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"time"
@@ -33,13 +34,14 @@ import (
 
 func main() {
 	pulse := flag.String("pulse", "", "address of the Pulse behind the proxy; none without")
+	sink := flag.Bool("sink", false, "stand behind the proxy what answers as Pulse does, and keeps nothing")
 	flag.Parse()
-	if err := run(*pulse); err != nil {
+	if err := run(*pulse, *sink); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(pulse string) error {
+func run(pulse string, sink bool) error {
 	addresses := map[string]string{}
 	serve := func(name string, h http.Handler) error {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,18 +57,43 @@ func run(pulse string) error {
 	if err := serve("provider", newProvider()); err != nil {
 		return err
 	}
-	if pulse != "" {
-		target, err := url.Parse(pulse)
-		if err != nil {
-			return fmt.Errorf("-pulse: %w", err)
-		}
-		if err := serve("proxy", newTrouble(target)); err != nil {
+	behind, err := behindProxy(pulse, sink)
+	if err != nil {
+		return err
+	}
+	if behind != nil {
+		if err := serve("proxy", newTrouble(behind)); err != nil {
 			return err
 		}
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(addresses); err != nil {
 		return err
 	}
-	_, err := io.Copy(io.Discard, os.Stdin)
+	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// behindProxy is what stands there, nil if nothing does.
+func behindProxy(pulse string, sink bool) (http.Handler, error) {
+	if sink {
+		return http.HandlerFunc(takeAll), nil
+	}
+	if pulse == "" {
+		return nil, nil
+	}
+	target, err := url.Parse(pulse)
+	if err != nil {
+		return nil, fmt.Errorf("-pulse: %w", err)
+	}
+	to := httputil.NewSingleHostReverseProxy(target)
+	to.ErrorLog = log.New(io.Discard, "", 0)
+	return to, nil
+}
+
+// takeAll answers as Pulse does that has stored what it was sent.
+func takeAll(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return
+	}
+	writeJSON(w, http.StatusOK, struct{}{})
 }

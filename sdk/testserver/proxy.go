@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -30,9 +27,7 @@ type state struct {
 	RetryAfter string `json:"retryAfter"` // header of a status
 }
 
-func newTrouble(target *url.URL) *trouble {
-	next := httputil.NewSingleHostReverseProxy(target)
-	next.ErrorLog = log.New(io.Discard, "", 0)
+func newTrouble(next http.Handler) *trouble {
 	return &trouble{next: next, state: state{Mode: "ok"}, seen: map[string]int{}}
 }
 

@@ -1,24 +1,16 @@
-"""What a wrapped call costs beside a bare one, in one run.
+"""Measures what sdk/bench compares: bare and wrapped calls of openai's client, in blocks that follow each other in random order.
 
-Usage: PYTHONPATH=src python bench/overhead.py [calls]. sdk/bench.sh runs it with a Pulse in trouble too.
-
-The provider is a function in this process, so that the network's own ups and downs do not hide the SDK. Pulse is an address that takes
-everything, or a proxy before a real one. A bare and a wrapped client take turns, each pair beginning with the other one, with a rest between calls
-as programs that wait for a model have it. The percentiles of each round are compared: what is shown are the medians of the rounds, of the
-difference of the p99 also the ends of a 96% interval, and of each side the longest pause of the garbage collector.
+The arguments are the number of blocks and of the calls in each. Where Pulse is comes from the environment, as for any program. Run by sdk/bench.sh.
+The provider is a function in this process, so that the network's own ups and downs do not hide the SDK.
 """
 
 from __future__ import annotations
 
-import gc
 import json
-import os
+import random
 import sys
-import threading
 import time
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, List
 
 import openai
 
@@ -60,18 +52,6 @@ def provide(request: Any) -> Any:
     return httpx.Response(200, json=ANSWER)
 
 
-class Taker(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
 def client() -> openai.OpenAI:
     return openai.OpenAI(
         api_key="none", base_url="http://provider/v1", http_client=httpx.Client(transport=httpx.MockTransport(provide))
@@ -89,96 +69,37 @@ def streamed(openai_client: Any) -> None:
         pass
 
 
-# The second lowest and the second highest of nine are the ends of a 96% interval of the median, whatever the figures are spread like.
-ROUNDS = 9
-REST = 0.002  # seconds
-WARM_UP = 50
+WARM_UP = 50  # calls
+REST = 0.002  # seconds between two calls, as programs that wait for a model have it
+# Seconds that a block of wrapped calls may take at most until all of it is sent: the bare calls after it must not pay for it.
+SETTLING = 0.1
 
 
-class Pauses:
-    """The longest pause of the garbage collector since it was asked for."""
-
-    def __init__(self) -> None:
-        self._began = self._longest = 0.0
-        gc.callbacks.append(self._told)
-
-    def _told(self, phase: str, _info: Any) -> None:
-        if phase == "start":
-            self._began = time.perf_counter()
-        else:
-            self._longest = max(self._longest, time.perf_counter() - self._began)
-
-    def longest(self) -> float:
-        """Milliseconds; then it begins anew."""
-        longest, self._longest = self._longest * 1000, 0.0
-        return longest
-
-
-PAUSES = Pauses()
-Times = Tuple[List[float], List[float]]  # bare and wrapped, in milliseconds
-
-
-def measure(call: Callable[[Any], None], clients: Tuple[Any, Any], count: int) -> Tuple[List[Times], List[float]]:
-    """The times of each round, and the longest pauses of the garbage collector."""
-    rounds: List[Times] = [([], []) for _ in range(ROUNDS)]
-    pauses = [0.0, 0.0]
-    for number in range(-WARM_UP, count):
-        for side in (0, 1) if number % 2 else (1, 0):
-            time.sleep(REST)
-            PAUSES.longest()
-            began = time.perf_counter()
-            call(clients[side])
-            took = (time.perf_counter() - began) * 1000
-            if number >= 0:
-                rounds[number * ROUNDS // count][side].append(took)
-                pauses[side] = max(pauses[side], PAUSES.longest())
-    return rounds, pauses
-
-
-def at(times: List[float], share: float) -> float:
-    return sorted(times)[int((len(times) - 1) * share)]
-
-
-def compared(rounds: List[Times], pauses: List[float]) -> List[float]:
-    """A line: p50 and p99 of both, what the wrapped has more, the ends of the interval, and the pauses."""
-
-    def of(figure: Callable[[Times], float]) -> List[float]:
-        return sorted(figure(times) for times in rounds)
-
-    shown = [of(lambda times: at(times[side], share))[ROUNDS // 2] for share in (0.5, 0.99) for side in (0, 1)]
-    more = [of(lambda times: at(times[1], share) - at(times[0], share)) for share in (0.5, 0.99)]
-    return [*shown, more[0][ROUNDS // 2], more[1][ROUNDS // 2], more[1][1], more[1][-2], *pauses]
-
-
-# The proxy that makes trouble, and the key of the Pulse behind it.
-PROXY, KEY = os.environ.get("BENCH_PROXY"), os.environ.get("PULSE_API_KEY", "pulse_sk_bench")
-MODES = os.environ.get("BENCH_MODES", "ok").split() if PROXY else ["ok"]
-
-
-def make(trouble: str) -> None:
-    if PROXY:
-        data = json.dumps({"mode": trouble, "delayMs": 300}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"{PROXY}/trouble", data, method="PUT")).close()
+def measure(call: Callable[[Any], None], openai_client: Any, count: int) -> List[float]:
+    """Times calls, in milliseconds."""
+    times = []
+    for _ in range(count):
+        time.sleep(REST)
+        began = time.perf_counter()
+        call(openai_client)
+        times.append((time.perf_counter() - began) * 1000)
+    return times
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 900
-    taker = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
-    threading.Thread(target=taker.serve_forever, daemon=True).start()
-    url = PROXY or f"http://127.0.0.1:{taker.server_port}"
-    pulse_sdk.init_pulse(api_key=KEY, api_url=url, flush_interval=0.5, timeout=2.0)
-    clients = (client(), pulse_sdk.observe(client(), pulse_sdk.Provider.OPENAI))
-    heads = ("bare p50", "wrapped", "bare p99", "wrapped", "p50 +", "p99 +", "from", "to", "bare gc", "wrapped")
-    print(f"{'Pulse':10}{'ms':24}" + "".join(f"{head:>9}" for head in heads))
-    for mode in MODES:
-        make(mode)
-        for name, call in (("a call", whole), ("a stream of 100 events", streamed)):
-            gc.collect()
-            figures = compared(*measure(call, clients, count))
-            print(f"{mode:10}{name:24}" + "".join(f"{value:9.3f}" for value in figures), flush=True)
-    make("ok")
-    pulse_sdk.flush(30)
-    print(pulse_sdk.stats())
+    blocks, calls = int(sys.argv[1]), int(sys.argv[2])
+    pulse_sdk.init_pulse(batch_size=10, timeout=2.0)
+    clients = {"bare": client(), "wrapped": pulse_sdk.observe(client(), pulse_sdk.Provider.OPENAI)}
+    lines = []
+    for kind, call in (("a call", whole), ("a stream of 100 events", streamed)):
+        for one in clients.values():
+            measure(call, one, WARM_UP)
+        for block in range(blocks):
+            for side in random.sample(list(clients), len(clients)):
+                lines += [f"{kind}\t{block}\t{side}\t{ms:.4f}\n" for ms in measure(call, clients[side], calls)]
+                pulse_sdk.flush(SETTLING)
+    sys.stdout.writelines(lines)
+    pulse_sdk.shutdown(0)
 
 
 if __name__ == "__main__":
