@@ -211,6 +211,7 @@ compose-test: image images ## go a short way through each profile of infra/compo
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters of .golangci.yaml
 	$(GOLANGCI) run ./...
+	cd sdk/go && ../../$(GOLANGCI) run ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the Go code

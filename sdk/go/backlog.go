@@ -2,6 +2,7 @@ package pulse
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -50,6 +51,7 @@ func (b *backlog) work() {
 			return
 		}
 		for i, j := range jobs {
+			runtime.Gosched() // what the program does goes first
 			j.do()
 			jobs[i].do = nil // what it held is free
 			b.mu.Lock()

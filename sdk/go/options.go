@@ -166,7 +166,7 @@ func (s *settings) warn(kind, message string) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	logger.Warn("pulse: " + message)
+	logger.Warn("pulse: " + message) //nolint:sloglint // the one place that tells the program, of many things
 }
 
 // guard keeps what goes wrong in here from the program.

@@ -34,7 +34,7 @@ type Client struct {
 	backlog  backlog // of calls that ended
 
 	mu       sync.Mutex
-	open     map[*call]struct{} // whose answers come
+	open     map[*call]struct{} // whose answers come, or will
 	replaced atomic.Bool        // by another of Init
 }
 
@@ -176,7 +176,7 @@ func (c *Client) Flush(ctx context.Context) error {
 // Shutdown is the function of that name.
 func (c *Client) Shutdown(ctx context.Context) error {
 	for _, k := range c.unended() {
-		k.end(nil)
+		k.leave()
 	}
 	err := c.Flush(ctx)
 	c.stop()
@@ -209,7 +209,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // recording reports whether spans go anywhere.
 func (c *Client) recording() bool { return c.sender != nil }
 
-// watch remembers a call whose answer comes, so that Shutdown ends it if nobody
+// watch remembers a call, so that Shutdown ends it if nobody
 // else does.
 func (c *Client) watch(k *call) {
 	c.mu.Lock()

@@ -97,10 +97,10 @@ func read(t *testing.T, raw []byte) shown {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Error(err)
 	}
-	s.shown.raw, s.shown.attributes = string(raw), map[string]any{}
+	s.raw, s.attributes = string(raw), map[string]any{}
 	for _, a := range s.Attributes {
 		for _, v := range a.Value {
-			s.shown.attributes[a.Key] = v
+			s.attributes[a.Key] = v
 		}
 	}
 	return s.shown
@@ -138,7 +138,7 @@ func begin(t *testing.T, s *sink, o Options) *Client {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
-		c.Shutdown(ctx)
+		_ = c.Shutdown(ctx) // what is left is nobody's
 	})
 	return c
 }
@@ -265,10 +265,7 @@ func TestStreamsAsInAllSDKs(t *testing.T) {
 			Response any
 		}
 		fixture(t, "streams/"+filepath.Base(file), &f)
-		for _, op := range operations {
-			if !op.path.MatchString(f.Path) {
-				continue
-			}
+		if op := operationOf(f.Path); op != nil {
 			asm := op.assembler()
 			for _, raw := range f.Events {
 				asm.add(decoded(raw).(object))
@@ -600,7 +597,9 @@ func TestCallsPassAsTheyAre(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.Copy(io.Discard, resp.Body)
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Error(err)
+		}
 		resp.Body.Close()
 		if string(got) != asked {
 			t.Errorf("the provider got %q", got)
@@ -720,7 +719,7 @@ func TestEnds(t *testing.T) {
 				select {}
 			}
 		}
-		defer Shutdown(context.Background())
+		defer func() { _ = Shutdown(context.Background()) }() // the parent looks at what came
 		_, step := StartSpan(context.Background(), "step", "chain")
 		step.End()
 		end()
@@ -768,7 +767,7 @@ func TestNothingIsLeftAfterShutdown(t *testing.T) {
 	if err := c.Shutdown(context.Background()); err != nil || c.Statistics().Sent != 1 || c.Statistics().Queued != 0 {
 		t.Errorf("%v, %+v", err, c.Statistics())
 	}
-	s.Server.CloseClientConnections()
+	s.CloseClientConnections()
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines, before %d", runtime.NumGoroutine(), before)
@@ -799,7 +798,9 @@ func TestSpillOutlivesAKill(t *testing.T) {
 			step.End()
 		}
 		p, _ := os.FindProcess(os.Getpid())
-		p.Kill()
+		if err := p.Kill(); err != nil {
+			t.Fatal(err)
+		}
 		select {}
 	}
 	dir := t.TempDir()
@@ -931,6 +932,43 @@ func TestShutdownEndsWhatIsOpen(t *testing.T) {
 	last <- lastChunk
 	if rest, err := io.ReadAll(resp.Body); err != nil || !strings.HasSuffix(string(rest), "[DONE]\n\n") {
 		t.Errorf("%q, %v", rest, err)
+	}
+}
+
+// TestShutdownRecordsWhatIsUnanswered: a call that waits for its answer is
+// recorded without one, and the program still gets it.
+func TestShutdownRecordsWhatIsUnanswered(t *testing.T) {
+	s := newSink(t)
+	begin(t, s, Options{})
+	asked, answer := make(chan struct{}), make(chan struct{})
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-answer
+		fmt.Fprint(w, `{"model":"late"}`)
+	}))
+	defer provider.Close()
+	got := make(chan string)
+	go func() {
+		resp, err := HTTPClient().Post(provider.URL+"/chat/completions", "application/json", strings.NewReader(`{"model":"m"}`))
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		got <- string(body)
+	}()
+	<-asked
+	if err := Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
+	if body := <-got; body != `{"model":"late"}` {
+		t.Errorf("the program got %s", body)
+	}
+	spans := s.all()
+	if len(spans) != 1 || spans[0].Name != "chat m" || spans[0].Status.Code != statusError || spans[0].attributes["error.type"] != "Unanswered" || spans[0].attributes["pulse.request"] != `{"model":"m"}` {
+		t.Errorf("%+v", spans)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,6 +62,7 @@ type sender struct {
 
 	first time.Duration // firstWait; tests wait less
 	wait  time.Duration // before the next try, if Pulse does not say; only run uses it
+	gzip  *gzip.Writer  // used again, since it is large; nil before the first large body; only run uses it
 
 	full    chan struct{} // there is enough for a request
 	hurry   chan struct{} // a flush waits
@@ -73,11 +75,15 @@ type sender struct {
 func newSender(o *settings) *sender {
 	resource := []attribute{}
 	for _, a := range [][2]string{
-		{"service.name", o.ServiceName}, {"service.version", o.Release}, {"deployment.environment.name", o.Environment},
-		{"telemetry.sdk.name", "pulse"}, {"telemetry.sdk.language", "go"}, {"telemetry.sdk.version", Version},
+		{"service.name", o.ServiceName},
+		{"service.version", o.Release},
+		{"deployment.environment.name", o.Environment},
+		{"telemetry.sdk.name", "pulse"},
+		{"telemetry.sdk.language", "go"},
+		{"telemetry.sdk.version", Version},
 	} {
 		if a[1] != "" {
-			resource = append(resource, attribute{a[0], stringValue(a[1])})
+			resource = append(resource, attribute{a[0], a[1]})
 		}
 	}
 	s := &sender{
@@ -259,7 +265,7 @@ func (s *sender) take() bool {
 // post sends what was taken, and reports whether it is settled; else when to try
 // again, or 0.
 func (s *sender) post() (again time.Duration, settled bool) {
-	status, after, answer, err := s.send(body(s.sending))
+	status, after, answer, err := s.send(s.sending)
 	refused, ours := refusedOf(answer)
 	switch {
 	case err != nil:
@@ -339,15 +345,8 @@ var credentials = regexp.MustCompile(`//[^/]*@`)
 // shown is the address as the log may have it.
 func (s *sender) shown() string { return credentials.ReplaceAllLiteralString(s.url(), "//") }
 
-func (s *sender) send(body []byte) (status int, after time.Duration, answer []byte, err error) {
-	var encoding string
-	if len(body) > gzipFrom {
-		var b bytes.Buffer
-		w := gzip.NewWriter(&b)
-		_, _ = w.Write(body) // into memory: cannot fail
-		_ = w.Close()
-		body, encoding = b.Bytes(), "gzip"
-	}
+func (s *sender) send(items []item) (status int, after time.Duration, answer []byte, err error) {
+	body, encoding := s.body(items)
 	req, err := http.NewRequestWithContext(s.done, http.MethodPost, s.url(), bytes.NewReader(body))
 	if err != nil {
 		return 0, 0, nil, err
@@ -367,19 +366,39 @@ func (s *sender) send(body []byte) (status int, after time.Duration, answer []by
 	return resp.StatusCode, retryAfter(resp.Header.Get("Retry-After")), answer, err
 }
 
-func body(items []item) []byte {
+// body is the request's, and how it is encoded. Memory takes all that is written,
+// so there are no errors.
+func (s *sender) body(items []item) (body []byte, encoding string) {
 	var head struct{ Resource, Scope json.RawMessage }
 	_ = json.Unmarshal([]byte(items[0].head), &head) // our own, or checked when it was read
-	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"resourceSpans":[{"resource":%s,"scopeSpans":[{"scope":%s,"spans":[`, head.Resource, head.Scope)
-	for i, it := range items {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(it.data)
+	size := 0
+	for _, it := range items {
+		size += len(it.data)
 	}
-	b.WriteString(`]}]}]}`)
-	return b.Bytes()
+	var b bytes.Buffer
+	if size <= gzipFrom {
+		writeBody(&b, head.Resource, head.Scope, items)
+		return b.Bytes(), ""
+	}
+	if s.gzip == nil {
+		s.gzip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // a level that there is
+	}
+	s.gzip.Reset(&b)
+	writeBody(s.gzip, head.Resource, head.Scope, items)
+	_ = s.gzip.Close()
+	return b.Bytes(), "gzip"
+}
+
+func writeBody(to io.Writer, resource, scope []byte, items []item) {
+	fmt.Fprintf(to, `{"resourceSpans":[{"resource":%s,"scopeSpans":[{"scope":%s,"spans":[`, resource, scope)
+	for i, it := range items {
+		runtime.Gosched() // what the program does goes first
+		if i > 0 {
+			_, _ = to.Write([]byte{','})
+		}
+		_, _ = to.Write(it.data)
+	}
+	_, _ = io.WriteString(to, `]}]}]}`)
 }
 
 // refusedOf reads how many spans were refused; false says that the answer is none

@@ -39,9 +39,35 @@ type Span struct {
 	ended               bool
 }
 
+// attribute is one of a span. Its value is a string, a bool, an int, a float64 or
+// a list of strings.
 type attribute struct {
-	Key   string `json:"key"`
-	Value any    `json:"value"`
+	key   string
+	value any
+}
+
+// MarshalJSON writes it as OTLP has it.
+func (a attribute) MarshalJSON() ([]byte, error) {
+	return []byte(toJSON(map[string]any{"key": a.key, "value": otlpValue(a.value)})), nil
+}
+
+func otlpValue(v any) map[string]any {
+	switch v := v.(type) {
+	case bool:
+		return map[string]any{"boolValue": v}
+	case int:
+		return map[string]any{"intValue": strconv.Itoa(v)}
+	case float64:
+		return map[string]any{"doubleValue": v}
+	case []string:
+		values := make([]any, len(v))
+		for i := range v {
+			values[i] = otlpValue(v[i])
+		}
+		return map[string]any{"arrayValue": map[string]any{"values": values}}
+	}
+	text, _ := v.(string)
+	return map[string]any{"stringValue": strings.ToValidUTF8(text, "\uFFFD")}
 }
 
 type (
@@ -197,12 +223,11 @@ func (s *Span) fail(kind, message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failedAt, s.message = s.now(), message
-	s.exception = []attribute{{"exception.type", stringValue(kind)}, {"exception.message", stringValue(message)}}
+	s.exception = []attribute{{"exception.type", kind}, {"exception.message", message}}
 }
 
-// set adds an attribute; "" and nil are none.
+// set adds an attribute; "", nil and an empty list are none.
 func (s *Span) set(key string, v any) {
-	var value any
 	switch v := v.(type) {
 	case nil:
 		return
@@ -210,36 +235,20 @@ func (s *Span) set(key string, v any) {
 		if v == "" {
 			return
 		}
-		value = stringValue(v)
-	case bool:
-		value = map[string]any{"boolValue": v}
-	case int:
-		value = map[string]any{"intValue": strconv.Itoa(v)}
-	case float64:
-		value = map[string]any{"doubleValue": v}
 	case []string:
 		if len(v) == 0 {
 			return
 		}
-		values := make([]any, len(v))
-		for i := range v {
-			values[i] = stringValue(v[i])
-		}
-		value = map[string]any{"arrayValue": map[string]any{"values": values}}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.attributes {
-		if s.attributes[i].Key == key {
-			s.attributes[i].Value = value
+		if s.attributes[i].key == key {
+			s.attributes[i].value = v
 			return
 		}
 	}
-	s.attributes = append(s.attributes, attribute{key, value})
-}
-
-func stringValue(s string) map[string]any {
-	return map[string]any{"stringValue": strings.ToValidUTF8(s, "\uFFFD")}
+	s.attributes = append(s.attributes, attribute{key, v})
 }
 
 // now goes on from the start by the monotonic clock, until the span ended.

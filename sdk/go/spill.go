@@ -68,7 +68,7 @@ func (s *spill) write(head string, data []byte) *spillFile {
 			return nil
 		}
 		if _, err := f.WriteString(head + "\n"); err != nil {
-			f.Close()
+			_ = f.Close()
 			return nil
 		}
 		s.now = &spillFile{name: name, f: f}
@@ -117,13 +117,13 @@ func (f *spillFile) settle() {
 	defer f.mu.Unlock()
 	if f.open--; f.open == 0 {
 		f.close()
-		os.Remove(f.name)
+		_ = os.Remove(f.name) // what stays is sent again, and stored once
 	}
 }
 
 func (f *spillFile) close() {
 	if f.f != nil {
-		f.f.Close()
+		_ = f.f.Close() // each line was written as it came
 		f.f = nil
 	}
 }
@@ -195,7 +195,7 @@ func readSpill(name string) (items []item) {
 		}
 	}
 	if f.open = len(items); f.open == 0 {
-		os.Remove(name)
+		_ = os.Remove(name) // it has nothing
 	}
 	return items
 }

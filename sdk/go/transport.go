@@ -11,7 +11,8 @@ import (
 	"mime"
 	"net/http"
 	"path"
-	"regexp"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,7 +27,7 @@ const readFrom = 64 << 10
 
 // operation is what a path of a provider's API does.
 type operation struct {
-	path      *regexp.Regexp
+	endings   []string // of the path
 	name      string
 	provider  string // if the host does not say
 	assembler func() assembler
@@ -34,13 +35,13 @@ type operation struct {
 
 // operations are looked through in order.
 var operations = []operation{
-	{regexp.MustCompile(`/chat/completions$`), "chat", "openai", func() assembler { return &chatCompletion{kind: "chat.completion"} }},
-	{regexp.MustCompile(`/responses$`), "chat", "openai", func() assembler { return &responseEvents{} }},
-	{regexp.MustCompile(`/completions$`), "text_completion", "openai", func() assembler { return &chatCompletion{kind: "text_completion"} }},
-	{regexp.MustCompile(`/embeddings$`), "embeddings", "openai", nil},
-	{regexp.MustCompile(`/messages$`), "chat", "anthropic", func() assembler { return &messageEvents{} }},
-	{regexp.MustCompile(`:(generateContent|streamGenerateContent)$`), "generate_content", "google", func() assembler { return &contentChunks{} }},
-	{regexp.MustCompile(`:(embedContent|batchEmbedContents)$`), "embeddings", "google", nil},
+	{[]string{"/chat/completions"}, "chat", "openai", func() assembler { return &chatCompletion{kind: "chat.completion"} }},
+	{[]string{"/responses"}, "chat", "openai", func() assembler { return &responseEvents{} }},
+	{[]string{"/completions"}, "text_completion", "openai", func() assembler { return &chatCompletion{kind: "text_completion"} }},
+	{[]string{"/embeddings"}, "embeddings", "openai", nil},
+	{[]string{"/messages"}, "chat", "anthropic", func() assembler { return &messageEvents{} }},
+	{[]string{":generateContent", ":streamGenerateContent"}, "generate_content", "google", func() assembler { return &contentChunks{} }},
+	{[]string{":embedContent", ":batchEmbedContents"}, "embeddings", "google", nil},
 }
 
 // hosts say who answers, by the end of a host's name.
@@ -149,14 +150,17 @@ func (c *Client) begin(req *http.Request) (pass *http.Request, k *call) {
 			}
 		}
 	}
-	return pass, &call{client: c, span: s, op: op, model: model, request: body}
+	k = &call{client: c, span: s, op: op, model: model, request: body}
+	c.watch(k)
+	return pass, k
 }
 
 // operationOf gives what a path does, nil if that is not recorded.
 func operationOf(at string) *operation {
 	at = strings.TrimRight(at, "/")
+	ends := func(ending string) bool { return strings.HasSuffix(at, ending) }
 	for i := range operations {
-		if operations[i].path.MatchString(at) && !strings.Contains(at, "/threads/") {
+		if slices.ContainsFunc(operations[i].endings, ends) && !strings.Contains(at, "/threads/") {
 			return &operations[i]
 		}
 	}
@@ -222,15 +226,19 @@ func (c *Client) providerOf(ctx context.Context, host string, op *operation) str
 	return op.provider
 }
 
-// answered puts an ear to the answer's body.
+// answered puts an ear to the answer's body, unless Shutdown ended the call.
 func (k *call) answered(resp *http.Response) {
 	defer k.client.settings.guard()
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		return
+	}
 	k.status = resp.StatusCode
 	if k.stream = kind == "text/event-stream" && k.op.assembler != nil; k.stream {
 		k.asm = k.op.assembler()
 	}
-	k.client.watch(k)
 	resp.Body = &ear{body: resp.Body, call: k}
 }
 
@@ -298,6 +306,18 @@ func (k *call) end(err error) {
 	k.client.backlog.add(much, k.listen)
 }
 
+// leave ends the call, of which nothing more is recorded: as far as its answer
+// came, or as one that has none.
+func (k *call) leave() {
+	k.mu.Lock()
+	unanswered := k.status == 0 && !k.ended
+	k.mu.Unlock()
+	if unanswered {
+		k.span.fail("Unanswered", "the program ended before there was an answer")
+	}
+	k.end(nil)
+}
+
 // listen reads what was said since the last time, and after the end of the call
 // ends its span.
 func (k *call) listen() {
@@ -345,6 +365,7 @@ func (k *call) readEvents(said []byte, marks []mark) {
 // event reads one of a stream, and reports whether it carries something of the
 // answer.
 func (k *call) event(data []byte) bool {
+	runtime.Gosched() // what the program does goes first
 	if string(data) == "[DONE]" {
 		k.complete = true
 		return false
