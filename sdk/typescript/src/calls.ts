@@ -51,6 +51,7 @@ const forgotten = typeof FinalizationRegistry === "function" ? new FinalizationR
 /** One call of a provider. Whatever is told after its end is ignored, and nothing here throws. */
 export class Call implements Unread {
   private ended = false;
+  private answered = false;
   private streams = false;
   private readonly assembler: Assembler | undefined;
 
@@ -59,6 +60,7 @@ export class Call implements Unread {
     operation: Operation,
   ) {
     this.assembler = operation.assembler && new operation.assembler();
+    shared.unread.add(this);
   }
 
   /** Takes an event of the stream. */
@@ -73,15 +75,17 @@ export class Call implements Unread {
   /** Says that the answer is there, and read by what one has: without that, or at the end of the program, it will not be. The call must not hold it. */
   heldBy(reader: object, streams: boolean) {
     if (this.ended) return;
+    this.answered = true;
     this.streams = streams;
-    shared.unread.add(this);
     forgotten?.unregister(this);
     forgotten?.register(reader, this, this);
   }
 
   /** Ends the call, whose answer is not read any more. */
   leave() {
-    if (this.streams) this.endStream(true);
+    // A class of our own would have another name in each bundle.
+    if (!this.answered) this.fail({ constructor: { name: "Unanswered" }, message: "the program ended before there was an answer" });
+    else if (this.streams) this.endStream(true);
     else this.end(() => undefined);
   }
 

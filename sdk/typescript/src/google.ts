@@ -33,7 +33,8 @@ export function observeGoogle(ai: any, origin: Origin) {
   api.request = async (asked: any) => {
     const call = ask(asked);
     if (!call) return request.call(api, asked);
-    const response = await failing(call, () => request.call(api, asked));
+    const response: any = await failing(call, () => request.call(api, asked));
+    call.heldBy(response, false);
     onJSON(response, (body) => call.succeed(body), (error) => call.fail(error));
     return response;
   };

@@ -1,9 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { request as overHTTP } from "node:http";
 import { request as overHTTPS } from "node:https";
 import process from "node:process";
+import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
+import { constants, gzip as gzipped } from "node:zlib";
 import { type Answer, type Ends, type Exit, useRuntime } from "./runtime.js";
 import { spillTo } from "./spill.js";
 import { quietly } from "./warn.js";
@@ -108,6 +111,18 @@ const env = new Proxy<NodeJS.ProcessEnv>({}, {
   },
 });
 
-useRuntime({ language: "nodejs", env, storage: new AsyncLocalStorage(), post, sha256: (base64) => createHash("sha256").update(base64, "base64").digest("hex"), spill: spillTo, atExit });
+const compress = promisify(gzipped);
+
+useRuntime({
+  language: "nodejs",
+  env,
+  storage: new AsyncLocalStorage(),
+  post,
+  sha256: (base64) => createHash("sha256").update(base64, "base64").digest("hex"),
+  byteLength: (text) => Buffer.byteLength(text),
+  gzip: async (text) => new Uint8Array(await compress(text, { level: constants.Z_BEST_SPEED })).buffer,
+  spill: spillTo,
+  atExit,
+});
 
 export * from "./index.js";

@@ -10,6 +10,10 @@ export interface Runtime {
   storage?: Storage;
   /** The SHA-256 of what base64 says, in hex; undefined where only the web's own, which makes one wait, is there. */
   sha256?(base64: string): string;
+  /** How many bytes a text has as UTF-8; undefined where it must be counted. */
+  byteLength?(text: string): number;
+  /** Compresses in a thread of its own; undefined where only the web's streams are there. */
+  gzip?(text: string): Promise<ArrayBuffer>;
   /** Keeps what waits in files of a directory. */
   spill?(directory: string): Spill;
   /** Sends a request without holding up the end of the program; undefined where only the web's fetch is there. */

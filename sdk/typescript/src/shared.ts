@@ -3,7 +3,7 @@ import type { Runtime } from "./runtime.js";
 import type { Transport } from "./transport.js";
 import { version } from "./version.js";
 
-/** What ends a call whose answer is not read to its end. */
+/** What ends a call that has no answer, or whose answer is not read to its end. */
 export interface Unread {
   leave(): void;
 }
@@ -15,7 +15,7 @@ interface Shared {
   given?: string;
   /** Set up earlier, with something that may still wait. */
   earlier: Set<Transport>;
-  /** Calls whose answers may still be read. */
+  /** Calls whose answers may still come or be read. */
   unread: Set<Unread>;
   /** Work that ends a span by itself. */
   work: Set<object>;

@@ -24,10 +24,18 @@ export function within<T>(inner: Scope, fn: () => T): T {
   return storage ? storage.run(inner, fn) : fn();
 }
 
+/** A span that has ended. */
+export interface Ended {
+  /** About how many bytes it holds. */
+  size: number;
+  /** Writes it as OTLP's JSON. */
+  write(): string;
+}
+
 export class Span {
   readonly spanId = hex(8);
   readonly traceId: string;
-  readonly attributes: Record<string, Attribute> = {};
+  attributes: Record<string, Attribute> = {};
   private readonly parentId: string | undefined;
   private readonly began = performance.now();
   private readonly start = wallTime(this.began);
@@ -61,20 +69,27 @@ export class Span {
     this.events.push({ name: "exception", timeUnixNano: nanos(this.start + this.elapsed()), attributes: attributesOf(attributes) });
   }
 
-  /** The span as OTLP's JSON, ending now. */
-  end(): string {
-    return JSON.stringify({
-      traceId: this.traceId,
-      spanId: this.spanId,
-      parentSpanId: this.parentId,
-      name: this.name,
-      kind: this.kind,
-      startTimeUnixNano: nanos(this.start),
-      endTimeUnixNano: nanos(this.start + this.elapsed()),
-      attributes: attributesOf(this.attributes),
-      events: this.events.length > 0 ? this.events : undefined,
-      status: this.status,
-    });
+  /** Ends the span. What is said of it after that is nobody's. */
+  end(): Ended {
+    const { attributes } = this;
+    this.attributes = {};
+    const end = nanos(this.start + this.elapsed());
+    let size = 0;
+    for (const value of Object.values(attributes)) if (typeof value === "string") size += value.length;
+    const write = () =>
+      JSON.stringify({
+        traceId: this.traceId,
+        spanId: this.spanId,
+        parentSpanId: this.parentId,
+        name: this.name,
+        kind: this.kind,
+        startTimeUnixNano: nanos(this.start),
+        endTimeUnixNano: end,
+        attributes: attributesOf(attributes),
+        events: this.events.length > 0 ? this.events : undefined,
+        status: this.status,
+      });
+    return { size, write };
   }
 }
 

@@ -132,17 +132,18 @@ export interface Ear<T> {
 
 /** Passes events on as they come, and tells of them. */
 export function tapped<T>(events: AsyncIterator<T>, ear: Ear<T>): AsyncIterableIterator<T> {
-  const told = async (step: Promise<IteratorResult<T>>, early: boolean) => {
-    try {
-      const result = await step;
-      if (result.done) ear.end(early);
-      else ear.event(result.value);
-      return result;
-    } catch (error) {
-      ear.end(true, error);
-      throw error;
-    }
-  };
+  const told = (step: Promise<IteratorResult<T>>, early: boolean) =>
+    Promise.resolve(step).then(
+      (result) => {
+        if (result.done) ear.end(early);
+        else ear.event(result.value);
+        return result;
+      },
+      (error: unknown) => {
+        ear.end(true, error);
+        throw error;
+      },
+    );
   return {
     next: () => told(events.next(), false),
     return: (value?: any) => told(events.return ? events.return(value) : Promise.resolve({ done: true, value }), true),

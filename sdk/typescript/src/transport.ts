@@ -1,5 +1,6 @@
 import type { Settings } from "./options.js";
 import { type Kept, runtime, type Answer, type Spill } from "./runtime.js";
+import type { Ended } from "./span.js";
 import { version } from "./version.js";
 import { quietly, warnOnce } from "./warn.js";
 
@@ -17,14 +18,16 @@ const longestWait = 30_000;
 const longestRetryAfter = 60_000;
 const lookAgain = 25; // at what another request sends
 const aWhile = 1000; // how late what is still there may be
+const atOnce = 0.5; // ms that the program waits for spans to be written
 const retried = [429, 500, 502, 503, 504];
 const tellAfter = 5; // such answers in a row
 const mostFaults = 10; // 500s in a row, from which on these very spans may be why
 
 interface Item {
   head: string; // the resource and the scope
-  json: string;
-  bytes: number;
+  json: string; // "" until it is written
+  write?: () => string; // if it is not written yet
+  bytes: number; // a guess until it is written
   number: number; // in the order in which they came
   heldUntil: number; // it is being sent, and nobody else sends it before
   kept?: Kept; // on the disk
@@ -38,6 +41,8 @@ interface Item {
  */
 export class Transport {
   private readonly queue = new Set<Item>(); // the oldest first
+  private readonly unwritten = new Set<Item>(); // those of them that are not written yet
+  private writer: ReturnType<typeof setTimeout> | undefined; // writes them
   private bytes = 0;
   private newest = 0;
   private counts = { sent: 0, dropped: 0, rejected: 0 };
@@ -72,13 +77,52 @@ export class Transport {
     for (const { head, json, kept } of quietly(() => this.spill?.leftovers()) ?? []) this.push(head, json, kept);
   }
 
-  /** Takes a span, as OTLP's JSON. */
-  add(json: string) {
-    this.push(this.head, json, this.spill && quietly(() => this.spill!.write(this.head, json)));
+  /** Takes a span. It is written soon, and not while the program waits for the call that it is of, unless a file keeps it. */
+  add({ size, write }: Ended) {
+    if (this.spill || runtime().perRequest) {
+      const json = write();
+      this.push(this.head, json, this.spill && quietly(() => this.spill!.write(this.head, json)));
+      return;
+    }
+    this.pushItem({ head: this.head, json: "", write, bytes: size, number: ++this.newest, heldUntil: 0 });
+    this.writer ??= letGo(setTimeout(() => this.writeSome(), 0));
+  }
+
+  /** Writes spans for as long as nobody feels it. */
+  private writeSome() {
+    this.writer = undefined;
+    const until = performance.now() + atOnce;
+    for (const item of this.unwritten) {
+      this.write(item);
+      if (performance.now() < until) continue;
+      this.writer = letGo(setTimeout(() => this.writeSome(), 0));
+      return;
+    }
+  }
+
+  private write(item: Item): string {
+    this.unwritten.delete(item);
+    const { write } = item;
+    if (write) {
+      item.write = undefined;
+      item.json = quietly(write) ?? "";
+      if (item.json) this.resize(item, utf8Length(item.json));
+      else this.settle([item]);
+    }
+    return item.json;
+  }
+
+  private resize(item: Item, bytes: number) {
+    if (this.queue.has(item)) this.bytes += bytes - item.bytes;
+    item.bytes = bytes;
   }
 
   private push(head: string, json: string, kept?: Kept) {
-    const item = { head, json, kept, bytes: utf8Length(json), number: ++this.newest, heldUntil: 0 };
+    this.pushItem({ head, json, kept, bytes: utf8Length(json), number: ++this.newest, heldUntil: 0 });
+  }
+
+  private pushItem(item: Item) {
+    if (item.write) this.unwritten.add(item);
     this.queue.add(item);
     this.bytes += item.bytes;
     const now = performance.now();
@@ -170,7 +214,7 @@ export class Transport {
   /** What waits, as requests that another thread can send. */
   remains() {
     const bodies: string[] = [];
-    let items = [...this.queue];
+    let items = [...this.queue].filter((item) => this.write(item));
     while (items.length > 0) {
       const batch = this.batchOf(items);
       bodies.push(this.bodyOf(batch));
@@ -255,6 +299,7 @@ export class Transport {
     let settled = 0;
     for (const item of items) {
       if (!this.queue.delete(item)) continue;
+      this.unwritten.delete(item);
       settled++;
       this.bytes -= item.bytes;
       quietly(() => item.kept?.settle());
@@ -266,6 +311,7 @@ export class Transport {
     const batch: Item[] = [];
     let bytes = 0;
     for (const item of items) {
+      if (!this.write(item)) continue;
       bytes += item.bytes;
       if (batch.length > 0 && (batch.length >= this.settings.batchSize || bytes > this.settings.batchBytes || item.head !== batch[0]!.head)) break;
       batch.push(item);
@@ -306,9 +352,10 @@ export class Transport {
     try {
       const headers = this.headers();
       let body: string | ArrayBuffer = this.bodyOf(items);
-      if (body.length > gzipFrom && typeof CompressionStream === "function") {
+      const { gzip = overStreams } = runtime();
+      if (body.length > gzipFrom && gzip) {
         headers["content-encoding"] = "gzip";
-        body = await new Response(new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+        body = await gzip(body);
       }
       answer = await (runtime().post ?? this.overFetch)(this.url(), headers, body, request.signal);
     } catch (error) {
@@ -345,6 +392,9 @@ export class Transport {
   }
 }
 
+const overStreams =
+  typeof CompressionStream === "function" ? (text: string) => new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer() : undefined;
+
 /** Why there was no answer. What fetch throws says it in its cause, and what Node's sockets throw for several addresses says it in its code alone. */
 function reasonOf(error: any): string {
   const { message, code } = error?.cause ?? error ?? {};
@@ -377,6 +427,8 @@ function letGo(timer: ReturnType<typeof setTimeout>) {
 }
 
 function utf8Length(text: string): number {
+  const { byteLength } = runtime();
+  if (byteLength) return byteLength(text);
   let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

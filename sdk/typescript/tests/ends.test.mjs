@@ -32,6 +32,21 @@ for (const [how, end] of Object.entries({
   });
 }
 
+for (const [how, end] of Object.entries({
+  "exits": "process.exit(0);",
+  "gets SIGTERM": "process.kill(process.pid, 'SIGTERM'); await new Promise((resolve) => setTimeout(resolve, 10_000));",
+  "shuts down": "await shutdown(); process.kill(process.pid, 'SIGKILL');",
+})) {
+  test("a call that has no answer when the program " + how, async () => {
+    const hanging = "void ask('[hang] Hello').catch(() => undefined); const { shutdown } = await import('@pulse/sdk'); await new Promise((resolve) => setTimeout(resolve, 200));";
+    const { output } = await (await program(observed + hanging + end, env)).ended;
+    const [span] = to.spans();
+    assert.equal(span?.attributes["error.type"], "Unanswered", output);
+    assert.match(span.attributes["pulse.request"], /Hello/);
+    assert.equal(to.spans().length, 1);
+  });
+}
+
 test("a call that nobody waits for", async () => {
   const { code, output } = await (await program(observed + "void ask('Hello');", env)).ended;
   assert.equal(code, 0, output);
