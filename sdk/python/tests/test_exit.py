@@ -75,7 +75,10 @@ def test_sigterm_while_waiting_for_a_call(place: Sink, providers: Providers) -> 
     time.sleep(0.3)
     program.send_signal(signal.SIGTERM)
     assert ended(program)[0] == -signal.SIGTERM
-    assert len(place.spans()) == 1
+    answered, unanswered = place.spans()
+    assert "error.type" not in answered["attributes"]
+    assert unanswered["attributes"]["error.type"] == "Unanswered"
+    assert "[hang]" in unanswered["attributes"]["pulse.request"]
 
 
 def test_a_handler_of_the_program_stays(place: Sink, providers: Providers) -> None:

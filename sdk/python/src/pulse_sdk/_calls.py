@@ -7,10 +7,11 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from . import _pulse
-from ._content import dump, plain, to_json
+from ._content import dump, dump_json, plain, to_json
 from ._log import never_raises
 from ._span import CLIENT, Span, current
 from ._streams import Assembler, ChatCompletion, Completion, GenerateContent, Message, Response
+from ._transport import give_way
 
 
 class Operation(NamedTuple):
@@ -38,6 +39,9 @@ _MODEL_IN_PATH = re.compile(r"([^/:]+):\w+$")
 
 # Characters of a stream that are kept at most before they are read.
 MOST_HEARD = 256 << 10
+
+# Events that are read without giving way to the program: half a millisecond. With fewer, what one call left would reach far into the next.
+AT_ONCE = 64
 
 # The last events of streams that are not ended by [DONE].
 LAST_EVENTS = ("message_stop", "response.completed", "response.failed", "response.incomplete")
@@ -77,6 +81,10 @@ class Target(NamedTuple):
     port: Optional[int] = None
 
 
+class Unanswered(Exception):
+    """The program ended before there was an answer."""
+
+
 class Call:
     """One call. Everything that is told after its end is ignored, and nothing here raises."""
 
@@ -94,6 +102,7 @@ class Call:
         self._complete = False
         self._raw: Any = None
         self.ended = False
+        self.answered = False  # the answer begins
         self._span.attributes.update(
             {
                 "gen_ai.operation.name": operation.name,
@@ -111,6 +120,12 @@ class Call:
         """Ends the call with the error that leaves the block in which the client asks."""
         if error is not None:
             self.fail(error)
+        self.answered = True
+
+    def leave(self, paused_only: bool) -> None:
+        """Ends the call without an answer, of which nothing more is recorded."""
+        if not paused_only and not self.answered:
+            self.fail(Unanswered("the program ended before there was an answer"))
 
     @never_raises
     def ask(self, body: Any, extras: Extras) -> None:
@@ -128,9 +143,8 @@ class Call:
     @never_raises
     def keep(self, model: Any) -> None:
         """Takes the answer before the client makes something else of it."""
-        self._raw = dump(model)
+        self._raw = dump_json(model)
 
-    @never_raises
     def hear(self, data: str) -> None:
         """Takes an event of a stream as the provider wrote it. It is read later, with others, since the program waits for each."""
         self._hears = True
@@ -140,7 +154,7 @@ class Call:
         self._times.append(self._span.elapsed())
         self._size += len(data)
         if self._size >= MOST_HEARD:
-            self._read_heard()
+            self._read_some()
 
     @never_raises
     def event(self, event: Any) -> None:
@@ -148,10 +162,13 @@ class Call:
         if not self._hears and not self.ended:
             self._add(dump(event), self._span.elapsed())
 
-    def _read_heard(self) -> None:
-        heard, times = self._heard, self._times
-        self._heard, self._times, self._size = [], [], 0
-        if heard and heard[-1].startswith("[DONE]"):
+    @never_raises
+    def _read_some(self) -> None:
+        """Reads the first of the events that were heard and not read yet."""
+        heard, times = self._heard[:AT_ONCE], self._times[:AT_ONCE]
+        del self._heard[:AT_ONCE], self._times[:AT_ONCE]
+        self._size -= sum(map(len, heard))
+        if heard[-1].startswith("[DONE]"):
             self._complete = True
             heard = heard[:-1]
         try:
@@ -189,9 +206,15 @@ class Call:
 
     @never_raises
     def succeed(self, answer: Any = None) -> None:
-        """Ends the call with an answer."""
-        value = self._raw if self._raw is not None else dump(answer)
-        self._end(value if isinstance(value, dict) else None)
+        """Ends the call with an answer, which is read later: the program waits for it."""
+        if self.ended:
+            return
+        value = self._raw if self._raw is not None else dump_json(answer)
+        if not isinstance(value, str):
+            return self._end(value if isinstance(value, dict) else None)
+        self.ended = True
+        self._span.stop()
+        self._pulse.take_later(self._asked + len(value), lambda: self._write(read_json(value)))
 
     @never_raises
     def end_stream(self, early: bool = False, error: Optional[BaseException] = None) -> None:
@@ -206,20 +229,26 @@ class Call:
 
     def _conclude(self, early: bool, failed: bool) -> bytes:
         """Reads what was heard and not read yet, and writes the span."""
-        self._read_heard()
+        while self._heard:
+            self._read_some()
+            give_way()
         # Clients may close a stream at its last event, before the connection ends.
         if failed or early and not self._complete:
             self._span.attributes["pulse.stream_ended_early"] = True
         response = self._assembler.response() if self._assembler else None
         whole = read_json(self._body)  # of an answer that is no stream; else it is cut off, or no JSON at all
-        answer = response or (whole if isinstance(whole, dict) else None)
-        if answer is not None:
+        return self._write(response or whole)
+
+    def _write(self, answer: Any) -> bytes:
+        if isinstance(answer, dict):
             self._answer(answer)
         return self._span.encode()
 
     @never_raises
     def fail(self, error: BaseException) -> None:
         """Ends the call with an error."""
+        if self.ended:
+            return
         self._span.fail(error, self._pulse.content.message)
         self._end(None)
 
@@ -263,6 +292,7 @@ def begin(path: str, body: Any, target: Target, extras: Extras) -> Optional[Call
         model = in_path.group(1) if in_path else ""
     call = Call(pulse, operation, str(model), target)
     call.ask(body, extras)
+    _pulse.watch(call)
     return call
 
 

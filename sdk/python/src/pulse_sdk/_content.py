@@ -170,6 +170,17 @@ def dump(model: Any) -> Any:
     return model
 
 
+def dump_json(model: Any) -> Any:
+    """As dump, but as JSON if the model can write that itself, which takes it a fraction of the time."""
+    write = getattr(model, "model_dump_json", None)
+    if write is not None:
+        try:
+            return write(by_alias=True, exclude_unset=True, warnings=False)
+        except Exception:
+            pass
+    return dump(model)
+
+
 class Content:
     """Decides what is sent of each content, in the order of docs/sdk.md."""
 

@@ -44,7 +44,7 @@ class Pulse:
 
 
 class Unfinished(Protocol):
-    """A stream that may never be read to its end."""
+    """A call that may have no answer, or a stream that may never be read to its end."""
 
     def leave(self, paused_only: bool) -> None:
         """Ends its span if the program has left it, or in any case."""
@@ -113,7 +113,7 @@ def get() -> Optional[Pulse]:
 
 
 def watch(unfinished: Unfinished) -> None:
-    """Remembers a stream, so that its span does not go missing if nobody ends it."""
+    """Remembers a call or a stream, so that its span does not go missing if nobody ends it."""
     with _lock:
         _unfinished.add(unfinished)
 

@@ -20,6 +20,7 @@ class Tap:
         self, call: Call, source: Any, listen: Callable[[Any], None], instead_of: Optional[Tap] = None
     ) -> None:
         self._call = call
+        call.answered = True  # from now on the end of this is the call's
         self._source = source
         self._listen = listen
         self.reading = False

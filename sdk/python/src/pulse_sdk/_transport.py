@@ -29,6 +29,18 @@ FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 0.5, 30.0, 60.0  # seconds
 ANSWER_BYTES = 64 << 10  # that are read of an answer
 
 
+# Seconds that the thread that sends leaves to the program now and then. Python's lock goes to whoever asks first: without a rest, however short, that
+# is the thread that just let go of it, and a call of the program would wait until the interpreter takes it away, some milliseconds later.
+REST = 5e-5
+_sends = threading.local()
+
+
+def give_way() -> None:
+    """Lets the program go on, in the thread that sends; elsewhere it is the program that calls."""
+    if getattr(_sends, "here", False):
+        time.sleep(REST)
+
+
 class Stats(NamedTuple):
     """What became of the spans so far."""
 
@@ -228,6 +240,7 @@ class Transport:
             warn_once(f"unsent {id(self)}", f"spans not sent to Pulse at {self._shown} before the end: {count}{kept}")
 
     def _run(self) -> None:
+        _sends.here = True
         changed = self._changed
         while True:
             with changed:
@@ -354,7 +367,7 @@ class Transport:
             "User-Agent": f"pulse-sdk-python/{__version__}",
         }
         if len(body) > GZIP_FROM:
-            body = gzip.compress(body, 6)
+            body = gzip.compress(body, 1)
             headers["Content-Encoding"] = "gzip"
         request = urllib.request.Request(self._url, body, headers, method="POST")
         if self._opener is None:
