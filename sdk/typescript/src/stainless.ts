@@ -50,12 +50,16 @@ function watch(promise: any, recorded: Recorded) {
   let told: unknown; // an answer may pass here twice: newer clients derive promises from what the first one parses by
   let parsed = false;
   let raw = false;
-  let taken = false; // somebody waits for the answer
-  promise.responsePromise.then(
-    () => recorded.call?.heldBy(promise, false),
+  // In the place of the one before and not beside it: an error's stack has the program's own lines only where one alone waits for each promise, and the
+  // runtime tells of an error that nobody takes.
+  promise.responsePromise = promise.responsePromise.then(
+    (props: unknown) => {
+      recorded.call?.heldBy(promise, false);
+      return props;
+    },
     (error: unknown) => {
       recorded.call?.fail(error);
-      if (!taken) void Promise.reject(error); // the runtime tells of an error that nobody takes, which now is taken here
+      throw error;
     },
   );
   const tell = (value: any) => {
@@ -66,11 +70,7 @@ function watch(promise: any, recorded: Recorded) {
   };
 
   const patch = (promise: any, tell: (value: any) => void) => {
-    const { parse, parseResponse, asResponse, _thenUnwrap } = promise;
-    promise.parse = () => {
-      taken = true;
-      return parse.call(promise);
-    };
+    const { parseResponse, asResponse, _thenUnwrap } = promise;
     promise.parseResponse = async (...args: any[]) => {
       parsed = true;
       let value: any;
@@ -88,11 +88,11 @@ function watch(promise: any, recorded: Recorded) {
         tell(value);
         return transform(value, props);
       });
+      derived.responsePromise = promise.responsePromise; // newer clients give it the one of before
       patch(derived, () => undefined);
       return derived;
     };
     promise.asResponse = async () => {
-      taken = true;
       const props = await promise.responsePromise;
       const { call } = recorded;
       if (call && !parsed && !raw) {

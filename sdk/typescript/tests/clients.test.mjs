@@ -163,6 +163,26 @@ test("a call that takes too long", async () => {
   assert.deepEqual([status.code, attributes["error.type"]], [2, "APIConnectionTimeoutError"]);
 });
 
+test("an error has the stack that it would have without the SDK", async () => {
+  const ways = {
+    create: (client) => client.chat.completions.create({ model: "gpt-4o-mini", messages: user("[status 400] no") }),
+    stream: (client) => client.chat.completions.create({ model: "gpt-4o-mini", messages: user("[status 400] no"), stream: true }),
+    withResponse: (client) => client.chat.completions.create({ model: "gpt-4o-mini", messages: user("[status 400] no") }).withResponse(),
+  };
+  for (const [how, ask] of Object.entries(ways)) {
+    const stack = async (client) => {
+      const asked = async function theProgram() {
+        await ask(client);
+      };
+      const error = await asked().then(() => assert.fail("no error"), (error) => error);
+      return error.stack.replace(/[^ (]*node_modules/g, "").replace(/:\d+:\d+/g, "").split("\n").filter((line) => !line.includes("process"));
+    };
+    const [plain, mine] = [await stack(bare), await stack(openai)];
+    if (how !== "withResponse") assert.deepEqual(mine, plain, how); // one more step of the SDK's own is allowed there
+    assert.equal(mine.some((line) => line.includes("theProgram")), plain.some((line) => line.includes("theProgram")), mine.join("\n"));
+  }
+});
+
 test("tool calls, responses, embeddings and another provider's address", async () => {
   const answer = await openai.chat.completions.create({ model: "gpt-4o-mini", messages: user("[tool] Weather?"), tools });
   assert.equal(answer.choices[0].message.tool_calls[0].function.name, "get_weather");
