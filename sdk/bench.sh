@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tells what a wrapped call costs beside a bare one, in one run: p50 and p99 of both, and the 95% interval of the difference of the p99, with Pulse in
+# Tells what a wrapped call costs beside a bare one, in one run: p50, p90 and p99 of both, and the 95% interval of the differences, with Pulse in
 # each of the states that MODES names. Arguments name the SDKs; none are all. Needs what sdk/test.sh has made, and a machine that does nothing else.
 #
 # "ok" is a Pulse that takes everything at next to no cost, as one on another machine does; "pulse" is a real one on this machine, whose work competes
@@ -35,7 +35,7 @@ proxy=$(sed 's/.*"proxy":"\([^"]*\)".*/\1/' <<<"$addresses")
 
 [ $# -gt 0 ] || set -- python typescript go
 for sdk in "$@"; do
-    echo "sdk/$sdk: calls of each kind, ms bare, wrapped, difference"
+    echo "sdk/$sdk: calls of each kind, ms bare, wrapped, difference (its 95% interval)"
     for mode in $modes; do
         if [ "$mode" = pulse ]; then
             export PULSE_API_URL=$real

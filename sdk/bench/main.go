@@ -17,6 +17,9 @@ import (
 	"strings"
 )
 
+// shares are the percentiles that are shown.
+var shares = []float64{0.5, 0.9, 0.99}
+
 // resamples of the blocks, of which the interval is made.
 const resamples = 2000
 
@@ -39,10 +42,13 @@ func run(from io.Reader, to io.Writer, pulse string) error {
 	for _, kind := range kinds {
 		of := blocks[kind]
 		bare, wrapped := joined(of)
-		low, high := interval(of)
-		fmt.Fprintf(to, "%-10s %-24s %6d | p50 %8.3f %8.3f %+7.3f | p99 %8.3f %8.3f %+7.3f (%+.3f to %+.3f)\n", pulse, kind, len(bare),
-			at(bare, 0.5), at(wrapped, 0.5), at(wrapped, 0.5)-at(bare, 0.5),
-			at(bare, 0.99), at(wrapped, 0.99), at(wrapped, 0.99)-at(bare, 0.99), low, high)
+		fmt.Fprintf(to, "%-10s %-24s %6d", pulse, kind, len(bare))
+		for _, share := range shares {
+			low, high := interval(of, share)
+			b, w := at(bare, share), at(wrapped, share)
+			fmt.Fprintf(to, " | p%.0f %7.3f %7.3f %+7.3f (%+.3f to %+.3f)", share*100, b, w, w-b, low, high)
+		}
+		fmt.Fprintln(to)
 	}
 	return nil
 }
@@ -93,10 +99,10 @@ func joined(blocks []block) (bare, wrapped []float64) {
 	return bare, wrapped
 }
 
-// interval gives the ends of the 95% interval of the difference of the p99, by
+// interval gives the ends of the 95% interval of the difference of a percentile, by
 // bootstrap: blocks and not calls are drawn, since neighbours have the machine's
 // ups and downs in common.
-func interval(blocks []block) (low, high float64) {
+func interval(blocks []block, share float64) (low, high float64) {
 	differences := make([]float64, resamples)
 	random := rand.New(rand.NewPCG(1, 2)) // the same figures each time
 	for i := range differences {
@@ -105,7 +111,7 @@ func interval(blocks []block) (low, high float64) {
 			drawn[j] = blocks[random.IntN(len(blocks))]
 		}
 		bare, wrapped := joined(drawn)
-		differences[i] = at(wrapped, 0.99) - at(bare, 0.99)
+		differences[i] = at(wrapped, share) - at(bare, share)
 	}
 	slices.Sort(differences)
 	return at(differences, 0.025), at(differences, 0.975)
