@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -38,46 +38,58 @@ func barePack(encoder *zstd.Encoder, dst, body []byte) (packed []byte, n int, er
 	return encoder.EncodeAll(body, dst), len(rows), nil
 }
 
-// startBareServer starts a server that answers once the packed body is in a file
-// below dir that an fsync has made durable, and does nothing else.
-func startBareServer(dir string) (s *server, stop func(), err error) {
+// serveBare answers on address once the packed body is in a file below dir that
+// an fsync has made durable, one for all who wait, and does nothing else.
+func serveBare(address, dir string) error {
 	encoder, err := bareEncoder(zstd.SpeedFastest)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	file, err := os.Create(filepath.Join(dir, "bare.log"))
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	var mu sync.Mutex // of file
+	type packed struct {
+		data []byte
+		kept chan error
+	}
+	waiting := make(chan packed, 100)
+	go func() {
+		for next := range waiting {
+			group := []packed{next}
+			for range len(waiting) {
+				group = append(group, <-waiting)
+			}
+			var err error
+			for _, p := range group {
+				_, failed := file.Write(p.data)
+				err = errors.Join(err, failed)
+			}
+			err = errors.Join(err, file.Sync())
+			for _, p := range group {
+				p.kept <- err
+			}
+		}
+	}()
 	keep := func(body io.Reader) error {
 		raw, err := io.ReadAll(body)
 		if err != nil {
 			return err
 		}
-		packed, _, err := barePack(encoder, nil, raw)
-		if err != nil {
+		p := packed{kept: make(chan error, 1)}
+		if p.data, _, err = barePack(encoder, nil, raw); err != nil {
 			return err
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		if _, err := file.Write(packed); err != nil {
-			return err
-		}
-		return file.Sync()
+		waiting <- p
+		return <-p.kept
 	}
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status := tracesAsync.status
 		if err := keep(r.Body); err != nil {
 			status = http.StatusInternalServerError
 		}
 		w.WriteHeader(status)
 	}))
-	return &server{url: web.URL}, func() {
-		web.Close()
-		_ = file.Close()
-		_ = os.Remove(file.Name())
-	}, nil
 }
 
 // jitter does the same millisecond of work again and again for d, on every

@@ -29,6 +29,20 @@ type route struct {
 	renew             func(body []byte) // gives every record of a body a new id, in place
 }
 
+// median gives the sums of all and the median of each of their quantiles.
+func median(all []loadResult) loadResult {
+	var m loadResult
+	var p50, p99 []time.Duration
+	for _, r := range all {
+		m.acked, m.elapsed, m.bytes = m.acked+r.acked, m.elapsed+r.elapsed, m.bytes+r.bytes
+		p50, p99 = append(p50, r.p50), append(p99, r.p99)
+	}
+	slices.Sort(p50)
+	slices.Sort(p99)
+	m.p50, m.p99 = p50[len(p50)/2], p99[len(p99)/2]
+	return m
+}
+
 var (
 	tracesAsync = route{"/v1/traces/async", "application/json", http.StatusAccepted, renew}
 	tracesBatch = route{"/v1/traces/batch", "application/json", http.StatusAccepted, renew}

@@ -57,12 +57,8 @@ func keptAccess(home string) (a access, err error) {
 // startServer starts binary on a free port with an empty home, or with one that
 // is filled, and makes an account and a key if a has none.
 func startServer(ctx context.Context, binary, home string, a access, env ...string) (*server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
-		return nil, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
 		return nil, err
 	}
 	logFile, err := os.Create(filepath.Join(home, "pulse.log"))
@@ -99,6 +95,43 @@ func startServer(ctx context.Context, binary, home string, a access, env ...stri
 		}
 	}
 	return s, nil
+}
+
+// startBare starts this program once more, as the bare server: in a process of
+// its own, as Pulse is.
+func startBare(ctx context.Context, dir string) (*server, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	s := &server{url: "http://" + address, cmd: exec.CommandContext(ctx, binary, "-bare", address, "-dir", dir)}
+	s.cmd.Stderr = os.Stderr
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			return s, conn.Close()
+		}
+		if time.Now().After(deadline) {
+			s.stop()
+			return nil, errors.New("the bare server did not start")
+		}
+	}
+}
+
+// freePort is one of loopback that nobody listens on now.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 func (s *server) signUp() error {
@@ -203,7 +236,9 @@ func (s *server) waitFor(ctx context.Context, path string, n int) error {
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
-	_ = s.logFile.Close()
+	if s.logFile != nil {
+		_ = s.logFile.Close()
+	}
 }
 
 // cpuSeconds is the processor time that a process has used.
