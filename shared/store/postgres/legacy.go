@@ -17,6 +17,11 @@ import (
 // that is new or ours.
 func (db *DB) setAsideLegacy(ctx context.Context, progress func(string)) error {
 	return db.inTx(ctx, func(tx pgx.Tx) error {
+		// A killed migration has lost the lock of Migrate at once, but the server may
+		// still be at its last statement: the two would wait for each other.
+		if err := execute(ctx, tx, `SELECT pg_advisory_xact_lock($1)`, lockSetAside); err != nil {
+			return err
+		}
 		for _, t := range legacy.Tables() {
 			found, err := isLegacy(ctx, tx, t)
 			if err != nil {

@@ -25,6 +25,7 @@ const (
 	lockMigrate    int64 = 0x70756c7365_01
 	lockFirstUser  int64 = 0x70756c7365_02
 	lockPartitions int64 = 0x70756c7365_03
+	lockSetAside   int64 = 0x70756c7365_04
 )
 
 // projectLock gives the key of a project's lock. Whoever changes a project's
