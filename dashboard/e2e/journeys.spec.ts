@@ -221,6 +221,7 @@ test('a page asks once for what it shows, and first for what it shows first', as
 })
 
 test('filter, back and forward, and what cannot be answered', async ({ page }) => {
+  test.setTimeout(120_000)
   await signIn(page, ada)
   await page.goto('/dashboard/traces')
   await expect(page.getByRole('row').nth(5)).toBeVisible()

@@ -2,7 +2,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { request } from './http'
 import { keepOf } from './keep'
 import { tracesKey } from './traces'
-import { isMeta } from '@/lib/filter/filter'
+import { isMeta, parseFilter, withoutField } from '@/lib/filter/filter'
 import { visible } from '@/lib/text/visible'
 import type { Range } from '@/lib/time/range'
 import type { Zone } from '@/lib/time/zone'
@@ -45,18 +45,26 @@ export interface Facets {
 
 export const facetFields = ['status', 'model', 'name', 'service', 'user', 'tool', 'env', 'tag', 'key'] as const
 
+async function readFacets(project: string, filter: string, range: Range, fields: readonly string[], signal: AbortSignal): Promise<Facets> {
+  const body = (await request('/dashboard/api/query/facets', {
+    method: 'POST',
+    project,
+    signal,
+    body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), fields, limit: 10 },
+  })) as { facets: Record<string, { value: string; count: number }[]>; exact: boolean } // POST query/facets
+  return { values: body.facets, exact: body.exact }
+}
+
+/** The most frequent values under a filter. Of a field that the filter names they are those that it would find without, so that another can be chosen, too. */
 export const facetsQuery = (project: string, filter: string, range: Range) =>
   queryOptions({
     queryKey: [...tracesKey(project), 'facets', filter, range],
     placeholderData: keepOf(project),
     queryFn: async ({ signal }): Promise<Facets> => {
-      const body = (await request('/dashboard/api/query/facets', {
-        method: 'POST',
-        project,
-        signal,
-        body: { q: filter, from: range.from.toISOString(), to: range.to.toISOString(), fields: facetFields, limit: 10 },
-      })) as { facets: Record<string, { value: string; count: number }[]>; exact: boolean } // POST query/facets
-      return { values: body.facets, exact: body.exact }
+      const named = new Set(parseFilter(filter).terms.map((t) => t.field))
+      const asked = [{ q: filter, fields: facetFields.filter((field) => !named.has(field)) }, ...facetFields.flatMap((field) => (named.has(field) ? [{ q: withoutField(filter, field), fields: [field] }] : []))]
+      const parts = await Promise.all(asked.flatMap(({ q, fields }) => (fields.length > 0 ? [readFacets(project, q, range, fields, signal)] : [])))
+      return { values: Object.assign({}, ...parts.map((part) => part.values)) as Facets['values'], exact: parts.every((part) => part.exact) } // of the same type each
     },
   })
 

@@ -1,5 +1,5 @@
 import { formatCount } from '@/lib/format/format'
-import { parseFilter, printTerm, termOf } from '@/lib/filter/filter'
+import { chosenIn, parseFilter } from '@/lib/filter/filter'
 import { labelOf, type KeyNames } from '@/lib/filter/label'
 import { facetFields, type Facets } from '@/services/counts'
 import { Button } from '../ui/Button'
@@ -39,37 +39,40 @@ export function FacetSheet({ onClose, ...props }: FacetsProps & { onClose: () =>
   )
 }
 
-/** The most frequent values under the filter; a click takes one in, or out again, with Alt it leaves it out. */
+/** The most frequent values under the filter; a click takes one in, beside others of its field, or out again, with Alt it leaves it out. */
 function FacetList({ facets, filter, keys, onToggle }: FacetsProps) {
-  const chosen = new Set(parseFilter(filter).terms.map(printTerm))
+  const { terms } = parseFilter(filter)
   return (
     <>
       {facetFields.map((field) => {
-        const values = facets?.values[field] ?? []
-        const known = values.filter((v) => v.value !== '')
+        const values = (facets?.values[field] ?? []).flatMap((v) => (v.value === '' ? [] : [{ ...v, chosen: chosenIn(terms, field, v.value) }]))
         // Most projects have one API key, which tells nothing.
-        const telling = field !== 'key' || known.length > 1 || known.some((v) => chosen.has(printTerm(termOf(field, v.value))))
-        if (known.length === 0 || !telling) return null
+        const telling = field !== 'key' || values.length > 1 || values.some((v) => v.chosen)
+        if (values.length === 0 || !telling) return null
         return (
           <section key={field} className="mb-2">
             <h2 className="px-1.5 text-label text-faint">{field}</h2>
             <ul>
-              {known.map((v) => {
-                const on = chosen.has(printTerm(termOf(field, v.value)))
-                return (
-                  <li key={v.value}>
-                    <button type="button" aria-pressed={on} className={cx('flex min-h-6 w-full items-center justify-between gap-2 rounded-control px-1.5 text-left hover:bg-sunken', on && 'bg-select font-semibold')} title={`${v.value}\nAlt+click: all but it`} onClick={(event) => onToggle(field, v.value, event.altKey)}>
-                      <span dir="auto" className={cx('user-text truncate', field === 'status' && v.value === 'error' && 'text-error')}>
-                        {labelOf(field, v.value, keys)}
-                      </span>
-                      <span className="flex-none text-label text-faint">
-                        {formatCount(v.count)}
-                        {facets?.exact ? '' : '+'}
-                      </span>
-                    </button>
-                  </li>
-                )
-              })}
+              {values.map((v) => (
+                <li key={v.value}>
+                  <button
+                    type="button"
+                    aria-pressed={v.chosen === 'in'}
+                    className={cx('flex min-h-6 w-full items-center justify-between gap-2 rounded-control px-1.5 text-left hover:bg-sunken', v.chosen === 'in' && 'bg-select font-semibold')}
+                    title={`${v.value}\n${v.chosen === 'out' ? 'Left out: click to have it again' : 'Alt+click: all but it'}`}
+                    onClick={(event) => onToggle(field, v.value, event.altKey)}
+                  >
+                    <span dir="auto" className={cx('user-text truncate', v.chosen === 'out' ? 'text-faint line-through' : field === 'status' && v.value === 'error' && 'text-error')}>
+                      {labelOf(field, v.value, keys)}
+                      {v.chosen === 'out' ? <span className="sr-only"> left out</span> : null}
+                    </span>
+                    <span className="flex-none text-label text-faint">
+                      {formatCount(v.count)}
+                      {facets?.exact ? '' : '+'}
+                    </span>
+                  </button>
+                </li>
+              ))}
             </ul>
           </section>
         )

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { addTerm, parseFilter, printFilter, removeTerm, termOf, toggleTerm, type FilterError, type Op, type Term } from './filter'
+import { addTerm, chosenIn, parseFilter, printFilter, removeTerm, termOf, toggleTerm, toggleValue, withoutField, type FilterError, type Op, type Term } from './filter'
 
 interface Case {
   input: string
@@ -74,4 +74,20 @@ it('adds and removes terms, and excludes', () => {
   expect(toggleTerm('-model:x', 'model', 'x', true)).toBe('')
   expect(toggleTerm('-model:x', 'model', 'x')).toBe('model:x')
   expect(addTerm('"free text"', { ...termOf('name', 'a*'), values: [{ text: 'a*', glob: true }] })).toBe('"free text" name:a*')
+})
+
+it('chooses values of a field one by one', () => {
+  expect(toggleValue('status:error', 'model', 'a')).toBe('status:error model:a')
+  expect(toggleValue('model:a status:error', 'model', 'b')).toBe('model:a,b status:error')
+  expect(toggleValue('model:a,b status:error', 'model', 'a')).toBe('model:b status:error')
+  expect(toggleValue('model:b', 'model', 'b')).toBe('')
+  expect(toggleValue('model:a', 'model', 'b', true)).toBe('model:a -model:b')
+  expect(toggleValue('-model:b', 'model', 'c', true)).toBe('-model:b,c')
+  expect(toggleValue('-model:b,c', 'model', 'b')).toBe('-model:c')
+  // A pattern is no value, whatever it reads like.
+  expect(toggleValue('model:gpt*', 'model', 'gpt*')).toBe('model:gpt*,"gpt*"')
+  const { terms } = parseFilter('model:a,b -env:dev latency>2s')
+  expect(['a', 'c'].map((v) => chosenIn(terms, 'model', v))).toEqual(['in', null])
+  expect(chosenIn(terms, 'env', 'dev')).toBe('out')
+  expect(withoutField('model:a status:error -model:b', 'model')).toBe('status:error')
 })

@@ -385,6 +385,30 @@ export function addTerm(filter: string, term: Term): string {
 /** The filter without a term. */
 export const removeTerm = (filter: string, term: Term): string => printFilter(without(filter, term).rest)
 
+/** How a filter chooses a value of a field: taken in, left out, or neither. */
+export function chosenIn(terms: readonly Term[], field: string, text: string): 'in' | 'out' | null {
+  const term = terms.find((t) => t.field === field && t.op === 'is' && t.values.some((v) => v.text === text && !v.glob))
+  return term ? (term.not ? 'out' : 'in') : null
+}
+
+/** The filter without what it says of a field. */
+export const withoutField = (filter: string, field: string): string => printFilter(parseFilter(filter).terms.filter((t) => t.field !== field))
+
+/**
+ * The filter with one more value of a field, so that any of them will do; without
+ * the value where it was chosen, in whichever way. With `not` all but the value.
+ */
+export function toggleValue(filter: string, field: string, text: string, not = false): string {
+  const { terms } = parseFilter(filter)
+  if (chosenIn(terms, field, text)) {
+    const kept = terms.map((t) => (t.field === field && t.op === 'is' ? { ...t, values: t.values.filter((v) => v.text !== text || v.glob) } : t))
+    return printFilter(kept.filter((t) => t.values.length > 0))
+  }
+  const at = terms.findIndex((t) => t.field === field && t.op === 'is' && Boolean(t.not) === not && t.values.length < maxValues)
+  const joined = terms.map((t, i) => (i === at ? { ...t, values: [...t.values, { text }] } : t))
+  return printFilter(at < 0 ? [...terms, termOf(field, text, not)] : joined)
+}
+
 /** The filter with a value of a field in it, or without it where it was. With `not` its exclusion. */
 export function toggleTerm(filter: string, field: string, text: string, not = false): string {
   const term = termOf(field, text, not)

@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQueries, useQuery } from '@tanstack/react-query'
 import { createFileRoute, useLocation, useNavigate } from '@tanstack/react-router'
 import { lazy, Suspense, useMemo, useState } from 'react'
 import * as z from 'zod/mini'
@@ -27,8 +27,8 @@ import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useSelection } from '@/hooks/useSelection'
 import { useZone } from '@/hooks/useZone'
-import { absolute } from '@/lib/time/range'
-import { parseFilter, printFilter, printTerm, toggleTerm } from '@/lib/filter/filter'
+import { absolute, type Range } from '@/lib/time/range'
+import { parseFilter, printFilter, printTerm, removeTerm, toggleTerm, toggleValue } from '@/lib/filter/filter'
 import { joinFilter, splitFilter } from '@/lib/filter/url'
 import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
 import { optionalText } from '@/lib/search/search'
@@ -111,7 +111,7 @@ function TracesPage() {
     y: () => void copyText(location.href).then(() => toast('Link copied')),
     Escape: () => (peek !== undefined ? set({ peek: undefined }, true) : selected.size > 0 ? clear() : setFilter('')),
   })
-  const facetProps = { facets: facets.data, filter, keys, onToggle: (field: string, value: string, not: boolean) => setFilter(toggleTerm(filter, field, value, not)) }
+  const facetProps = { facets: facets.data, filter, keys, onToggle: (field: string, value: string, not: boolean) => setFilter(toggleValue(filter, field, value, not)) }
   const failedOnly = parsed.terms.some((t) => printTerm(t) === 'status:error')
   return (
     <>
@@ -179,7 +179,7 @@ function TracesPage() {
           <div className="flex-1">
             <Empty title={filter ? 'No trace matches' : 'No trace in this range'}>
               {filter ? (
-                <Button onClick={() => setFilter('')}>Drop the filter</Button>
+                <Loosen projectId={project.id} filter={searched} range={fixed} onFilter={setFilter} />
               ) : (
                 <>
                   <Button onClick={() => set({ from: '-30d', to: undefined })}>Show the last 30 days</Button>{' '}
@@ -200,6 +200,27 @@ function TracesPage() {
           <Bulk projectId={project.id} mayDelete={project.role === 'admin'} selected={[...selected]} task={task} onTask={setTask} onClear={clear} />
         </Suspense>
       ) : null}
+    </>
+  )
+}
+
+const shownTerms = 8
+
+/** How many traces there were without each of the terms, that which hides most first, and the way to drop it. */
+function Loosen({ projectId, filter, range, onFilter }: { projectId: string; filter: string; range: Range; onFilter: (next: string) => void }) {
+  const { terms } = parseFilter(filter)
+  const looser = terms.slice(0, shownTerms).map((term) => ({ term: printTerm(term), rest: removeTerm(filter, term) }))
+  const counts = useQueries({ queries: looser.map(({ rest }) => firstTracesQuery(projectId, { filter: rest, range, limit: 1 })) })
+  const ways = looser.map((way, i) => ({ ...way, total: counts[i]?.data?.total ?? null })).toSorted((a, b) => (b.total?.value ?? 0) - (a.total?.value ?? 0))
+  return (
+    <>
+      {ways.map(({ term, rest, total }) => (
+        <p key={term} className="flex min-h-9 flex-wrap items-center justify-center gap-x-2">
+          without <span className="user-text font-mono text-[12px] text-text">{term}</span>
+          {total === null ? null : <Button disabled={total.value === 0} onClick={() => onFilter(rest)}>{total.value === 0 ? 'none either' : `${formatTotal(total)} ${total.value === 1 ? 'trace' : 'traces'}`}</Button>}
+        </p>
+      ))}
+      <Button onClick={() => onFilter('')}>Drop the filter</Button>
     </>
   )
 }
