@@ -133,3 +133,31 @@ test('a link to a project of others shows no project of one\'s own instead', asy
   await expect(page.getByRole('button', { name: `Project: ${eve.project}` })).toBeVisible()
   await expect(page.getByRole('table', { name: 'Traces' })).toBeVisible()
 })
+
+test('while the server hangs the page says that what stands there is not what was asked for', async ({ page, pulse }) => {
+  await account(pulse, eve)
+  await signIn(page, eve)
+  await page.goto('/dashboard/traces?from=-7d')
+  await expect(page.getByRole('row').nth(5)).toBeVisible()
+  const waiting = page.getByText('Waiting for an answer…')
+  await expect(waiting).toHaveCount(0)
+  let answer = () => {}
+  const hung = new Promise<void>((done) => {
+    answer = done
+  })
+  await page.route('**/query/traces/search', async (route) => {
+    await hung
+    await route.continue()
+  })
+  await page.getByRole('button', { name: 'only errors' }).click()
+  await expect(waiting).toBeVisible()
+  await expect(page.getByRole('row').nth(5)).toBeVisible() // what was there stays
+  answer()
+  await expect(waiting).toHaveCount(0)
+
+  // Nor do the scripts of the next page come.
+  await page.route('**/assets/**', () => new Promise(() => {}))
+  await page.getByRole('link', { name: 'Settings' }).click()
+  await expect(waiting).toBeVisible()
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+})

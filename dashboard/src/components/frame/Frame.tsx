@@ -1,5 +1,5 @@
 import { Link, useMatches, useNavigate } from '@tanstack/react-router'
-import { BarChart3, Bot, CircleUser, Gauge, KeyRound, ListTree, MessagesSquare, Search, Settings, Users, type LucideIcon } from 'lucide-react'
+import { BarChart3, Bot, CircleQuestionMark, CircleUser, Gauge, KeyRound, ListTree, MessagesSquare, Search, Settings, Users, type LucideIcon } from 'lucide-react'
 import { Fragment, useState, type ReactNode } from 'react'
 import { useKeys } from '@/hooks/useKeys'
 import type { Account } from '@/services/auth'
@@ -15,6 +15,7 @@ import { Palette } from './Palette'
 import { ProjectSwitcher } from './ProjectSwitcher'
 import { pages, type PagePath } from './pages'
 import { ThemeSwitch } from './ThemeSwitch'
+import { WaitingBar } from './WaitingBar'
 
 const icons: Record<PagePath, LucideIcon> = {
   '/dashboard': Gauge,
@@ -91,6 +92,13 @@ export function Frame({ account, projects, project, looking, children }: FramePr
               <Kbd>⌘K</Kbd>
             </span>
           </button>
+          <button type="button" className="flex min-h-7 items-center gap-2 rounded-control px-2 text-muted hover:bg-sunken hover:text-text" onClick={() => setOpen('help')} title="Help: keys, and how to send traces">
+            <CircleQuestionMark size={15} aria-hidden className="flex-none" />
+            <span className="flex-1 text-left max-lg:sr-only">Help</span>
+            <span className="max-lg:hidden">
+              <Kbd>?</Kbd>
+            </span>
+          </button>
           <ThemeSwitch />
           {project ? <FreshnessFoot projectId={project.id} /> : null}
         </div>
@@ -98,6 +106,7 @@ export function Frame({ account, projects, project, looking, children }: FramePr
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <OfflineBar />
         <main id="page" tabIndex={-1} className="relative flex min-h-0 flex-1 flex-col overflow-hidden outline-none">
+          <WaitingBar />
           {project ? children : <WithoutProject email={account.email} projects={projects} looking={looking}>{children}</WithoutProject>}
         </main>
       </div>

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import { Button } from '../ui/Button'
 import { Dialog } from '../ui/Dialog'
 import { pages } from './pages'
@@ -31,7 +32,16 @@ const keys: [string, string][] = [
 
 export function Help({ onClose }: { onClose: () => void }) {
   return (
-    <Dialog title="Keys" onClose={onClose}>
+    <Dialog title="Help" onClose={onClose}>
+      <p className="mb-3 flex flex-wrap gap-x-4">
+        <Link to="/dashboard/start" onClick={onClose} className="inline-flex min-h-6 items-center text-accent underline">
+          How to send traces
+        </Link>
+        <a href="/openapi.json" className="inline-flex min-h-6 items-center text-accent underline">
+          The API
+        </a>
+      </p>
+      <h3 className="mb-1 text-label text-faint">Keys</h3>
       <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1">
         {[...keys, ...pages.flatMap((p): [string, string][] => (p.key ? [[`g ${p.key}`, p.label]] : []))].map(([key, text]) => (
           <div key={key} className="contents">
