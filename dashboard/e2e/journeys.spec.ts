@@ -59,12 +59,47 @@ test('from the notice to the offending prompt in two clicks', async ({ page, pul
   // What the chart adds up to is the number above it, embeddings and all.
   const cost = await page.getByRole('link', { name: /^Cost / }).locator('.text-kpi').textContent()
   expect(cost).toMatch(/^\$\d/)
-  await expect(page.getByRole('heading', { name: 'Cost by provider' }).locator('..')).toContainText(cost ?? '')
+  await expect(page.getByRole('heading', { name: 'Cost by model' }).locator('xpath=../..')).toContainText(cost ?? '')
   await page.getByRole('link', { name: 'Show the traces' }).click() // one
   await expect(page).toHaveURL(/q=status:error/)
   await page.getByRole('row').filter({ hasText: 'answer_question' }).getByRole('link').click() // two
   await expect(page.getByRole('listitem').getByText('How do I return boots?')).toBeVisible()
   await expect(page.getByText('429 Too Many Requests: rate limit reached').first()).toBeVisible()
+})
+
+test('the overview: what to look at, what changed, of which traces', async ({ page }) => {
+  await signIn(page, ada)
+  const card = (name: string | RegExp) => page.getByRole('heading', { name }).locator('xpath=../..')
+  // The same three looks at the cost, the errors, the tokens; each adds up to its number above.
+  const kpi = (name: RegExp) => page.getByRole('link', { name }).locator('.text-kpi').textContent()
+  await card('Cost by model').getByRole('button', { name: 'Tokens' }).click()
+  await expect(page).toHaveURL(/chart=tokens/)
+  await expect(card('Tokens by model')).toContainText((await kpi(/^Tokens /)) ?? '-')
+  await card('Tokens by model').getByRole('button', { name: 'Errors' }).click()
+  await expect(card('Errors by model').getByRole('img')).toHaveAttribute('aria-label', /^Errors by model: \d+ in/)
+
+  await card('Needs a look').getByRole('button', { name: 'costliest' }).click()
+  await expect(card('Needs a look').getByRole('listitem').first()).toContainText('travel_agent › run_sql')
+  await card('Needs a look').getByRole('button', { name: 'slowest' }).click()
+  await expect(card('Needs a look').getByRole('listitem').first()).toContainText('nightly_index')
+
+  // What changed since the period before, and its traces.
+  await card('What is different').getByRole('button', { name: 'since the period before' }).click()
+  const changed = card('What is different').getByRole('listitem').filter({ hasText: 'error' }).first()
+  await expect(changed).toContainText('status')
+  await page.reload()
+  await changed.getByRole('button', { name: 'Traces with status error' }).click()
+  await expect(page).toHaveURL(/\/traces\?.*q=status:error/)
+  await page.goBack()
+
+  // A filter is of all numbers, and goes with every link.
+  const filter = page.getByRole('combobox', { name: 'Filter' })
+  await filter.fill('model:house-llama-9')
+  await filter.press('Enter')
+  await expect(page.getByRole('link', { name: /^Traces / }).locator('.text-kpi')).toHaveText('1')
+  await expect(card('What is different').getByRole('button', { pressed: true })).toHaveText('since the period before')
+  await page.getByRole('link', { name: /^Error rate / }).click()
+  await expect(page).toHaveURL(/q=model:house-llama-9(\+|%20| )status:error/)
 })
 
 test('the error that the root hides', async ({ page }) => {
@@ -200,7 +235,7 @@ test('a page asks once for what it shows, and first for what it shows first', as
   }
   const times = (end: string) => paths.filter((path) => path.endsWith(end)).length
 
-  await open('/dashboard', () => cold.getByRole('heading', { name: 'Models' }).locator('..').getByRole('table').waitFor())
+  await open('/dashboard', () => cold.getByRole('region', { name: 'Model calls by model' }).getByRole('table').waitFor())
   const [numbers, script] = [paths.indexOf('/dashboard/api/query/overview'), paths.findIndex((path) => path.includes('/frame-'))]
   expect(numbers).toBeGreaterThan(0)
   expect(numbers).toBeLessThan(script)
@@ -261,7 +296,26 @@ test('filter, back and forward, and what cannot be answered', async ({ page }) =
   const facets = page.getByRole('complementary', { name: 'Facets' })
   await facets.getByRole('button', { name: /^success/ }).click({ modifiers: ['Alt'] })
   await expect(filter).toHaveValue('-status:success')
-  await expect(facets.getByRole('button', { name: /^success/ })).toHaveCount(0)
+  await expect(facets.getByRole('button', { name: /^success left out/ })).toBeVisible()
+  await facets.getByRole('button', { name: /^success left out/ }).click()
+  await expect(filter).toHaveValue('')
+  // Beside a value that was chosen the others are still there, and any of them will do.
+  await facets.getByRole('button', { name: /^gpt-4o-mini/ }).click()
+  await expect(filter).toHaveValue('model:gpt-4o-mini')
+  await facets.getByRole('button', { name: /^house-llama-9/ }).click()
+  await expect(filter).toHaveValue('model:gpt-4o-mini,house-llama-9')
+  await expect(facets.getByRole('button', { pressed: true })).toHaveCount(2)
+  await facets.getByRole('button', { name: /^gpt-4o-mini/ }).click()
+  await expect(filter).toHaveValue('model:house-llama-9')
+  // Where nothing matches it says which term is to blame.
+  await filter.fill('model:house-llama-9 status:error')
+  await filter.press('Enter')
+  await expect(page.getByText('No trace matches')).toBeVisible()
+  const ways = page.getByRole('paragraph').filter({ hasText: 'without' })
+  await expect(ways).toHaveText([/without model:house-llama-9\d+ traces/, /without status:error1 trace/])
+  await ways.filter({ hasText: 'status:error' }).getByRole('button').click()
+  await expect(filter).toHaveValue('model:house-llama-9')
+  await expect(page.getByRole('row').nth(1)).toContainText('house-llama-9')
   // What is offered does not cover what was asked for.
   const offers = page.getByRole('listbox', { name: 'Offers' })
   await filter.fill('')
@@ -320,7 +374,7 @@ test('with the keyboard alone', async ({ page }) => {
   }
   expect(urls.filter((url) => /travel_ag|trip-lo/i.test(url))).toEqual([])
   await page.keyboard.press('?')
-  await expect(page.getByRole('dialog', { name: 'Keys' })).toBeVisible()
+  await expect(page.getByRole('dialog', { name: 'Help' })).toBeVisible()
 })
 
 test('hostile content is text', async ({ page }) => {

@@ -31,7 +31,7 @@ if ((overview || pathname.startsWith('/dashboard/')) && read(signedInKey)) {
   }
   const params = new URLSearchParams(search)
   const project = params.get('p') ?? read('pulse.project')
-  if (project && overview) ask(overviewRequest(project, '', resolveRange({ from: params.get('from') ?? undefined, to: params.get('to') ?? undefined }, new Date(opening.at))))
+  if (project && overview && !params.has('q')) ask(overviewRequest(project, '', resolveRange({ from: params.get('from') ?? undefined, to: params.get('to') ?? undefined }, new Date(opening.at))))
   if (project && trace) ask(treeRequest(project, trace, ''))
   ask(sessionRequest)
   ask(projectsRequest)

@@ -114,7 +114,7 @@ export const differencesQuery = (project: string, filter: string, range: Range, 
       const part = (n: number, of: number) => (of > 0 ? n / of : 0)
       const rows = body.fields
         .flatMap((f) => f.values.map((v) => ({ field: f.name, value: v.value, selected: part(v.selected, body.selected), baseline: part(v.baseline, body.baseline) })))
-        .filter((row) => row.value !== '' && row.field !== 'status' && row.selected > row.baseline)
+        .filter((row) => row.value !== '' && (row.field !== 'status' || !selection.filter.includes('status:')) && row.selected > row.baseline)
         .toSorted((a, b) => b.selected - b.baseline - (a.selected - a.baseline))
       return { selected: body.selected, baseline: body.baseline, rows: rows.slice(0, 8) }
     },

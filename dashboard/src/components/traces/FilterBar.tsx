@@ -89,7 +89,8 @@ export function FilterBar({ value, onChange, suggest, lookUp, keys, placeholder 
         aria-label="Filter"
         aria-invalid={errors.length > 0 || undefined}
         aria-describedby={errors.length > 0 ? `${id}-error` : undefined}
-        className="h-8 w-full rounded-control border border-border-strong bg-surface px-2.5 font-mono text-[12px] placeholder:text-faint aria-invalid:border-error"
+        // A hint needs no font of its own, which a page would have to ask for.
+        className={cx('h-8 w-full rounded-control border border-border-strong bg-surface px-2.5 text-[12px] placeholder:text-faint aria-invalid:border-error', text !== '' && 'font-mono')}
         placeholder={placeholder}
         spellCheck={false}
         autoComplete="off"
