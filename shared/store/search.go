@@ -351,6 +351,9 @@ type Turns struct {
 	Session trace.Session // with its counts of distinct things
 	Hits    []TraceHit
 	Tools   map[trace.TraceID]ToolCounts // of the hits that called any
+	// Answers are the spans that said something last: of the hits of several spans,
+	// if a model was called or answered, the last such by start, ties by larger id.
+	Answers map[trace.TraceID]*trace.Span
 	Total   int64
 	Next    string
 }

@@ -50,7 +50,7 @@ func (g *Group) searchSessions(w http.ResponseWriter, r *http.Request) error {
 type turn struct {
 	Trace  view.TraceRow `json:"trace"`
 	Input  *string       `json:"input"`  // at most maxTurnChars of what was asked, as text
-	Output *string       `json:"output"` // and answered
+	Output *string       `json:"output"` // and answered, by the root, else last
 	// ToolCalls are distinct; FailedTools are those of them that failed.
 	ToolCalls   int64 `json:"toolCalls"`
 	FailedTools int64 `json:"failedTools"`
@@ -88,10 +88,28 @@ func (g *Group) turns(w http.ResponseWriter, r *http.Request) error {
 		answer.Items[i] = turn{
 			Trace:       view.TraceRowOf(h),
 			Input:       view.Cut(cmp.Or(view.InputText(root), view.InputText(&h.MainSpan)), maxTurnChars),
-			Output:      view.Cut(cmp.Or(view.OutputText(root), view.OutputText(&h.MainSpan)), maxTurnChars),
+			Output:      view.Cut(answerOf(h, got.Answers[h.ID]), maxTurnChars),
 			ToolCalls:   tools.Calls,
 			FailedTools: tools.Failed,
 		}
 	}
 	return api.WriteJSON(w, http.StatusOK, answer)
+}
+
+// answerOf gives what a trace answered: what its root tells, else what was said
+// last in it, nil if nobody knows, else what its main span tells.
+func answerOf(h *store.TraceHit, last *trace.Span) string {
+	spans := []*trace.Span{h.RootSpan, last, &h.MainSpan}
+	if h.Root.SpanID == h.Main.SpanID {
+		spans = []*trace.Span{&h.MainSpan, last}
+	}
+	for _, span := range spans {
+		if span == nil {
+			continue
+		}
+		if text := view.OutputText(span); text != "" {
+			return text
+		}
+	}
+	return ""
 }

@@ -93,6 +93,28 @@ func TestSessions(t *testing.T) {
 	if len(turns.Items) != 1 || turns.Items[0].Trace.TraceID != "t3" || turns.Items[0].Trace.Status != "error" || turns.Items[0].Output != "answer to third" || turns.Items[0].ToolCalls != 1 || turns.Items[0].FailedTools != 1 {
 		t.Errorf("%+v", turns)
 	}
+	// An agent answers with the last thing that its model said, unless its root says it.
+	said := func(id, session string, n int, kind trace.Kind, parent trace.SpanID, text string) trace.Span {
+		sp := ask(session, session, n, "question")
+		sp.ID, sp.Kind, sp.Form, sp.ParentID, sp.Payload.OutputText = trace.SpanID(id), kind, trace.FormSpan, parent, nil
+		sp.MappingVersion = map[string]int{"told": 1, "mapped": 1}[session]
+		if text != "" {
+			sp.Payload.OutputText = &text
+		}
+		return sp
+	}
+	s.write(t, mine,
+		said("a0", "agent", 1, trace.KindAgentRun, "", ""), said("a1", "agent", 2, trace.KindLLMCall, "a0", "I will look"), said("a2", "agent", 3, trace.KindLLMCall, "a0", "the plan"),
+		said("b0", "told", 1, trace.KindAgentRun, "", "all done"), said("b1", "told", 2, trace.KindLLMCall, "b0", "I will look"),
+		said("d0", "mapped", 1, trace.KindAgentRun, "", ""), said("d1", "mapped", 2, trace.KindLLMCall, "d0", "I will look"), said("d2", "mapped", 3, trace.KindLLMCall, "d0", "the plan"),
+		said("c0", "hooks", 1, trace.KindUserPrompt, "", ""), said("c1", "hooks", 2, trace.KindLLMResponse, "", "it is fixed"),
+	)
+	for id, want := range map[string]string{"agent": "the plan", "mapped": "the plan", "told": "all done", "hooks": "it is fixed"} {
+		s.ask(t, "/sessions/"+id+"/turns", nil, &turns)
+		if len(turns.Items) != 1 || turns.Items[0].Output != want {
+			t.Errorf("%s: %+v", id, turns)
+		}
+	}
 	for path, want := range map[string]int{"/sessions/none/turns": 404, "/sessions/b/turns?limit=0": 400, "/sessions/b/turns?cursor=x": 400} {
 		if status, _, body := s.send(t, http.MethodGet, path, member, mine, ""); status != want {
 			t.Errorf("%s: %d %s", path, status, body)

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/pulse-traces/pulse/shared/fault"
@@ -29,7 +30,13 @@ type SessionSource interface {
 	CountTurns(ctx context.Context, id trace.SessionID) (int64, error)
 	// ToolCalls counts the tool calls of traces; those without any are left out.
 	ToolCalls(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]store.ToolCounts, error)
+	// LastAnswers gives the last span of AnswerKinds of each trace, by start, then
+	// id; traces without any are left out.
+	LastAnswers(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]trace.SpanID, error)
 }
+
+// AnswerKinds are those of spans that a model says something in, for SQL.
+const AnswerKinds = "'llm_call', 'llm_response'"
 
 // SessionWindow is a part of a project's sessions: those that were at some moment
 // of Interval, are not before Low (by last, then id), and have a trace that meets
@@ -175,7 +182,24 @@ func SessionTurns(ctx context.Context, e SessionSource, id trace.SessionID, p st
 		}
 	}
 	if len(several) > 0 {
-		out.Tools, err = e.ToolCalls(ctx, several)
+		if out.Tools, err = e.ToolCalls(ctx, several); err != nil {
+			return out, err
+		}
+		out.Answers, err = answers(ctx, e, several)
+	}
+	return out, err
+}
+
+// answers reads what was said last in traces.
+func answers(ctx context.Context, e SessionSource, ids []trace.TraceID) (map[trace.TraceID]*trace.Span, error) {
+	last, err := e.LastAnswers(ctx, ids)
+	if err != nil || len(last) == 0 {
+		return nil, err
+	}
+	spans, err := e.Spans(ctx, slices.Collect(maps.Values(last)), previewBytes)
+	out := make(map[trace.TraceID]*trace.Span, len(last))
+	for id, span := range last {
+		out[id] = spans[span]
 	}
 	return out, err
 }

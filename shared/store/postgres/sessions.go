@@ -203,3 +203,23 @@ func (s *searching) ToolCalls(ctx context.Context, ids []trace.TraceID) (map[tra
 	}
 	return out, err
 }
+
+// LastAnswers finds what was said last in traces.
+func (s *searching) LastAnswers(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]trace.SpanID, error) {
+	type row struct {
+		id   trace.TraceID
+		span trace.SpanID
+	}
+	rows, err := collect(ctx, s.q, func(r pgx.CollectableRow) (out row, err error) {
+		err = r.Scan((*string)(&out.id), (*string)(&out.span))
+		return out, err
+	}, `SELECT t.id, last.span_id FROM unnest($2::text[]) AS t (id), LATERAL (
+			SELECT span_id FROM spans WHERE project_id = $1 AND form = 'span' AND trace_id <> '' AND trace_id = t.id AND kind IN (`+fold.AnswerKinds+`)
+			ORDER BY start_time DESC, span_id DESC LIMIT 1) AS last`,
+		string(s.project), texts(ids))
+	out := make(map[trace.TraceID]trace.SpanID, len(rows))
+	for _, r := range rows {
+		out[r.id] = r.span
+	}
+	return out, err
+}

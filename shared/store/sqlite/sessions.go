@@ -200,3 +200,23 @@ func (s *searching) ToolCalls(ctx context.Context, ids []trace.TraceID) (map[tra
 		GROUP BY trace_id`, int64(s.project), list)
 	return out, err
 }
+
+// LastAnswers implements fold.SessionSource.
+func (s *searching) LastAnswers(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID]trace.SpanID, error) {
+	list, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	out := map[trace.TraceID]trace.SpanID{}
+	err = query(ctx, s.q, "find last answers of traces", func(rows *sql.Rows) error {
+		var id trace.TraceID
+		var span trace.SpanID
+		err := rows.Scan(&id, &span)
+		out[id] = span
+		return err
+	}, `SELECT t.value, (SELECT span_id FROM spans `+spansByTrace+`
+			WHERE project = ? AND form = 'span' AND trace_id <> '' AND trace_id = t.value AND kind IN (`+fold.AnswerKinds+`)
+			ORDER BY start_time DESC, span_id DESC LIMIT 1) AS span
+		FROM json_each(?) t WHERE span IS NOT NULL`, int64(s.project), list)
+	return out, err
+}

@@ -208,5 +208,24 @@ func sessionSearches(t *testing.T, open OpenFunc) {
 			tools := must[store.Turns](t)(s.SessionTurns(t.Context(), p, "x", store.SearchPage{Limit: 100})).Tools
 			same(t, "tools", map[trace.TraceID]store.ToolCounts{trace.TraceID(want[0]): {Calls: 2, Failed: 1}}, tools)
 		},
+		"SayWhatWasSaidLast": func(t *testing.T, s store.Store) {
+			p, other := newProject(t, s, "a"), newProject(t, s, "b")
+			said := func(id, of string, kind trace.Kind, n int) trace.Span {
+				sp := called(id, "", minute(n), 1)
+				sp.TraceID, sp.SessionID, sp.Kind, sp.Payload.OutputText = trace.TraceID(of), "x", kind, ptr("said "+id)
+				return sp
+			}
+			write(t, s, p,
+				said("a1", "agent", trace.KindLLMCall, 1), said("a2", "agent", trace.KindLLMCall, 3), said("a3", "agent", trace.KindLLMCall, 3), said("a4", "agent", trace.KindToolUse, 4),
+				said("h1", "hooks", trace.KindUserPrompt, 5), said("h2", "hooks", trace.KindLLMResponse, 6), said("h3", "hooks", trace.KindNotification, 7),
+				said("t1", "tools", trace.KindToolUse, 8), said("t2", "tools", trace.KindToolUse, 9),
+			)
+			write(t, s, other, said("b1", "agent", trace.KindLLMCall, 5))
+			got := map[trace.TraceID]string{}
+			for id, span := range must[store.Turns](t)(s.SessionTurns(t.Context(), p, "x", store.SearchPage{Limit: 100})).Answers {
+				got[id] = *span.Payload.OutputText
+			}
+			same(t, "answers", map[trace.TraceID]string{"agent": "said a3", "hooks": "said h2"}, got)
+		},
 	})
 }
