@@ -286,6 +286,14 @@ test('filter, back and forward, and what cannot be answered', async ({ page }) =
   await expect(filter).toHaveValue('-status:error model:gpt-4o* latency<1s "birthday poem"')
   await expect(page.getByRole('row').nth(1)).toContainText('birthday poem')
 
+  // Columns of one's own, in the link and for the next time.
+  await page.getByRole('button', { name: 'Columns' }).click()
+  await page.getByRole('menuitem', { name: 'session' }).click()
+  await expect(page.getByRole('columnheader', { name: 'session' })).toBeVisible()
+  await expect(page).toHaveURL(/cols=session/)
+  await page.goto('/dashboard/traces')
+  await expect(page.getByRole('row').filter({ hasText: 'travel_agent' }).getByRole('cell', { name: 'trip-long' })).toBeVisible()
+
   // The costliest first.
   await filter.fill('')
   await filter.press('Enter')
@@ -405,6 +413,10 @@ test('a session reads as one conversation', async ({ page }) => {
   await page.goto('/dashboard/sessions/support-jp')
   await expect(page.getByText('テントの防水性能はどのくらいですか？')).toBeVisible()
   await expect(page.getByText('フライシートの耐水圧は3,000mmです。')).toBeVisible()
+  // What a coding agent's hooks tell is a conversation, too: an answer is what was said last.
+  await page.goto('/dashboard/sessions/code-refunds?tab=chat')
+  await expect(page.getByRole('listitem', { name: 'Turn 1' })).toContainText('The ledger booked the refund again')
+  await expect(page.getByRole('listitem', { name: 'Turn 2' })).toContainText('Done.')
 })
 
 test('a session is replayed with the keyboard', async ({ page }) => {
@@ -649,6 +661,18 @@ test('prices, account and sign-out', async ({ page, watch }) => {
   await page.getByLabel('Password').fill(ada.password)
   await page.keyboard.press('Enter')
   await expect(page).toHaveURL(/\/dashboard\/traces\?.*q=status:error/)
+})
+
+test('rows are as dense as somebody likes', async ({ page }) => {
+  await signIn(page, ada)
+  const height = async () => {
+    await page.goto('/dashboard/traces')
+    return page.getByRole('row').nth(2).evaluate((row) => row.getBoundingClientRect().height)
+  }
+  expect(await height()).toBe(28)
+  await page.goto('/dashboard/account')
+  await page.getByLabel(/^Rows/).selectOption('roomy')
+  expect(await height()).toBe(36)
 })
 
 test('days and hours are those of the project', async ({ page }) => {

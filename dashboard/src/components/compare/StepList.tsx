@@ -41,12 +41,10 @@ interface StepListProps {
   onOpenFold: (first: number) => void
 }
 
-const rowHeight = 28
-
 /** The steps of two traces, those that are the same step in one row. */
 export function StepList({ pairs, left, right, rows, selected, onSelect, onOpenFold }: StepListProps) {
   const position = rows.findIndex((row) => row.type === 'pair' && row.place === selected)
-  const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at: position })
+  const { scroller, items, height, rowHeight } = useRows({ count: rows.length, at: position })
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="grid h-7 flex-none grid-cols-[minmax(0,1fr)_72px_minmax(0,1fr)_72px] max-sm:grid-cols-[minmax(0,1fr)_50px_minmax(0,1fr)_50px] items-center gap-x-2 border-b px-3.5 text-label text-faint" aria-hidden="true">

@@ -31,14 +31,13 @@ const looks: Record<AgentRowKind, { letter: string; color: string; label: string
   session: { letter: 'S', color: 'var(--kind-session)', label: 'session' },
 }
 
-const rowHeight = 28
 const columns = 'grid-cols-[24px_72px_minmax(96px,160px)_minmax(0,1fr)_80px_72px_76px] max-md:grid-cols-[24px_60px_minmax(0,72px)_minmax(0,1fr)_60px]'
 
 /** What an agent did, row by row: files, commands, waits for permission, sub-agents. */
 export function AgentTimeline({ rows, part, onPart, folder, partial, zone, onEnd }: AgentTimelineProps) {
   const sums = useMemo(() => sumOf(rows), [rows])
   const shown = useMemo(() => rows.filter((row) => isPart(row, part)), [rows, part])
-  const { scroller, items, height } = useRows({ count: shown.length, rowHeight, onEnd })
+  const { scroller, items, height, rowHeight } = useRows({ count: shown.length, onEnd })
   const plus = partial ? '+' : ''
   const texts: Record<AgentPart, [number, string]> = {
     edits: [sums.edits, `${sums.edits === 1 && !partial ? 'edit' : 'edits'} in ${formatCount(sums.files.length)}${plus} ${sums.files.length === 1 ? 'file' : 'files'}`],
@@ -94,7 +93,7 @@ export function AgentTimeline({ rows, part, onPart, folder, partial, zone, onEnd
           <div className="relative" style={{ height }}>
             {items.map((item) => {
               const row = shown[item.index]
-              return row ? <Row key={row.id} row={row} folder={folder} zone={zone} rowIndex={item.index + 2} top={item.start} /> : null
+              return row ? <Row key={row.id} row={row} folder={folder} zone={zone} rowIndex={item.index + 2} place={{ transform: `translateY(${item.start}px)`, height: rowHeight }} /> : null
             })}
           </div>
         </div>
@@ -106,12 +105,12 @@ export function AgentTimeline({ rows, part, onPart, folder, partial, zone, onEnd
 /** A path from a folder on. */
 const within = (folder: string | null, text: string) => (folder && text.startsWith(`${folder}/`) ? text.slice(folder.length + 1) : text)
 
-function Row({ row, folder, zone, rowIndex, top }: { row: AgentRow; folder: string | null; zone: Zone; rowIndex: number; top: number }) {
+function Row({ row, folder, zone, rowIndex, place }: { row: AgentRow; folder: string | null; zone: Zone; rowIndex: number; place: { transform: string; height: number } }) {
   const look = looks[row.kind]
   const time = absoluteTime(new Date(row.at), zone)
   const mono = row.kind === 'edit' || row.kind === 'command' || row.kind === 'tool'
   return (
-    <div role="row" aria-rowindex={rowIndex} className={cx('absolute inset-x-0 grid items-center gap-2 px-3.5 hover:bg-sunken', columns, row.kind === 'prompt' && 'border-t bg-canvas font-semibold', row.failed && 'bg-error-bg')} style={{ transform: `translateY(${top}px)`, height: rowHeight }}>
+    <div role="row" aria-rowindex={rowIndex} className={cx('absolute inset-x-0 grid items-center gap-2 px-3.5 hover:bg-sunken', columns, row.kind === 'prompt' && 'border-t bg-canvas font-semibold', row.failed && 'bg-error-bg')} style={place}>
       <span role="cell" className={cx('font-semibold', row.failed && 'text-error')} style={row.failed ? undefined : { color: look.color }} title={look.label}>
         {row.failed ? '✕' : ''}
         {look.letter}

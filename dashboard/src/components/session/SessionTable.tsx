@@ -24,7 +24,6 @@ interface SessionTableProps {
   onEnd: () => void
 }
 
-const rowHeight = 28
 const columns = 'grid-cols-[20px_minmax(0,1fr)_56px_56px_60px_84px_76px_84px_96px] max-md:grid-cols-[20px_minmax(0,1fr)_44px_88px]'
 
 type Row = { type: 'folder'; folder: Folder<Session> } | { type: 'session'; session: Session; index: number }
@@ -40,7 +39,7 @@ export function SessionTable({ sessions, folders = false, partial, now, zone, so
     return byFolder(sessions).flatMap((folder): Row[] => [{ type: 'folder', folder }, ...folder.sessions.map((session): Row => ({ type: 'session', session, index: index++ }))])
   }, [sessions, folders])
   const at = rows.findIndex((row) => row.type === 'session' && row.index === active)
-  const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at, onEnd })
+  const { scroller, items, height, rowHeight } = useRows({ count: rows.length, at, onEnd })
   const header = { sort, onSort }
   return (
     <div role="table" aria-label="Sessions" aria-rowcount={rows.length + 1} className="flex min-h-0 flex-1 flex-col bg-surface">

@@ -12,13 +12,12 @@ interface TurnTableProps {
   onEnd: () => void
 }
 
-const rowHeight = 28
 const columns = 'grid-cols-[20px_36px_128px_72px_minmax(0,1fr)_132px_60px_60px_76px_76px_72px_76px] max-md:grid-cols-[20px_28px_minmax(0,1fr)_72px]'
 const wide = 'max-md:hidden'
 
 /** A session in rows: one turn each, with how long nobody said anything before it. */
 export function TurnTable({ turns, at, zone, onPick, onEnd }: TurnTableProps) {
-  const { scroller, items, height } = useRows({ count: turns.length, rowHeight, at, onEnd })
+  const { scroller, items, height, rowHeight } = useRows({ count: turns.length, at, onEnd })
   const heads: [string, string?][] = [['#'], ['time', wide], ['after', wide], ['what was asked'], ['model', wide], ['spans', wide], ['tools', wide], ['duration'], ['first token', wide], ['tokens', wide], ['cost', wide]]
   return (
     <div role="table" aria-label="Turns" aria-rowcount={turns.length + 1} className="flex min-h-0 flex-1 flex-col bg-surface">

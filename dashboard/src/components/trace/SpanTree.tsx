@@ -1,7 +1,8 @@
 import { ChevronDown, ChevronRight } from 'lucide-react'
+import { useMemo } from 'react'
 import { useRows } from '@/hooks/useRows'
 import { formatDuration, formatMoney, formatOffset } from '@/lib/format/format'
-import type { Bounds, Row } from '@/lib/tree/tree'
+import { hasNoEnd, skewed, type Bounds, type Row } from '@/lib/tree/tree'
 import type { Span } from '@/services/spans'
 import { cx } from '../ui/classes'
 import { lookOf } from './kinds'
@@ -20,13 +21,12 @@ interface SpanTreeProps {
   onOpenFold: (first: number) => void
 }
 
-const rowHeight = 26
-
 /** The spans as a tree, each with its bar in time. Only the rows that can be seen are in the document. */
 export function SpanTree({ spans, ends, rows, window: shown, origin, selected, collapsed, onSelect, onToggle, onOpenFold }: SpanTreeProps) {
   const position = rows.findIndex((row) => row.type === 'span' && row.index === selected)
-  const { scroller, items, height } = useRows({ count: rows.length, rowHeight, at: position })
+  const { scroller, items, height, rowHeight } = useRows({ count: rows.length, dense: 26, at: position })
 
+  const early = useMemo(() => skewed(spans), [spans])
   const width = Math.max(shown.end - shown.start, 0.001)
   const ticks = [0, 0.25, 0.5, 0.75].map((share) => (share === 0 && shown.start === origin ? '0' : formatOffset(shown.start + share * width - origin)))
   return (
@@ -104,9 +104,15 @@ export function SpanTree({ spans, ends, rows, window: shown, origin, selected, c
                     {span.name}
                     {span.failed ? <span className="sr-only"> failed</span> : null}
                   </span>
+                  {early[row.index] ? (
+                    <span className="flex-none text-warn" title="It begins before the span around it: the clocks of their machines differ">
+                      <span aria-hidden="true">⇤</span>
+                      <span className="sr-only">clocks differ</span>
+                    </span>
+                  ) : null}
                 </div>
-                <Bar start={span.start} durationMs={span.durationMs} ttftMs={span.ttftMs} shown={shown} width={width} color={span.failed ? 'var(--error)' : look.color} />
-                <div className={cx('w-16 flex-none whitespace-nowrap text-right', span.failed && 'text-error')}>{formatDuration(span.durationMs)}</div>
+                <Bar start={span.start} durationMs={span.durationMs} ttftMs={span.ttftMs} open={hasNoEnd(span)} shown={shown} width={width} color={span.failed ? 'var(--error)' : look.color} />
+                <div className={cx('w-16 flex-none whitespace-nowrap text-right', span.failed && 'text-error')}>{hasNoEnd(span) ? <span title="Nobody told its end: it may still run">no end</span> : formatDuration(span.durationMs)}</div>
                 <div className="w-20 flex-none text-right text-muted max-sm:hidden" title={span.counted ? undefined : 'In no sum: another span stands for this call'}>
                   {span.costNanoUsd === null ? '' : span.counted ? formatMoney(span.costNanoUsd) : `(${formatMoney(span.costNanoUsd)})`}
                 </div>
@@ -123,15 +129,17 @@ interface BarProps {
   start: number
   durationMs: number | null
   ttftMs?: number | null
+  /** It has no end that anybody told. */
+  open?: boolean
   shown: Bounds
   width: number
   color: string
 }
 
 /** Time in the window: lighter while the first token was waited for, striped while nobody told an end. */
-function Bar({ start, durationMs, ttftMs = null, shown, width, color }: BarProps) {
+function Bar({ start, durationMs, ttftMs = null, open = false, shown, width, color }: BarProps) {
   const left = ((start - shown.start) / width) * 100
-  const size = ((durationMs ?? 0) / width) * 100
+  const size = open ? Math.max(100 - left, 0) : ((durationMs ?? 0) / width) * 100
   const from = Math.max(left, 0)
   const to = Math.min(left + Math.max(size, 0), 100)
   if (left > 100 || left + size < 0) return <div className="flex-1" />
@@ -139,8 +147,8 @@ function Bar({ start, durationMs, ttftMs = null, shown, width, color }: BarProps
   return (
     <div className="relative h-full flex-1 overflow-hidden" aria-hidden="true">
       <div
-        className={cx('absolute top-2 h-2.5 min-w-0.5 rounded-bar', durationMs === null && 'opacity-50')}
-        style={{ left: `${Math.min(from, 99.5)}%`, width: `${Math.max(to - from, 0)}%`, background: color }}
+        className="absolute top-2 h-2.5 min-w-0.5 rounded-bar"
+        style={{ left: `${Math.min(from, 99.5)}%`, width: `${Math.max(to - from, 0)}%`, background: open ? `repeating-linear-gradient(135deg, ${color} 0 3px, transparent 3px 6px)` : color }}
       >
         {waited > 0 ? <div className="h-full border-r-2 border-surface bg-surface/50" style={{ width: `${waited * 100}%` }} /> : null}
       </div>

@@ -1,12 +1,16 @@
 import { Link } from '@tanstack/react-router'
+import type { CSSProperties } from 'react'
 import { useRows } from '@/hooks/useRows'
 import { absoluteTime, formatCount, formatDuration, formatMoney, relativeTime, type Zone } from '@/lib/format/format'
 import type { TraceSort } from '@/lib/sort/sort'
+import { visible } from '@/lib/text/visible'
 import type { Trace } from '@/services/traces'
 import { cx } from '../ui/classes'
 
 interface TraceTableProps {
   traces: Trace[]
+  /** Of moreColumns; where there is room. */
+  more: readonly MoreColumn[]
   now: Date
   zone: Zone
   sort: TraceSort
@@ -20,17 +24,28 @@ interface TraceTableProps {
   onEnd: () => void
 }
 
-const rowHeight = 28
+/** Columns that somebody may want beside those that are always there, and what is in them. */
+export const moreColumns = {
+  model: (trace: Trace) => trace.model,
+  user: (trace: Trace) => trace.userId,
+  session: (trace: Trace) => trace.sessionId,
+  env: (trace: Trace) => trace.environment,
+  service: (trace: Trace) => trace.services.join(', '),
+  tag: (trace: Trace) => trace.tags.join(', '),
+}
+export type MoreColumn = keyof typeof moreColumns
+export const mostMoreColumns = 4
+
 // By the room of the table, not of the window: a pane may stand beside it.
-const columns = 'grid-cols-[20px_92px_minmax(150px,1fr)_minmax(140px,1.7fr)_84px_76px_68px_84px] @max-3xl:grid-cols-[20px_88px_minmax(80px,1.1fr)_minmax(80px,1fr)_76px_76px] @max-md:grid-cols-[20px_88px_minmax(80px,1fr)_72px]'
+const columns = 'grid-cols-[20px_92px_minmax(100px,1fr)_minmax(100px,1.7fr)_var(--more,)_84px_76px_68px_84px] @max-5xl:grid-cols-[20px_92px_minmax(100px,1fr)_minmax(100px,1.7fr)_84px_76px_68px_84px] @max-3xl:grid-cols-[20px_88px_minmax(80px,1.1fr)_minmax(80px,1fr)_76px_76px] @max-md:grid-cols-[20px_88px_minmax(80px,1fr)_72px]'
 
 /** Traces in rows: what failed is marked, numbers stand right, with a thin bar behind what is slow or dear. */
-export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, selected, onSelect, onEnd }: TraceTableProps) {
-  const { scroller, items, height } = useRows({ count: traces.length, rowHeight, at: active, onEnd })
+export function TraceTable({ traces, more, now, zone, sort, onSort, active, onActive, selected, onSelect, onEnd }: TraceTableProps) {
+  const { scroller, items, height, rowHeight } = useRows({ count: traces.length, at: active, onEnd })
   const slow = percentile(traces.map((t) => t.durationMs))
   const dear = percentile(traces.map((t) => Number(t.costNanoUsd ?? 0)))
   return (
-    <div role="table" aria-label="Traces" aria-rowcount={traces.length + 1} className="@container flex min-h-0 min-w-0 flex-1 flex-col bg-surface">
+    <div role="table" aria-label="Traces" aria-rowcount={traces.length + 1} className="@container flex min-h-0 min-w-0 flex-1 flex-col bg-surface" style={more.length > 0 ? ({ '--more': `repeat(${more.length}, minmax(48px, 0.6fr))` } as CSSProperties) : undefined /* which knows no variables */}>
       <div role="rowgroup" className="flex-none">
         <div role="row" className={cx('grid h-7 items-center gap-2 border-b px-3.5 text-label text-faint', columns)}>
           <span role="columnheader" className="overflow-hidden">
@@ -43,6 +58,11 @@ export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, 
           <span role="columnheader" className="@max-md:hidden">
             input → output
           </span>
+          {more.map((column) => (
+            <span key={column} role="columnheader" className="truncate @max-5xl:hidden" title={column}>
+              {column}
+            </span>
+          ))}
           <Header label="latency" by="duration" sort={sort} onSort={onSort} right />
           <span role="columnheader" className="text-right @max-3xl:hidden">
             first token
@@ -90,6 +110,11 @@ export function TraceTable({ traces, now, zone, sort, onSort, active, onActive, 
                     {trace.input}
                     {trace.worst?.error ? <span className="text-error"> → {trace.worst.error}</span> : trace.output ? ` → ${trace.output}` : ''}
                   </span>
+                  {more.map((column) => (
+                    <span key={column} role="cell" dir="auto" className="user-text truncate text-muted @max-5xl:hidden" title={moreColumns[column](trace) || undefined}>
+                      {visible(moreColumns[column](trace) ?? '') || '—'}
+                    </span>
+                  ))}
                   <Amount value={formatDuration(trace.durationMs)} share={slow > 0 ? trace.durationMs / slow : 0} />
                   <span role="cell" className="text-right text-muted @max-3xl:hidden">{formatDuration(trace.ttftMs)}</span>
                   <span role="cell" className="text-right text-muted @max-3xl:hidden">{formatCount(trace.tokens)}</span>

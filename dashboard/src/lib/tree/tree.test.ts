@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ancestors, bounds, criticalPath, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Shown, type TreeSpan } from './tree'
+import { ancestors, bounds, criticalPath, failuresBelow, faults, hasNoEnd, nextOf, openingSpan, skewed, subtreeEnds, visibleRows, type Shown, type TreeSpan } from './tree'
 
 const span = (id: string, depth: number, start = 0, durationMs: number | null = 1, more: Partial<TreeSpan> = {}): TreeSpan => ({ id, depth, kind: 'chain', start, durationMs, failed: false, costNanoUsd: null, counted: true, ...more })
 
@@ -23,6 +23,15 @@ describe('the tree', () => {
     const chain = [span('root', 0, 0, 9, { failed: true }), span('a', 1, 0, 9, { failed: true }), span('b', 2, 0, 9, { failed: true })]
     const e = subtreeEnds(chain)
     expect(faults(chain, failuresBelow(chain, e))).toEqual([2])
+  })
+  it('knows what may still run', () => {
+    expect(hasNoEnd(span('step', 1, 0, null))).toBe(true)
+    expect(hasNoEnd(span('tool', 1, 0, null, { kind: 'tool_use' }))).toBe(false)
+    expect(hasNoEnd(span('step', 1, 0, 0))).toBe(false)
+  })
+  it('finds clocks that differ', () => {
+    const spans = [span('root', 0, 100), span('early', 1, 20), span('of it', 2, 30), span('about', 1, 96), span('next', 0, 10)]
+    expect([...skewed(spans)]).toEqual([0, 1, 0, 0, 0])
   })
   it('has bounds', () => {
     expect(bounds(small)).toEqual({ start: 0, end: 100 })

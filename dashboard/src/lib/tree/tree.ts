@@ -59,6 +59,24 @@ function withAncestors(spans: readonly TreeSpan[], chosen: readonly number[]): U
   return marked
 }
 
+/** Kinds of spans that take time: where no end was told they may still run. Tools and agents are none: hooks tell each of their ends as a span of its own. */
+const lasting: ReadonlySet<string> = new Set(['llm_call', 'embedding', 'retrieval', 'rerank', 'chain'])
+export const hasNoEnd = (span: TreeSpan): boolean => span.durationMs === null && lasting.has(span.kind)
+
+const slack = 5 // ms that clocks of one machine may differ
+
+/** Marks spans with 1 that begin before the one around them, which only clocks that differ can tell. */
+export function skewed(spans: readonly TreeSpan[]): Uint8Array {
+  const marked = new Uint8Array(spans.length)
+  const open: TreeSpan[] = []
+  spans.forEach((span, i) => {
+    while ((open.at(-1)?.depth ?? -1) >= span.depth) open.pop()
+    if (span.start < (open.at(-1)?.start ?? span.start) - slack) marked[i] = 1
+    open.push(span)
+  })
+  return marked
+}
+
 /** How many spans failed in the subtree of each, itself included. */
 export function failuresBelow(spans: readonly TreeSpan[], ends: Int32Array): Int32Array {
   const before = new Int32Array(spans.length + 1)

@@ -11,6 +11,7 @@ import { Loading } from '@/components/ui/state/Loading'
 import { toast } from '@/components/ui/Toasts'
 import { singleKeysOff } from '@/hooks/useKeys'
 import { usePreference } from '@/hooks/usePreference'
+import { densityKey } from '@/hooks/useRows'
 import { useZones } from '@/hooks/useZone'
 import { absoluteTime } from '@/lib/format/format'
 import { deviceOf, shortAddress } from '@/lib/text/device'
@@ -23,6 +24,7 @@ function AccountPage() {
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const { zone, choice, choose, options } = useZones()
+  const [density, setDensity] = usePreference(densityKey, 'dense')
   const [keys, setKeys] = usePreference(singleKeysOff, 'on')
   const account = useQuery(accountQuery)
   const devices = useQuery(devicesQuery)
@@ -84,6 +86,7 @@ function AccountPage() {
               <input type="checkbox" className="size-4" checked={keys !== 'off'} onChange={(event) => setKeys(event.target.checked ? 'on' : 'off')} />
               Single keys act (press ? to see them)
             </label>
+            <Select label="Rows" value={density} options={{ dense: 'dense', roomy: 'roomy' }} onChange={setDensity} />
             <Select label="Times in" value={choice} options={Object.fromEntries(options.map((it) => [it.choice, it.label]))} onChange={(next) => choose(next as ZoneChoice)} /* the options are those */ />
           </div>
         </Card>

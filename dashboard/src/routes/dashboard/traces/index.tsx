@@ -10,8 +10,9 @@ import { BulkMenu } from '@/components/traces/BulkMenu'
 import { FacetPane, FacetSheet } from '@/components/traces/FacetPane'
 import { FilterBar } from '@/components/traces/FilterBar'
 import { Peek } from '@/components/traces/Peek'
-import { TraceTable } from '@/components/traces/TraceTable'
+import { moreColumns, mostMoreColumns, TraceTable, type MoreColumn } from '@/components/traces/TraceTable'
 import { Button } from '@/components/ui/Button'
+import { Menu, MenuItem } from '@/components/ui/Menu'
 import { Empty } from '@/components/ui/state/Empty'
 import { ErrorState } from '@/components/ui/state/ErrorState'
 import { Loading } from '@/components/ui/state/Loading'
@@ -23,6 +24,7 @@ import { useKeyNames } from '@/hooks/useKeyNames'
 import { useKeys } from '@/hooks/useKeys'
 import { useNextPage } from '@/hooks/useNextPage'
 import { useNow } from '@/hooks/useNow'
+import { usePreference } from '@/hooks/usePreference'
 import { useProject } from '@/hooks/useProject'
 import { useRange } from '@/hooks/useRange'
 import { useSelection } from '@/hooks/useSelection'
@@ -31,22 +33,28 @@ import { absolute, type Range } from '@/lib/time/range'
 import { parseFilter, printFilter, printTerm, removeTerm, toggleTerm, toggleValue } from '@/lib/filter/filter'
 import { joinFilter, splitFilter } from '@/lib/filter/url'
 import { absoluteTime, formatCount, formatTotal } from '@/lib/format/format'
+import { oneOf } from '@/lib/search/names'
 import { optionalText } from '@/lib/search/search'
 import { facetsQuery, fieldValues, histogramQuery } from '@/services/counts'
 import { traceSorts } from '@/lib/sort/sort'
 import { firstTracesQuery, tracesQuery } from '@/services/traces'
 
 export const Route = createFileRoute('/dashboard/traces/')({
-  validateSearch: z.object({ q: optionalText(), live: optionalText(), peek: optionalText(), sort: z.catch(z.optional(z.enum(traceSorts)), undefined) }),
+  validateSearch: z.object({ q: optionalText(), live: optionalText(), peek: optionalText(), cols: optionalText(), sort: z.catch(z.optional(z.enum(traceSorts)), undefined) }),
   component: TracesPage,
 })
 
 const Bulk = lazy(() => import('@/components/traces/Bulk'))
 
+const columnNames = Object.keys(moreColumns) as MoreColumn[] // the keys are those of the type
+
+/** Columns as the URL and the browser name them: model,user. */
+const columnsOf = (text: string): MoreColumn[] => text.split(',').flatMap((it) => oneOf(columnNames, it) ?? []).slice(0, mostMoreColumns)
+
 const statusColors = { errors: 'var(--error)', ok: 'var(--border-strong)' }
 
 function TracesPage() {
-  const { q = '', live, peek, sort = 'start' } = Route.useSearch()
+  const { q = '', live, peek, cols, sort = 'start' } = Route.useSearch()
   const hash = useLocation({ select: (location) => location.hash })
   const project = useProject()
   const { range, open, set: setRange } = useRange()
@@ -54,6 +62,8 @@ function TracesPage() {
   const now = useNow()
   const navigate = useNavigate()
   const [active, setActive] = useState(-1)
+  const [keptColumns, keepColumns] = usePreference('pulse.columns', '')
+  const more = columnsOf(cols ?? keptColumns)
 
   const filter = useMemo(() => joinFilter(q, hash), [q, hash])
   const parsed = useMemo(() => parseFilter(filter), [filter])
@@ -132,6 +142,22 @@ function TracesPage() {
           Facets
         </Button>
         <PageViews page="traces" />
+        <Menu trigger={<Button className="max-xl:hidden">Columns ▾</Button>}>
+          {columnNames.map((name) => (
+            <MenuItem
+              key={name}
+              checked={more.includes(name)}
+              onSelect={() => {
+                // One more takes the place of the first where there is no room.
+                const next = (more.includes(name) ? more.filter((it) => it !== name) : [...more, name].slice(-mostMoreColumns)).join(',')
+                keepColumns(next)
+                set({ cols: next }, true)
+              }}
+            >
+              {name}
+            </MenuItem>
+          ))}
+        </Menu>
         <span className="leading-8 text-muted" role="status">
           {total === null ? '' : `${formatTotal(total)} ${total.value === 1 ? 'trace' : 'traces'}`}
         </span>
@@ -189,7 +215,7 @@ function TracesPage() {
             </Empty>
           </div>
         ) : (
-          <TraceTable traces={traces} now={now} zone={zone} sort={sort} onSort={(by) => set({ sort: by === 'start' ? undefined : by })} active={active} onActive={setActive} selected={selected} onSelect={(index, extend) => select(traces, index, extend)} onEnd={onEnd} />
+          <TraceTable traces={traces} more={more} now={now} zone={zone} sort={sort} onSort={(by) => set({ sort: by === 'start' ? undefined : by })} active={active} onActive={setActive} selected={selected} onSelect={(index, extend) => select(traces, index, extend)} onEnd={onEnd} />
         )}
         {peek === undefined ? null : <Peek key={peek} projectId={project.id} traceId={peek} onClose={() => set({ peek: undefined }, true)} />}
       </div>
