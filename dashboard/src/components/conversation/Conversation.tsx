@@ -1,13 +1,16 @@
 import { lazy, Suspense, useState, type ReactNode } from 'react'
 import { usePreference } from '@/hooks/usePreference'
 import type { Message, Part } from '@/lib/messages/messages'
+import { formatCount } from '@/lib/format/format'
 import { visible } from '@/lib/text/visible'
 import { Json } from '../ui/Json'
 import { cx } from '../ui/classes'
 
 const foldAt = 20 // lines
 const markdownLimit = 200_000 // characters: beyond it a text stays text
-const textLimit = 20_000 // characters that are shown before somebody asks for all
+const textLimit = 2_000 // characters that are shown before somebody asks for more
+const textStep = 200_000 // that each time more are shown of
+const messageStep = 200 // messages that are shown at first, the last ones, and each time more are asked for
 
 const Markdown = lazy(() => import('./Markdown'))
 
@@ -26,6 +29,11 @@ export function Conversation({ messages, note, before }: ConversationProps) {
   // Of what was said before, the last thing that somebody asked stays: the rest is about it.
   const hidden = before && !open ? before.count : 0
   const asked = messages.findLastIndex((m, i) => i < hidden && m.role === 'user')
+  const [steps, setSteps] = useState(1)
+  const start = Math.max(messages.length - steps * messageStep, 0)
+  // The first says what it is about, and the last question what is answered.
+  const question = messages.findLastIndex((m) => m.role === 'user')
+  const left = messages.filter((_, i) => i > 0 && i < start && i !== question).length
   return (
     <ol className="list-none">
       {before && before.count > 0 ? (
@@ -36,7 +44,15 @@ export function Conversation({ messages, note, before }: ConversationProps) {
           </button>
         </li>
       ) : null}
-      {messages.map((message, i) => i < hidden && i !== asked ? null : (
+      {left > 0 && start > hidden ? (
+        <li className="border-b bg-sunken px-3.5 py-1.5 text-muted">
+          {formatCount(left)} earlier messages are left out ·{' '}
+          <button type="button" className="text-accent underline" onClick={() => setSteps(steps + 1)}>
+            show {formatCount(Math.min(messageStep, left))}
+          </button>
+        </li>
+      ) : null}
+      {messages.map((message, i) => (i < hidden && i !== asked) || (i < start && i > 0 && i !== question) ? null : (
         <li key={i} className="flex gap-3 border-b px-3.5 py-2">
           <div className="w-16 flex-none text-label text-faint">
             {message.role}
@@ -108,11 +124,13 @@ function Image({ uri }: { uri: string | null }) {
 
 /** What somebody wrote: its own direction, folded when long, and never HTML. */
 export function Text({ text, quiet, mono = false, markdown = false }: { text: string; quiet: boolean; mono?: boolean; markdown?: boolean }) {
-  const [open, setOpen] = useState(false)
+  const [steps, setSteps] = useState(0) // 0: folded
   const lines = text.split('\n', foldAt + 1).length
-  const long = lines > foldAt || text.length > textLimit / 10
-  const cut = open ? text : lines > foldAt ? text.split('\n', foldAt).join('\n').slice(0, textLimit / 10) : text.slice(0, textLimit / 10)
-  const shown = `${long ? cut : text}${long && !open ? '…' : ''}`
+  const long = lines > foldAt || text.length > textLimit
+  const first = lines > foldAt ? text.split('\n', foldAt).join('\n').length : text.length
+  const cut = long ? whole(text, steps > 0 ? steps * textStep : Math.min(first, textLimit)) : text
+  const more = text.length - cut.length
+  const shown = `${cut}${more > 0 ? '…' : ''}`
   const plain = <p dir="auto" className={cx('user-text whitespace-pre-wrap', quiet && 'text-muted', mono && 'font-mono text-[12px]')}>{visible(shown)}</p>
   return (
     <div>
@@ -124,10 +142,25 @@ export function Text({ text, quiet, mono = false, markdown = false }: { text: st
         plain
       )}
       {long ? (
-        <button type="button" className="min-h-6 text-accent" onClick={() => setOpen(!open)}>
-          {open ? 'Show less' : `Show all ${text.length.toLocaleString()} characters`}
-        </button>
+        <span className="flex flex-wrap gap-x-3">
+          {more > 0 ? (
+            <button type="button" className="min-h-6 text-accent" onClick={() => setSteps(steps + 1)}>
+              {steps > 0 ? `Show ${formatCount(Math.min(more, textStep))} of ${formatCount(more)} further characters` : text.length > textStep ? `Show ${formatCount(textStep)} of ${formatCount(text.length)} characters` : `Show all ${formatCount(text.length)} characters`}
+            </button>
+          ) : null}
+          {steps > 0 ? (
+            <button type="button" className="min-h-6 text-accent" onClick={() => setSteps(0)}>
+              Show less
+            </button>
+          ) : null}
+        </span>
       ) : null}
     </div>
   )
+}
+
+/** The first characters of a text, none of them cut in half. */
+function whole(text: string, length: number): string {
+  const code = text.charCodeAt(length - 1)
+  return text.slice(0, code >= 0xd800 && code < 0xdc00 ? length - 1 : length)
 }
