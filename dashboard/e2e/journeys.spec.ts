@@ -500,6 +500,14 @@ test('sums add up, and each number opens its traces', async ({ page, pulse }) =>
     if (by === 'session') expect((await numbers()).some((row) => row.startsWith('Other'))).toBe(true)
   }
 
+  // A project's own sums, beside its name.
+  await page.goto('/dashboard')
+  const traces = await page.getByRole('link', { name: /^Traces \d/ }).evaluate((link) => /\d[\d,]*/.exec(link.textContent ?? '')?.[0])
+  await page.goto('/dashboard/projects')
+  const cells = page.getByRole('row').filter({ has: page.getByRole('link') }).first().getByRole('cell')
+  await expect(cells.nth(2)).toHaveText(`traces in 24 h ${traces}`)
+  await expect(cells.nth(3)).toHaveText(/^cost in 30 d \$\d/)
+
   // What is in no row, and what failed in one.
   await page.goto('/dashboard/analytics?from=-48h&by=session')
   const other = table.getByRole('row').filter({ hasText: /^Other/ })

@@ -11,7 +11,9 @@ import { toast } from '@/components/ui/Toasts'
 import { Table, TableActions, TableCell, TableRow } from '@/components/ui/Table'
 import { Loading } from '@/components/ui/state/Loading'
 import { useZone } from '@/hooks/useZone'
-import { absoluteTime } from '@/lib/format/format'
+import { absoluteTime, formatCount, formatMoney, unknown } from '@/lib/format/format'
+import { resolveRange, type Range } from '@/lib/time/range'
+import { overviewQuery, type KpiKey } from '@/services/overview'
 import { createProject, deleteProject, projectsKey, projectsQuery, renameProject, type Project } from '@/services/projects'
 
 export const Route = createFileRoute('/dashboard/projects')({ component: ProjectsPage })
@@ -21,6 +23,7 @@ function ProjectsPage() {
   const zone = useZone()
   const [name, setName] = useState('')
   const [doomed, setDoomed] = useState<Project | null>(null)
+  const [{ day, month }] = useState(() => ({ day: resolveRange({}, new Date()), month: resolveRange({ from: '-30d' }, new Date()) }))
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const create = useMutation({
@@ -51,13 +54,19 @@ function ProjectsPage() {
         ) : projects.data?.length === 0 ? (
           <p className="text-muted">You are in no project.</p>
         ) : projects.data ? (
-          <Table className="max-w-[900px]" head={['name', 'your role', 'created', 'id']}>
+          <Table className="max-w-[1100px]" head={['name', 'your role', 'traces 24 h', 'cost 30 d', 'created', 'id']}>
               {projects.data.map((p) => (
                 <TableRow key={p.id}>
                   <TableCell first>
                     <Name project={p} />
                   </TableCell>
                   <TableCell>{p.role === 'admin' ? 'administrator' : 'member'}</TableCell>
+                  <TableCell label="traces in 24 h">
+                    <Sum project={p} range={day} of="traces" print={formatCount} />
+                  </TableCell>
+                  <TableCell label="cost in 30 d">
+                    <Sum project={p} range={month} of="cost" print={formatMoney} />
+                  </TableCell>
                   <TableCell label="since" className="text-muted">
                     {absoluteTime(p.createdAt, zone)}
                   </TableCell>
@@ -96,6 +105,20 @@ function ProjectsPage() {
       ) : null}
     </>
   )
+}
+
+interface SumProps {
+  project: Project
+  range: Range
+  of: KpiKey
+  print: (value: number | null | undefined) => string
+}
+
+/** What a project had in a range, as its overview has it. */
+function Sum({ project, range, of, print }: SumProps) {
+  const { data, error } = useQuery(overviewQuery(project.id, '', range))
+  if (error && !data) return <span title={error.message}>{unknown}</span>
+  return data ? print(data.kpis[of]?.value) : <span className="text-faint">…</span>
 }
 
 /** A project's name, which its administrators change in place. */
