@@ -65,6 +65,12 @@ test('from the notice to the offending prompt in two clicks', async ({ page, pul
   await page.getByRole('row').filter({ hasText: 'answer_question' }).getByRole('link').click() // two
   await expect(page.getByRole('listitem').getByText('How do I return boots?')).toBeVisible()
   await expect(page.getByText('429 Too Many Requests: rate limit reached').first()).toBeVisible()
+
+  // Whether a trace is slow for one of its name, where there are enough of them.
+  await expect(page.getByText('wall clock', { exact: true })).toBeVisible()
+  await page.goto('/dashboard/traces?q=session:chat-1')
+  await page.getByRole('row').getByRole('link').first().click()
+  await expect(page.getByText(/^wall clock · p95 \d/)).toBeVisible()
 })
 
 test('the overview: what to look at, what changed, of which traces', async ({ page }) => {

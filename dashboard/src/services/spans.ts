@@ -1,4 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { printFilter, printTerm, termOf } from '@/lib/filter/filter'
 import { visible } from '@/lib/text/visible'
 import { milliseconds } from '@/lib/time/exact'
 import { treeRequest } from '@/opening/asked'
@@ -130,9 +131,16 @@ export interface SpanPage {
   failed: number
   sessionId: string | null
   provider: string | null
+  /** A filter for traces of the same name; where it has none, for those of its model that have none either. Empty if there is neither. */
+  alike: string
   /** When the last of it was taken and could be read, by the server's clock, in milliseconds. */
   receipt: { accepted: number; stored: number } | null
   next: string | null
+}
+
+function alike(name: string | null, model: string | null): string {
+  if (name) return printTerm(termOf('name', name))
+  return model ? printFilter([termOf('has', 'name', true), termOf('model', model)]) : ''
 }
 
 /** The tree of a trace, depth first, 10,000 spans a page. */
@@ -149,6 +157,7 @@ export const treeQuery = (project: string, traceId: string) =>
         failed: body.totals.errorCount,
         sessionId: body.totals.sessionId,
         provider: body.totals.provider,
+        alike: alike(body.totals.name, body.totals.model),
         receipt: body.receipt && { accepted: milliseconds(body.receipt.acceptedAt), stored: milliseconds(body.receipt.storedAt) },
         next: body.next,
       }

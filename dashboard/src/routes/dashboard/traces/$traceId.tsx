@@ -41,6 +41,7 @@ import { sumsOf } from '@/lib/tree/sums'
 import { ancestors, bounds as boundsOf, failuresBelow, faults, nextOf, openingSpan, subtreeEnds, visibleRows, type Bounds } from '@/lib/tree/tree'
 import { ApiError } from '@/services/http'
 import { neighboursQuery } from '@/services/counts'
+import { overviewQuery } from '@/services/overview'
 import { projectsQuery } from '@/services/projects'
 import { repeatsQuery } from '@/services/repeats'
 import { partsOf, payloadQuery, type Payload, type Span, type SpanPage } from '@/services/spans'
@@ -56,6 +57,17 @@ export const Route = createFileRoute('/dashboard/traces/$traceId')({
   },
   component: TracePage,
 })
+
+/** Traces that say what is usual. */
+const enough = 20
+
+/** The p95 of the latency, in milliseconds, of traces like one in the seven days before it; null where they are too few. */
+function useUsual(project: string, alike: string, start: number, enabled: boolean): number | null {
+  const hour = 3_600_000
+  const to = (Math.floor(start / hour) + 1) * hour
+  const { traces, p95 } = useQuery({ ...overviewQuery(project, alike, { from: new Date(to - 7 * 24 * hour), to: new Date(to) }), placeholderData: undefined, enabled: enabled && alike !== '' }).data?.kpis ?? {}
+  return (traces?.value ?? 0) >= enough ? (p95?.value ?? null) : null
+}
 
 function TracePage() {
   const { traceId } = Route.useParams()
@@ -80,7 +92,7 @@ function TracePage() {
   }
   return (
     <>
-      <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} failedCount={first?.failed ?? 0} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} receipt={first?.receipt ?? null} />
+      <TraceView key={traceId} traceId={traceId} projectId={project.id} spans={spans} total={total} failedCount={first?.failed ?? 0} errors={first?.errors ?? []} session={first?.sessionId ?? null} provider={first?.provider ?? null} alike={first?.alike ?? ''} receipt={first?.receipt ?? null} />
       <RestFailed failed={tree.failed} what="Further spans" />
     </>
   )
@@ -96,10 +108,12 @@ interface TraceViewProps {
   errors: { spanId: string; error: string | null }[]
   session: string | null
   provider: string | null
+  /** A filter for traces to compare it with. */
+  alike: string
   receipt: SpanPage['receipt']
 }
 
-function TraceView({ traceId, projectId, spans, total, failedCount, errors, session, provider, receipt }: TraceViewProps) {
+function TraceView({ traceId, projectId, spans, total, failedCount, errors, session, provider, alike, receipt }: TraceViewProps) {
   const search = Route.useSearch()
   const navigate = useNavigate()
   const now = useNow()
@@ -174,6 +188,7 @@ function TraceView({ traceId, projectId, spans, total, failedCount, errors, sess
   const told = repeats?.sameInputTokens && repeats.inputTokens ? repeats.sameInputTokens / repeats.inputTokens : 0
 
   const neighbours = useQuery({ ...neighboursQuery(projectId, traceId), enabled: painted }).data
+  const usual = useUsual(projectId, alike, whole.start, painted)
   const open = (id: string | null | undefined) => {
     if (id) void navigate({ to: '/dashboard/traces/$traceId', params: { traceId: id } })
   }
@@ -294,7 +309,7 @@ function TraceView({ traceId, projectId, spans, total, failedCount, errors, sess
       </PageHeader>
       <Facts
         facts={[
-          { value: formatDuration(whole.end - whole.start), label: 'wall clock' },
+          { value: formatDuration(whole.end - whole.start), label: usual ? `wall clock · p95 ${formatDuration(usual)}` : 'wall clock', title: usual ? `Of the traces named ${top.name} in the seven days before, 95 of 100 took no longer than ${formatDuration(usual)}` : undefined },
           { value: formatMoney(sums.costNanoUsd) + (sums.costNanoUsd === null ? '' : more), label: sums.unpriced > 0 ? `cost · without ${formatCount(sums.unpriced)} ${sums.unpriced === 1 ? 'call' : 'calls'} of unknown cost` : 'cost' },
           { value: formatCount(sums.tokens) + (sums.tokens === null ? '' : more), label: sums.tokens === null ? 'tokens' : `tokens · ${formatCount(sums.inputTokens)} in · ${formatCount(sums.outputTokens)} out` },
           { value: formatDuration(sums.ttftMs), label: 'first token' },
