@@ -1,12 +1,22 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pulse-traces/pulse/shared/testkit"
 )
+
+// TestMain lets the test be started once more as the bare server, as the program
+// is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "-bare" {
+		main()
+	}
+	os.Exit(m.Run())
+}
 
 // TestBenchRuns keeps the benchmarks from rotting: each runs once, small.
 func TestBenchRuns(t *testing.T) {
