@@ -208,8 +208,58 @@ func (row *Trace) setPayload(t *trace.Trace, main *trace.Span, meta object, tool
 	}
 	if t.LLMCount == 0 {
 		request, response = nil, nil
+	} else if main.Mapped() {
+		if request == nil {
+			request = requestOf(main)
+		}
+		if response == nil {
+			response = responseOf(main)
+		}
 	}
 	row.RequestBody, row.ResponseBody = raw(request), raw(response)
+}
+
+// requestOf makes the request that the earlier dashboards and clients look for, of a
+// call whose sender told its messages but not the provider's own request: the
+// model, and of each message the role and the text. nil if there are no messages.
+func requestOf(s *trace.Span) []byte {
+	type message struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+	}
+	var list []jsontext.Value
+	if json.Unmarshal(s.Payload.InputMessages, &list, lenient...) != nil || len(list) == 0 {
+		return nil
+	}
+	messages := make([]message, len(list))
+	for i, raw := range list {
+		messages[i].Role, _ = parseObject(raw).text("role")
+		messages[i].Content = spoken(raw, "")
+	}
+	return bodyOf(struct {
+		Model    *string   `json:"model"`
+		Messages []message `json:"messages"`
+	}{s.Model, messages})
+}
+
+// responseOf is requestOf for the answer, in the form that the earlier SDKs sent.
+func responseOf(s *trace.Span) []byte {
+	text := OutputText(s)
+	if text == "" {
+		return nil
+	}
+	return bodyOf(struct {
+		Content string  `json:"content"`
+		Model   *string `json:"model"`
+	}{text, s.ModelUsed})
+}
+
+func bodyOf(v any) []byte {
+	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return nil // it shows without
+	}
+	return b
 }
 
 // mainSpan finds the span that stands for t; reads always bring it.

@@ -262,6 +262,29 @@ func TestTraceOfMapped(t *testing.T) {
 	check(t, row, map[string]string{"payloadsTruncated": "true", "input": "", "output": ""})
 }
 
+// TestBodiesOfMessages: who reads only the earlier service's fields sees what was
+// said too.
+func TestBodiesOfMessages(t *testing.T) {
+	t.Parallel()
+	llm := trace.Span{
+		ID: "1", TraceID: "t", Form: trace.FormSpan, Start: start, Kind: trace.KindLLMCall, Status: trace.StatusSuccess, MappingVersion: 1, Model: ptr("gpt-4o"),
+		Payload: trace.Payload{
+			InputMessages:  []byte(`[{"role":"system","parts":[{"type":"text","text":"be brief"}]},{"role":"user","parts":[{"type":"text","text":"hi"},{"type":"image","uri":"x"}]}]`),
+			OutputMessages: []byte(`[{"role":"assistant","parts":[{"type":"text","text":"hello"}]}]`),
+		},
+	}
+	check(t, (&Rows{}).Trace(traceOf(llm)), map[string]string{
+		"requestBody":  `{"model":"gpt-4o","messages":[{"role":"system","content":"be brief"},{"role":"user","content":"hi"}]}`,
+		"responseBody": `{"content":"hello","model":null}`,
+	})
+	llm.Payload.Request, llm.Payload.Response = []byte(`{"own":1}`), []byte(`{"own":2}`)
+	check(t, (&Rows{}).Trace(traceOf(llm)), map[string]string{"requestBody": `{"own":1}`, "responseBody": `{"own":2}`})
+	llm.Payload = trace.Payload{InputMessages: []byte(`[]`)}
+	check(t, (&Rows{}).Trace(traceOf(llm)), map[string]string{"requestBody": "null", "responseBody": "null"})
+	llm.Kind, llm.Payload.InputMessages = trace.KindChain, []byte(`[{"role":"user","parts":[]}]`)
+	check(t, (&Rows{}).Trace(traceOf(llm)), map[string]string{"requestBody": "null", "responseBody": "null"})
+}
+
 func TestPayloadBound(t *testing.T) {
 	big := func(id string) trace.Span {
 		s := call()
