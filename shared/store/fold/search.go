@@ -39,8 +39,8 @@ type Searcher interface {
 	Failed(ctx context.Context, ids []trace.TraceID) (map[trace.TraceID][]Failed, error)
 	// Fill reads the first store.TextSpans spans of traces with their payloads.
 	Fill(ctx context.Context, traces []trace.Trace) error
-	// TextChunks gives the first traces of w by start, in no order, and the chunks
-	// that Fill would read for each, and maybe more.
+	// TextChunks gives the first traces of w, in the order of Page by start, and the
+	// chunks that Fill would read for each, and maybe more.
 	TextChunks(ctx context.Context, w Window, limit int) (*TextChunks, error)
 	// Signatures calls do with the signature of each of chunks that has one, which do
 	// must not keep.
@@ -354,17 +354,17 @@ func (s *search) likely(ctx context.Context, p *pruner, w Window, limit int) (li
 	if err != nil || len(chunks.traces) == 0 {
 		return nil, 0, at, err
 	}
-	order := func(a, b Cursor) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.ID, b.ID)) }
-	if newer := order; w.After == nil {
-		order = func(a, b Cursor) int { return newer(b, a) }
-	}
-	at = slices.MaxFunc(chunks.traces, order)
+	at = chunks.traces[len(chunks.traces)-1]
 	ids, err := p.likely(ctx, s.Searcher, chunks)
 	if err != nil || len(ids) == 0 {
 		return nil, len(chunks.traces), at, err
 	}
 	likely, err = s.ByID(ctx, ids)
-	slices.SortFunc(likely, func(a, b trace.Trace) int { return order(cursorOf(&a), cursorOf(&b)) })
+	place := make(map[trace.TraceID]int, len(ids))
+	for i, id := range ids {
+		place[id] = i
+	}
+	slices.SortFunc(likely, func(a, b trace.Trace) int { return place[a.ID] - place[b.ID] })
 	return likely, len(chunks.traces), at, err
 }
 

@@ -36,10 +36,20 @@ type TextChunks struct {
 	toldOf map[trace.SpanID][]int // by a span that tells: the traces of those that it tells of
 }
 
-// Trace adds a trace and gives its number.
+// Trace adds the next trace and gives its number.
 func (c *TextChunks) Trace(at Cursor) int {
 	c.traces, c.chunks = append(c.traces, at), append(c.chunks, nil)
 	return len(c.traces) - 1
+}
+
+// Ends gives the oldest and the newest of the traces, of which there are some, as
+// those of w.
+func (c *TextChunks) Ends(w Window) (oldest, newest Cursor) {
+	first, last := c.traces[0], c.traces[len(c.traces)-1]
+	if w.After != nil {
+		return first, last
+	}
+	return last, first
 }
 
 // Span adds a span of the n-th trace: its chunk, of uuid.Nil if it has none, and the

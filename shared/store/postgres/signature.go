@@ -88,25 +88,17 @@ func (s *searching) TextChunks(ctx context.Context, w fold.Window, limit int) (*
 		one bool // it has but one span
 	}
 	left := map[string]numbered{} // traces that have more spans than were read
-	var oldest, newest fold.Cursor
 	c := s.window(w)
 	err := each(ctx, s.q, func(row pgx.CollectableRow) (t trace.Trace, err error) {
 		err = row.Scan(&t.Start, (*string)(&t.ID), &t.SpanCount)
 		return t, err
 	}, func(t trace.Trace) error {
 		at := fold.Cursor{Start: t.Start.UnixMicro(), ID: string(t.ID)}
-		if len(left) == 0 {
-			oldest = at
-		}
 		left[at.ID] = numbered{chunks.Trace(at), t.SpanCount == 1}
-		newest = at
 		return nil
 	}, `SELECT start_time, trace_id, span_count`+c.text.String()+inOrder(w)+c.arg(limit), c.args...)
 	if err != nil || len(left) == 0 {
 		return chunks, err
-	}
-	if w.After == nil {
-		oldest, newest = newest, oldest
 	}
 	type span struct {
 		id    string // of its trace
@@ -130,6 +122,7 @@ func (s *searching) TextChunks(ctx context.Context, w fold.Window, limit int) (*
 		return chunks.Span(t.n, one.chunk, one.told)
 	}
 	if len(w.Terms) == 0 { // else there are others between them
+		oldest, newest := chunks.Ends(w)
 		err := each(ctx, s.q, scan, add, `SELECT s.span_id, `+columns+` FROM spans s WHERE s.project_id = $1 AND s.form = 'trace'
 			AND (s.start_time, s.span_id) >= ($2, $3) AND (s.start_time, s.span_id) <= ($4, $5)`,
 			string(s.project), micros(oldest.Start), oldest.ID, micros(newest.Start), newest.ID)

@@ -79,23 +79,15 @@ func (s *searching) TextChunks(ctx context.Context, w fold.Window, limit int) (*
 	const what, columns = "find chunks of traces", "coalesce(payload_day, 0), payload_chunk, told_by"
 	chunks := &fold.TextChunks{}
 	left := map[trace.TraceID]int{} // numbers of traces that have more spans than were read
-	var oldest, newest fold.Cursor
 	c := s.window(w)
 	err := query(ctx, s.q, what, func(rows *sql.Rows) error {
 		var at fold.Cursor
 		err := rows.Scan(&at.Start, &at.ID)
-		if len(left) == 0 {
-			oldest = at
-		}
 		left[trace.TraceID(at.ID)] = chunks.Trace(at)
-		newest = at
 		return err
 	}, `SELECT start_time, trace_id FROM traces `+tracesByStart+c.text.String()+inOrder(w), append(c.args, limit)...)
 	if err != nil || len(left) == 0 {
 		return chunks, err
-	}
-	if w.After == nil {
-		oldest, newest = newest, oldest
 	}
 	spans := func(text string, args ...any) error {
 		return query(ctx, s.q, what, func(rows *sql.Rows) error {
@@ -117,6 +109,7 @@ func (s *searching) TextChunks(ctx context.Context, w fold.Window, limit int) (*
 		}, text, args...)
 	}
 	if len(w.Terms) == 0 { // else there are others between them
+		oldest, newest := chunks.Ends(w)
 		err := spans(`SELECT span_id, `+columns+`, NOT mixed FROM spans INDEXED BY spans_call_start_idx WHERE project = ? AND form = 'trace' AND start_time BETWEEN ? AND ?
 			AND (start_time, span_id) >= (?, ?) AND (start_time, span_id) <= (?, ?)`,
 			int64(s.project), oldest.Start, newest.Start, oldest.Start, oldest.ID, newest.Start, newest.ID)

@@ -2,6 +2,7 @@ import { lazy, Suspense, useState, type ReactNode } from 'react'
 import { usePreference } from '@/hooks/usePreference'
 import type { Message, Part } from '@/lib/messages/messages'
 import { formatCount } from '@/lib/format/format'
+import { wholeSlice } from '@/lib/text/slice'
 import { visible } from '@/lib/text/visible'
 import { Json } from '../ui/Json'
 import { cx } from '../ui/classes'
@@ -128,7 +129,7 @@ export function Text({ text, quiet, mono = false, markdown = false }: { text: st
   const lines = text.split('\n', foldAt + 1).length
   const long = lines > foldAt || text.length > textLimit
   const first = lines > foldAt ? text.split('\n', foldAt).join('\n').length : text.length
-  const cut = long ? whole(text, steps > 0 ? steps * textStep : Math.min(first, textLimit)) : text
+  const cut = long ? wholeSlice(text, 0, steps > 0 ? steps * textStep : Math.min(first, textLimit)) : text
   const more = text.length - cut.length
   const shown = `${cut}${more > 0 ? '…' : ''}`
   const plain = <p dir="auto" className={cx('user-text whitespace-pre-wrap', quiet && 'text-muted', mono && 'font-mono text-[12px]')}>{visible(shown)}</p>
@@ -157,10 +158,4 @@ export function Text({ text, quiet, mono = false, markdown = false }: { text: st
       ) : null}
     </div>
   )
-}
-
-/** The first characters of a text, none of them cut in half. */
-function whole(text: string, length: number): string {
-  const code = text.charCodeAt(length - 1)
-  return text.slice(0, code >= 0xd800 && code < 0xdc00 ? length - 1 : length)
 }

@@ -3,6 +3,7 @@
  * printer would write, less what is folded. A viewer renders only the rows of
  * its window.
  */
+import { wholeSlice } from '../text/slice'
 import { NodeKind, type JsonIndex } from './tokenise'
 
 /** Whether a node is an object or an array. */
@@ -98,12 +99,6 @@ export function jsonLine(text: string, index: JsonIndex, folded: ReadonlySet<num
   if (folded.has(node)) return { ...line, value: opening + closing, hidden: size }
   // A comma stands behind the closing line.
   return { ...line, value: opening, comma: false }
-}
-
-/** A slice that does not end within a surrogate pair. */
-function wholeSlice(text: string, start: number, end: number): string {
-  const last = text.charCodeAt(end - 1)
-  return text.slice(start, end < text.length && end - 1 > start && last >= 0xd800 && last <= 0xdbff ? end - 1 : end)
 }
 
 /** Containers from a depth on, which a viewer folds at first: 1 leaves the outermost open. */
